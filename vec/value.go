@@ -1,0 +1,80 @@
+package vec
+
+// Value is one value outside a column: an argument or result of a row function,
+// a constant, a slot of a variant column. Hot paths use columns instead.
+//
+// A nested value (kind JSON) is either raw JSON text in S with X nil, as
+// received, or a computed tree in X made of []any, map[string]any, nil, bool,
+// int64, float64, string, []byte and time.Time; Tree gives the tree of both.
+// In raw text numbers are float64 unless the column says otherwise (DESIGN:
+// whole numbers of a schemaless stream are floats).
+//
+// A Value that came from a column borrows that column's memory: S is valid only
+// as long as the batch. Clone makes it independent.
+type Value struct {
+	Kind Kind
+	Ints bool    // raw JSON text: whole numbers are int64
+	I    int64   // Int64; Bool as 0 or 1; Timestamp in ms
+	F    float64 // Float64
+	S    string  // String, Bytes, raw JSON text
+	X    any     // computed nested value
+}
+
+// NullValue is null.
+var NullValue = Value{Kind: Null}
+
+// IsNull tells whether v is null or missing, which expressions do not tell apart.
+func (v Value) IsNull() bool { return v.Kind <= Null }
+
+// Truth tells whether v is the boolean true.
+func (v Value) Truth() bool { return v.Kind == Bool && v.I != 0 }
+
+// BoolValue, IntValue, FloatValue, StringValue, TimeValue and BytesValue make a
+// Value of their kind. TimeValue takes milliseconds since 1970.
+func BoolValue(b bool) Value {
+	v := Value{Kind: Bool}
+	if b {
+		v.I = 1
+	}
+	return v
+}
+
+// IntValue makes an Int64 value.
+func IntValue(i int64) Value { return Value{Kind: Int64, I: i} }
+
+// FloatValue makes a Float64 value.
+func FloatValue(f float64) Value { return Value{Kind: Float64, F: f} }
+
+// StringValue makes a String value.
+func StringValue(s string) Value { return Value{Kind: String, S: s} }
+
+// TimeValue makes a Timestamp value from milliseconds since 1970.
+func TimeValue(ms int64) Value { return Value{Kind: Timestamp, I: ms} }
+
+// BytesValue makes a Bytes value.
+func BytesValue(b []byte) Value { return Value{Kind: Bytes, S: string(b)} }
+
+// JSONValue makes a nested value of raw JSON text, which must be valid.
+func JSONValue(raw string) Value { return Value{Kind: JSON, S: raw} }
+
+// TreeValue makes a nested value of a []any or map[string]any.
+func TreeValue(x any) Value { return Value{Kind: JSON, X: x} }
+
+// Float returns a number as float64; ok is false for other kinds.
+func (v Value) Float() (f float64, ok bool) {
+	switch v.Kind {
+	case Float64:
+		return v.F, true
+	case Int64:
+		return float64(v.I), true
+	}
+	return 0, false
+}
+
+// Clone returns v with memory of its own.
+func (v Value) Clone() Value {
+	if v.S != "" {
+		v.S = string(append([]byte(nil), v.S...))
+	}
+	return v
+}
