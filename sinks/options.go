@@ -1,0 +1,107 @@
+package sinks
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// Options are a Queue's bounds. The zero value of a field means its default.
+type Options struct {
+	// MemoryBytes is what a lane holds in memory before it writes to disk.
+	// Default 4 MiB. Without a store it is not used.
+	MemoryBytes int64
+	// MaxBytes is the bound of the whole backlog, in memory and on disk. Default
+	// 256 MiB, or 32 MiB when nothing may go to disk. At the bound the queue is
+	// Full: whoever feeds it must pause until OnRoom, or, with DropOldest, the
+	// oldest messages go, counted.
+	MaxBytes int64
+	// DropOldest drops the oldest messages at MaxBytes instead of being Full.
+	DropOldest bool
+	// RetryMin and RetryMax bound the wait after an error, which doubles each
+	// time. Defaults 100 ms and 5 s.
+	RetryMin, RetryMax time.Duration
+	// OnRoom is called when a queue that was Full has room again, from a worker:
+	// it must not block and not call the queue.
+	OnRoom func()
+	// Logger tells of destinations that go away and come back. Default
+	// slog.Default().
+	Logger *slog.Logger
+}
+
+// EnsureDefaults fills the fields that are zero; disk says whether there is one.
+func (o *Options) EnsureDefaults(disk bool) {
+	if o.MemoryBytes == 0 {
+		o.MemoryBytes = 4 << 20
+	}
+	if o.MaxBytes == 0 {
+		o.MaxBytes = 256 << 20
+		if !disk {
+			o.MaxBytes = 32 << 20
+		}
+	}
+	if o.RetryMin == 0 {
+		o.RetryMin = 100 * time.Millisecond
+	}
+	if o.RetryMax == 0 {
+		o.RetryMax = max(5*time.Second, o.RetryMin)
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+}
+
+// Validate lists every fault of options that have their defaults.
+func (o *Options) Validate() error {
+	var errs []error
+	if o.MemoryBytes < 0 {
+		errs = append(errs, fmt.Errorf("sink memory %d bytes: want a positive number", o.MemoryBytes))
+	}
+	if o.MaxBytes < 0 {
+		errs = append(errs, fmt.Errorf("sink backlog %d bytes: want a positive number", o.MaxBytes))
+	}
+	if o.RetryMin < 0 || o.RetryMax < o.RetryMin {
+		errs = append(errs, fmt.Errorf("sink retry %v to %v: want a positive range", o.RetryMin, o.RetryMax))
+	}
+	return errors.Join(errs...)
+}
+
+// Stats is what a queue counted since it was made, and how its destination does.
+type Stats struct {
+	// Received is the messages of Put and Stage, Delivered those the destination
+	// took, Refused those it refused for good, Dropped those that DropOldest gave
+	// up.
+	Received, Delivered, Refused, Dropped uint64
+	// Retries is the attempts that failed and were made again.
+	Retries uint64
+	// Messages and Bytes are the backlog, of which DiskBytes are on disk.
+	Messages, Bytes, DiskBytes int64
+	// LastError is the last failure's text, at LastErrorMs.
+	LastError   string
+	LastErrorMs int64
+	// LastDeliveredMs is when messages were last delivered.
+	LastDeliveredMs int64
+	// Connection is the state of the way out.
+	Connection ConnStatus
+}
+
+// ConnState is the state of a connection in the numbers of eKuiper's API.
+type ConnState int
+
+// The states of a connection.
+const (
+	Disconnected ConnState = -1
+	Connecting   ConnState = 0
+	Connected    ConnState = 1
+)
+
+// ConnStatus is the state of a connection and how it came to it. Times are Unix
+// milliseconds, 0 for never.
+type ConnStatus struct {
+	State              ConnState
+	LastConnectedMs    int64
+	LastDisconnectedMs int64
+	LastDisconnected   string // why
+	LastTryMs          int64
+}

@@ -1,0 +1,127 @@
+// Package sinks brings encoded outputs to the outside. A sink type (a package
+// each below this one) turns an action's properties into a Target; a Queue keeps
+// what is to go to one destination, in memory and then in the store, and delivers
+// it in order with retry on a worker of its own.
+//
+// It knows no SQL and does not encode. What belongs to a rule is a number in a
+// Message and a shared *Route: workers, connections and buffers belong to
+// destinations, so 8,000 rules with the same sink cost one of each.
+package sinks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// NoRule is the number of a message whose rule is not known: it was queued by an
+// earlier process. No rule's counters are changed for it.
+const NoRule = ^uint32(0)
+
+// Route is what is static in an action's use of a sink: topic, QoS, URL, method,
+// headers, path and so on. Routes are interned: actions with equal properties
+// share one, and equal pointers mean equal properties. A Route is immutable.
+type Route struct {
+	// Spec is the canonical text of the properties. Target.Restore makes the
+	// same Route of it, in a later process too.
+	Spec string
+	// Target is where messages go that name no place themselves: a topic, a URL
+	// or a path, as the sink type understands it.
+	Target string
+	// Options is the sink type's own, immutable view of the properties.
+	Options any
+}
+
+// Message is one encoded output. Whoever receives a Message borrows Payload until
+// the call returns; the strings may be kept.
+type Message struct {
+	// Route is the action's Target.Route.
+	Route *Route
+	// Target is the topic, URL or path evaluated for this message; "" takes the
+	// Route's.
+	Target string
+	// Payload is what is sent. Messages of one Put that follow each other may
+	// share it; it is then kept once.
+	Payload []byte
+	// Rule is the number whose counters the message changes, see Counters.
+	Rule uint32
+}
+
+// Place returns the topic, URL or path that the message goes to.
+func (m *Message) Place() string {
+	if m.Target != "" {
+		return m.Target
+	}
+	return m.Route.Target
+}
+
+// Destination is an open way out. A queue's worker calls Write from one goroutine
+// and Close once, after the last Write.
+//
+// Write delivers msgs in order and returns how many of them, from the front, were
+// delivered for good; it may stop early with a nil error. msgs and the payloads
+// are valid until Write returns. With an error that ErrRefused matches, msgs[n]
+// was refused and must not be sent again: the queue counts it and goes on behind
+// it. After any other error the queue waits and calls Write again from msgs[n].
+// Write returns soon after ctx is done.
+type Destination interface {
+	Write(ctx context.Context, msgs []Message) (n int, err error)
+	Close() error
+}
+
+// Factory is a sink type.
+//
+// Open checks the properties of one action, without connecting to anything; its
+// error lists every fault. Properties that concern encoding are ignored. Open may
+// be called from several goroutines.
+type Factory interface {
+	Open(props map[string]any) (Target, error)
+}
+
+// Target is an action's checked use of a sink type.
+type Target struct {
+	// DestKey is equal for actions that share a destination, and with it a Queue.
+	// It names the sink type and the place and holds no secrets; it is stable
+	// over restarts, since the outbox on disk is found by it.
+	DestKey string
+	// Route goes into each Message of the action.
+	Route *Route
+	// Lanes is the number of workers that deliver side by side; a rule's messages
+	// keep to one of them. 0 means 1.
+	Lanes int
+	// Volatile destinations are always as fast as the process (log, memory, nop):
+	// their messages are never written to disk.
+	Volatile bool
+	// Open opens one lane of the destination. An error is retried with back-off.
+	Open func(ctx context.Context, lane int) (Destination, error)
+	// Restore returns the interned Route of a Spec, for messages read from disk.
+	Restore func(spec string) (*Route, error)
+}
+
+// ErrRefused matches an error of Destination.Write that says: this message will
+// never be accepted. The caller counts it, skips it and goes on.
+var ErrRefused = errors.New("refused")
+
+// Refuse returns an error with err's text that ErrRefused matches.
+func Refuse(err error) error { return refusedError{err} }
+
+type refusedError struct{ error }
+
+func (e refusedError) Unwrap() error        { return e.error }
+func (e refusedError) Is(target error) bool { return target == ErrRefused }
+
+// Registry is the sink types by the names that rules use.
+type Registry map[string]Factory
+
+// Open checks one action of a rule.
+func (r Registry) Open(sinkType string, props map[string]any) (Target, error) {
+	f, ok := r[sinkType]
+	if !ok {
+		return Target{}, fmt.Errorf("sink %s is not defined", sinkType)
+	}
+	t, err := f.Open(props)
+	if err != nil {
+		return Target{}, fmt.Errorf("sink %s: %w", sinkType, err)
+	}
+	return t, nil
+}
