@@ -1,0 +1,309 @@
+package api
+
+import (
+	"context"
+
+	"github.com/weir-engine/weir/planner"
+)
+
+// Engine is everything that the server asks of the engine behind it. It is cut
+// into small interfaces so that a reader sees what each group of paths needs.
+//
+// All methods are called from many goroutines at once. Arguments belong to the
+// callee from the call on, results to the caller. A change is durable, and takes
+// part in the next batch, when the method returns without error; after an error
+// nothing has changed.
+//
+// Errors: one that wraps planner.ErrNotFound, planner.ErrExists or
+// planner.ErrInUse is answered with the text and status that the path is known
+// for. A *planner.Error is answered with its code, status and text. Every other
+// error is a 400 with its text.
+type Engine interface {
+	Streams
+	Rules
+	ConfKeys
+	Connections
+	Transfer
+	Process
+}
+
+// Streams holds the definitions of streams and tables, which share one name
+// space.
+type Streams interface {
+	// ExecStatement runs one statement about streams or tables: CREATE, SHOW,
+	// DESCRIBE, EXPLAIN or DROP. The Statement is filled as far as the text could
+	// be understood, with an error too: answers name the verb and the object.
+	// Text that is no such statement is a *planner.Error with CodeParser.
+	ExecStatement(sql string) (Statement, error)
+
+	// ReplaceStream redefines the stream, or the table, called name from a CREATE
+	// statement whose own name must be the same. Rules that use it go on with the
+	// new definition. A name that is free is created.
+	ReplaceStream(kind StreamKind, name, sql string) error
+
+	// DropStream removes a definition: planner.ErrNotFound, planner.ErrInUse.
+	DropStream(kind StreamKind, name string) error
+
+	// ForceDropStream removes a definition that rules may still refer to; those
+	// rules stop with an error.
+	ForceDropStream(kind StreamKind, name string) error
+
+	// StreamList returns all definitions of the kind, sorted by name.
+	StreamList(kind StreamKind) []StreamInfo
+
+	// DescribeStream returns one definition, or planner.ErrNotFound.
+	DescribeStream(kind StreamKind, name string) (StreamDef, error)
+}
+
+// StreamKind tells streams from tables.
+type StreamKind uint8
+
+// The kinds of definitions.
+const (
+	Stream StreamKind = iota
+	Table
+)
+
+// Verb is what a statement about streams does.
+type Verb uint8
+
+// The verbs. VerbNone is a text that is no statement about streams.
+const (
+	VerbNone Verb = iota
+	VerbCreate
+	VerbShow
+	VerbDescribe
+	VerbExplain
+	VerbDrop
+)
+
+// Statement is what ExecStatement understood and did.
+type Statement struct {
+	Verb Verb
+	Kind StreamKind
+	Name string // of the stream or table; empty for SHOW
+
+	List []string  // SHOW: the names, sorted
+	Def  StreamDef // DESCRIBE: the definition
+}
+
+// StreamInfo is one line of a listing.
+type StreamInfo struct {
+	Name   string
+	Type   string // source type, mqtt if none was given
+	Format string // json if none was given
+	Lookup bool   // a lookup table
+}
+
+// StreamDef is the definition of a stream or table.
+type StreamDef struct {
+	Kind    StreamKind
+	Name    string
+	Fields  []Field // nil: schemaless
+	Options []Option
+}
+
+// Field is one declared field.
+type Field struct {
+	Name   string
+	Type   string  // bigint, float, string, datetime, boolean, bytea, array, struct
+	Elem   *Field  // of an array; its Name is empty
+	Fields []Field // of a struct
+}
+
+// Option is one of the WITH options that a statement gave, in its order.
+type Option struct {
+	Key   string // upper case: DATASOURCE, CONF_KEY ...
+	Value any    // string, bool or int
+}
+
+// Rules holds the rules and their life.
+type Rules interface {
+	// CreateRule adds a rule and starts it unless def says otherwise. It returns
+	// before the sources are connected. planner.ErrExists: the id is taken.
+	CreateRule(def *planner.RuleDef) error
+
+	// CreateRules adds many rules with one commit and one epoch. Element i of
+	// the result is the fault of defs[i], or nil; the good ones are created. A nil
+	// element of defs is skipped.
+	CreateRules(defs []*planner.RuleDef) []error
+
+	// ReplaceRule creates the rule or puts def in its place. What did not change
+	// keeps its state.
+	ReplaceRule(def *planner.RuleDef) error
+
+	// DeleteRule stops and removes a rule: planner.ErrNotFound.
+	DeleteRule(id string) error
+
+	// StartRule, StopRule and RestartRule return planner.ErrNotFound for an
+	// unknown rule and nil for one that is in that state already. Start and stop
+	// store the state, so that it survives a restart of the process.
+	StartRule(id string) error
+	StopRule(id string) error
+	RestartRule(id string) error
+
+	// RuleText returns the stored text of a rule as it was submitted.
+	RuleText(id string) ([]byte, error)
+
+	// EditTags replaces the tags of a rule by edit(tags), atomically, and stores
+	// the text of the rule anew. edit may be called more than once and must not
+	// keep its argument.
+	EditTags(id string, edit func(tags []string) []string) error
+
+	// RuleList returns all rules, sorted by id.
+	RuleList() []RuleInfo
+
+	// RuleHealth returns the state and the faults of all rules, sorted by id.
+	RuleHealth() []RuleHealth
+
+	// RuleStatus returns everything that is known about the run of a rule, in
+	// the order in which it is shown.
+	RuleStatus(id string) ([]StatusField, error)
+
+	// ExplainRule returns the plan of a rule as text for people.
+	ExplainRule(id string) (string, error)
+
+	// RuleTopo returns the graph of a rule.
+	RuleTopo(id string) (Topo, error)
+
+	// RuleSchema returns the names of the columns that a rule sends, in the
+	// order of its SELECT list.
+	RuleSchema(id string) ([]string, error)
+
+	// ValidateRule plans def without creating it and returns the streams and
+	// tables that it reads.
+	ValidateRule(def *planner.RuleDef) (sources []string, err error)
+}
+
+// RuleInfo is one line of the listing of rules.
+type RuleInfo struct {
+	ID, Name, Status, Version string
+	Tags                      []string
+}
+
+// RuleHealth is one rule of the status of all.
+type RuleHealth struct {
+	ID, Status    string
+	LastException string
+	Exceptions    int64
+}
+
+// StatusField is one entry of a rule's status. Value is a string, bool, int,
+// int64, uint64 or float64.
+type StatusField struct {
+	Key   string
+	Value any
+}
+
+// Topo is the graph of a rule: from each node to those that it feeds.
+type Topo struct {
+	Sources []string
+	Edges   []TopoEdge
+}
+
+// TopoEdge lists the nodes that From feeds.
+type TopoEdge struct {
+	From string
+	To   []string
+}
+
+// ConfKind says what a group of settings is for.
+type ConfKind string
+
+// The kinds of groups, as they stand in paths.
+const (
+	ConfSources     ConfKind = "sources"
+	ConfSinks       ConfKind = "sinks"
+	ConfConnections ConfKind = "connections"
+)
+
+// ConfKeys holds the named groups of settings of sources and sinks (CONF_KEY,
+// resourceId). Names are lower-case.
+type ConfKeys interface {
+	// PutConfKey creates or replaces the group called key. Streams that use it
+	// connect anew. A type that does not exist, or props that it refuses, are
+	// errors.
+	PutConfKey(kind ConfKind, typ, key string, props map[string]any) error
+
+	// DeleteConfKey removes a group: planner.ErrNotFound, planner.ErrInUse.
+	DeleteConfKey(kind ConfKind, typ, key string) error
+
+	// ConfKeys returns the groups of a type by name, those of the configuration
+	// file included. Secrets are in clear: the server masks them.
+	ConfKeys(kind ConfKind, typ string) (map[string]map[string]any, error)
+}
+
+// Connections holds the named connections that sources and sinks share
+// (connectionSelector).
+type Connections interface {
+	// PutConnection creates or replaces a connection and does not wait for it.
+	PutConnection(c Connection) error
+
+	// DeleteConnection removes one: planner.ErrNotFound, planner.ErrInUse.
+	DeleteConnection(id string) error
+
+	// ConnectionList returns all connections sorted by id, anonymous ones too.
+	ConnectionList() []Connection
+}
+
+// Connection is one connection and how it fares.
+type Connection struct {
+	ID    string
+	Type  string // mqtt, httppush ...
+	Props map[string]any
+	Named bool
+
+	Status   string // connected, connecting, disconnected
+	Err      string // why it is not connected
+	RefCount int    // sources and sinks that use it
+}
+
+// Transfer moves whole sets of definitions.
+type Transfer interface {
+	// Definitions returns everything that is defined.
+	Definitions() (Definitions, error)
+
+	// ImportDefinitions creates or replaces what d holds and leaves the rest. The
+	// good parts are applied in spite of faults, which the result names with the
+	// error as the text: an empty result is success.
+	ImportDefinitions(d Definitions) Definitions
+
+	// ReplaceDefinitions is ImportDefinitions after everything was deleted.
+	ReplaceDefinitions(d Definitions) Definitions
+}
+
+// Definitions is a set of definitions as texts by name. In SourceConfig,
+// SinkConfig and ConnectionConfig the name is a type and the text a JSON object
+// of groups by key.
+type Definitions struct {
+	Streams, Tables  map[string]string // CREATE statements
+	Rules            map[string]string // rule JSON
+	SourceConfig     map[string]string
+	SinkConfig       map[string]string
+	ConnectionConfig map[string]string
+}
+
+// Process is the running process.
+type Process interface {
+	// Healthy returns nil while the process does its work, else what is wrong.
+	Healthy() error
+
+	// Configure changes settings while running: logLevel, debug, timezone,
+	// consoleLog, fileLog. Nothing is changed if one of them is refused.
+	Configure(settings map[string]any) error
+
+	// Stop begins an orderly end of the process and returns at once.
+	Stop()
+
+	// Functions returns what SQL can call, sorted by name.
+	Functions() []planner.FuncSig
+
+	// SourceTypes, SinkTypes and LookupTypes return what TYPE, an action and a
+	// lookup table can name, sorted.
+	SourceTypes() []string
+	SinkTypes() []string
+	LookupTypes() []string
+
+	// PingConnection tries to reach what props describe. nil: it answered.
+	PingConnection(ctx context.Context, kind ConfKind, typ string, props map[string]any) error
+}
