@@ -1,0 +1,198 @@
+package twin
+
+import (
+	"math"
+	"strconv"
+	"strings"
+	"unsafe"
+
+	"github.com/weir-engine/weir/vec"
+)
+
+// Type is the type of a property, from the device model or from a message's
+// metadata.
+type Type uint8
+
+// The types of properties. Values arrive as text; Bytes stays text.
+const (
+	Unknown Type = iota // nothing says what it is: text
+	String
+	Int
+	Float
+	Bool
+	Bytes
+)
+
+var typeNames = [...]string{"unknown", "string", "int", "float", "boolean", "bytes"}
+
+// String returns the name of t in device models.
+func (t Type) String() string {
+	if int(t) < len(typeNames) {
+		return typeNames[t]
+	}
+	return "unknown"
+}
+
+// ParseType returns the type that a device model or a message calls name, in
+// any case, or Unknown: messages carry "Updated" and the like there.
+func ParseType(name string) Type {
+	switch len(name) {
+	case 3, 4, 5, 6, 7:
+	default:
+		return Unknown
+	}
+	for _, n := range [...]struct {
+		name string
+		t    Type
+	}{
+		{"string", String}, {"int", Int}, {"float", Float}, {"double", Float}, {"boolean", Bool},
+		{"bool", Bool}, {"integer", Int}, {"bytes", Bytes}, {"stream", Bytes},
+	} {
+		if strings.EqualFold(n.name, name) {
+			return n.t
+		}
+	}
+	return Unknown
+}
+
+// setText sets row of c to text as a value of type t, or tells that text is
+// none; then c is as it was.
+func (t Type) setText(c *vec.Column, row int, text []byte) bool {
+	switch t {
+	case Int:
+		if i, ok := parseInt(text); ok {
+			c.SetInt(row, i)
+			return true
+		}
+		return false
+	case Float:
+		if f, ok := parseFloat(text); ok {
+			c.SetFloat(row, f)
+			return true
+		}
+		return false
+	case Bool:
+		if b, ok := parseBool(text); ok {
+			c.SetBool(row, b)
+			return true
+		}
+		return false
+	}
+	c.SetString(row, text)
+	return true
+}
+
+// parseInt reads a whole number; "26.0" and "2.6e1" are whole too.
+func parseInt(text []byte) (int64, bool) {
+	if n := len(text); n > 0 && n <= 18 {
+		digits, neg := text, text[0] == '-'
+		if neg {
+			digits = text[1:]
+		}
+		var i int64
+		for _, ch := range digits {
+			d := ch - '0'
+			if d > 9 {
+				return wholeFloat(text)
+			}
+			i = i*10 + int64(d)
+		}
+		if neg {
+			i = -i
+		}
+		return i, len(digits) > 0
+	}
+	if i, err := strconv.ParseInt(view(text), 10, 64); err == nil {
+		return i, true
+	}
+	return wholeFloat(text)
+}
+
+func wholeFloat(text []byte) (int64, bool) {
+	if i, err := strconv.ParseInt(view(text), 10, 64); err == nil {
+		return i, true // "+5"
+	}
+	f, ok := parseFloat(text)
+	return floatToInt(f, ok)
+}
+
+// floatToInt gives f as a whole number if it is one that an int64 holds.
+func floatToInt(f float64, ok bool) (int64, bool) {
+	if !ok || f != math.Trunc(f) || f < -(1<<63) || f >= 1<<63 {
+		return 0, false
+	}
+	return int64(f), true
+}
+
+var pow10 = [...]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15}
+
+// parseFloat reads a finite decimal number. Up to 15 digits without an exponent
+// both parts are exact, so that one division rounds correctly: 10 ns against
+// strconv's 25.
+func parseFloat(text []byte) (float64, bool) {
+	if n := len(text); n > 0 && n <= 17 {
+		i, neg := 0, text[0] == '-'
+		if neg {
+			i = 1
+		}
+		var mant uint64
+		digits, frac := 0, -1
+		for ; i < n; i++ {
+			if d := text[i] - '0'; d <= 9 {
+				mant = mant*10 + uint64(d)
+				digits++
+			} else if text[i] == '.' && frac < 0 {
+				frac = digits
+			} else {
+				break
+			}
+		}
+		if i == n && digits > 0 && digits <= 15 {
+			f := float64(mant)
+			if frac >= 0 {
+				f /= pow10[digits-frac]
+			}
+			if neg {
+				f = -f
+			}
+			return f, true
+		}
+	}
+	return slowFloat(text)
+}
+
+// slowFloat leaves out what strconv takes beside decimal numbers: hexadecimal
+// ones, underscores, NaN and infinities.
+func slowFloat(text []byte) (float64, bool) {
+	for _, ch := range text {
+		switch {
+		case ch >= '0' && ch <= '9', ch == '+', ch == '-', ch == '.', ch == 'e', ch == 'E':
+		default:
+			return 0, false
+		}
+	}
+	f, err := strconv.ParseFloat(view(text), 64)
+	return f, err == nil
+}
+
+func parseBool(text []byte) (v, ok bool) {
+	if len(text) == 1 {
+		switch text[0] {
+		case '1', 't', 'T':
+			return true, true
+		case '0', 'f', 'F':
+			return false, true
+		}
+		return false, false
+	}
+	switch {
+	case strings.EqualFold(view(text), "true"):
+		return true, true
+	case strings.EqualFold(view(text), "false"):
+		return false, true
+	}
+	return false, false
+}
+
+// view lends text to functions that only read a string during the call.
+func view(text []byte) string { return unsafe.String(unsafe.SliceData(text), len(text)) }

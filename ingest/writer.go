@@ -1,0 +1,50 @@
+package ingest
+
+import "github.com/weir-engine/weir/vec"
+
+// Writer is the row that a Decoder writes. It is valid during Decode only.
+type Writer struct {
+	feed *Feed
+	b    *batch
+	row  int
+}
+
+// Src returns the text of the batch's messages; Decode's pos is a position in
+// it. It is valid until the Writer's next Side call.
+func (w *Writer) Src() []byte { return w.b.Raw }
+
+// Row returns the number of the row that is being written.
+func (w *Writer) Row() int { return w.row }
+
+// Col returns column i of the plan, ready for Set... of Row. Asking for a column
+// costs its buffers for the batch: ask only to set it.
+func (w *Writer) Col(i int) *vec.Column {
+	c := &w.b.Cols[i]
+	if c.Valid == nil {
+		w.b.touch(i)
+	}
+	return c
+}
+
+// Clear takes back what was set in column i of the row.
+func (w *Writer) Clear(i int) {
+	if c := &w.b.Cols[i]; c.Valid != nil {
+		c.Valid.Unset(w.row)
+		c.Present.Unset(w.row)
+	}
+}
+
+// Side appends text to the batch's Raw, behind the messages, and returns where
+// it is: the memory of computed nested values and bytes (Column.SetSpan with the
+// Raw that Src returns afterwards).
+func (w *Writer) Side(text []byte) vec.Span {
+	off := uint32(len(w.b.Raw))
+	w.b.Raw = append(w.b.Raw, text...)
+	return vec.Span{Off: off, End: uint32(len(w.b.Raw))}
+}
+
+// BadValue counts a value of the row that could not be converted and was left
+// null, and keeps text as the last one; the row itself goes on.
+func (w *Writer) BadValue(reason string, text []byte) {
+	w.feed.badValue(w.b.Route[w.row], reason, text)
+}
