@@ -1,23 +1,26 @@
 // Package rawjson reads raw JSON text where it lies: one member, one element, the
-// kind of a value, without making a tree of the rest. It also makes trees of
-// text, text of trees, and both of vec.Values, and it is the home of the fastjson
+// type of a value, without making a tree of the rest. It also checks and compacts
+// text, makes trees of text and of vec.Values, and is the home of the fastjson
 // library in this program.
 //
-// Text is trusted to be JSON only as far as it was checked: functions that look
-// into a value never panic and never read beyond it, whatever it holds, and
-// answer "not there" for what they cannot read. Valid is the strict check. Of
-// duplicate keys the last one counts, as in encoding/json. Nesting beyond
-// MaxDepth is an error everywhere. Results borrow their input unless a comment
-// says that they are copies.
+// Functions that look into a value never panic and never read beyond it, whatever
+// it holds, and answer "not there" for what they cannot read; they do not check
+// what they skip. Valid, Parse and AppendCompact are strict. Of duplicate keys the
+// last one counts, as in encoding/json. Results borrow their input unless a
+// comment says that they are copies. Nothing here keeps state between calls, so
+// every function may be called from any goroutine.
 package rawjson
 
-// MaxDepth is the deepest nesting of arrays and objects that is read.
-const MaxDepth = 512
+import "github.com/weir-engine/weir/vec"
 
-// Type is the kind of a JSON value as its text shows it.
+// MaxDepth is the deepest nesting of arrays and objects that Valid, Parse and
+// AppendCompact accept. It is the depth at which fastjson gives up.
+const MaxDepth = 300
+
+// Type is the type of a JSON value as its text shows it.
 type Type uint8
 
-// The types of JSON values. Invalid is text that is no value.
+// The types of JSON values. Invalid is text that starts no value.
 const (
 	Invalid Type = iota
 	Null
@@ -27,3 +30,181 @@ const (
 	Array
 	Object
 )
+
+// TypeOf returns the type of the value that raw starts with.
+func TypeOf(raw []byte) Type {
+	i := space(raw, 0)
+	if i == len(raw) {
+		return Invalid
+	}
+	switch c := raw[i]; c {
+	case '{':
+		return Object
+	case '[':
+		return Array
+	case '"':
+		return String
+	case 't', 'f':
+		return Bool
+	case 'n':
+		return Null
+	default:
+		if c == '-' || c >= '0' && c <= '9' {
+			return Number
+		}
+	}
+	return Invalid
+}
+
+// Get follows path from key to key and returns the value it leads to, without
+// white space around it. ok is false where a key is missing or a value on the
+// way is no object.
+func Get(raw []byte, path ...string) (value []byte, ok bool) {
+	value = trim(raw)
+	for _, key := range path {
+		if value, ok = member(value, key); !ok {
+			return nil, false
+		}
+	}
+	return value, len(value) > 0
+}
+
+// member returns the last member of object raw whose key is key.
+func member(raw []byte, key string) (value []byte, ok bool) {
+	m := members{raw: raw}
+	for m.next() {
+		if m.is(key) {
+			value, ok = m.value(), true
+		}
+	}
+	return value, ok
+}
+
+// Index returns element i of an array, counted from 0.
+func Index(raw []byte, i int) (value []byte, ok bool) {
+	if i < 0 {
+		return nil, false
+	}
+	Each(raw, func(elem []byte) bool {
+		if i == 0 {
+			value, ok = elem, true
+		}
+		i--
+		return !ok
+	})
+	return value, ok
+}
+
+// Len returns the number of elements of an array, or of distinct keys of an
+// object, and -1 for anything else.
+func Len(raw []byte) int {
+	switch TypeOf(raw) {
+	case Array:
+		n := 0
+		Each(raw, func([]byte) bool { n++; return true })
+		return n
+	case Object:
+		return len(Keys(raw))
+	}
+	return -1
+}
+
+// Keys returns the distinct keys of an object as copies, in the order of their
+// first appearance, and nil for anything else.
+func Keys(raw []byte) []string {
+	var keys []string
+	var seen map[string]struct{}
+	m := members{raw: raw}
+	for m.next() {
+		key := m.key()
+		if len(keys) < smallObject {
+			if contains(keys, key) {
+				continue
+			}
+		} else {
+			if seen == nil {
+				seen = make(map[string]struct{}, 2*len(keys))
+				for _, k := range keys {
+					seen[k] = struct{}{}
+				}
+			}
+			if _, ok := seen[key]; ok {
+				continue
+			}
+			seen[key] = struct{}{}
+		}
+		keys = append(keys, key)
+	}
+	return keys
+}
+
+func contains(keys []string, key string) bool {
+	for _, k := range keys {
+		if k == key {
+			return true
+		}
+	}
+	return false
+}
+
+// Each calls f for the elements of an array, in order, until f returns false. It
+// tells whether raw is an array.
+func Each(raw []byte, f func(elem []byte) bool) bool {
+	i := space(raw, 0)
+	if i == len(raw) || raw[i] != '[' {
+		return false
+	}
+	i = space(raw, i+1)
+	for i < len(raw) && raw[i] != ']' {
+		end := skip(raw, i)
+		if end < 0 || !f(raw[i:end]) {
+			break
+		}
+		i = space(raw, end)
+		if i == len(raw) || raw[i] != ',' {
+			break
+		}
+		i = space(raw, i+1)
+	}
+	return true
+}
+
+// Members calls f for the members of an object, in order and duplicates included,
+// until f returns false. key is a string's content as it stands in the text, with
+// its escapes; UnescapeKey makes the name of it. It tells whether raw is an object.
+func Members(raw []byte, f func(key, value []byte) bool) bool {
+	if TypeOf(raw) != Object {
+		return false
+	}
+	m := members{raw: raw}
+	for m.next() && f(m.rawKey(), m.value()) {
+	}
+	return true
+}
+
+// Value returns raw as a vec.Value: scalars as their kind, text unescaped, arrays
+// and objects as raw JSON that borrows raw. With ints, whole numbers that fit are
+// int64, otherwise all numbers are float64. Text that is no value gives the
+// missing value.
+func Value(raw []byte, ints bool) vec.Value {
+	raw = trim(raw)
+	switch TypeOf(raw) {
+	case Null:
+		return vec.NullValue
+	case Bool:
+		return vec.BoolValue(raw[0] == 't')
+	case Number:
+		x, err := number(raw, ints)
+		if err != nil {
+			return vec.Value{}
+		}
+		return FromAny(x)
+	case String:
+		if s, ok := Unquote(raw); ok {
+			return vec.StringValue(s)
+		}
+	case Array, Object:
+		return vec.Value{Kind: vec.JSON, S: view(raw), Ints: ints}
+	}
+	return vec.Value{}
+}
