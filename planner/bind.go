@@ -1,0 +1,466 @@
+package planner
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/weir-engine/weir/planner/sql"
+	"github.com/weir-engine/weir/vec"
+)
+
+// Source is what the binder must know of a stream or table.
+type Source struct {
+	Name      string
+	Table     bool
+	Lookup    bool        // a lookup table
+	Fields    []vec.Field // nil: schemaless
+	Timestamp string      // field with the event time, or ""
+}
+
+// Catalog resolves the names in FROM and JOIN.
+type Catalog interface {
+	// Source returns the stream or table called name.
+	Source(name string) (*Source, bool)
+}
+
+// Env is what binding needs beside the rule.
+type Env struct {
+	Funcs   FuncSet
+	Catalog Catalog
+	// Fold evaluates an expression without columns; an error leaves it as it is,
+	// to fail for each row.
+	Fold func(*Node) (vec.Value, error)
+}
+
+// Settings are the rule's options as far as they change what it computes.
+type Settings struct {
+	EventTime   bool
+	LateMs      int64
+	SendMeta    bool
+	SendNil     bool
+	RuleStartMs int64
+}
+
+// Query is a rule that was bound: its input and what to do with it.
+type Query struct {
+	Streams []string // inputs; the first is FROM
+	Root    *Bound   // over the first stream
+}
+
+// Bind resolves every name of sel and checks what can be checked before data
+// comes. The error lists each fault with its place in the text.
+func Bind(env Env, rule RuleID, name string, sel *sql.Select, set Settings) (*Query, error) {
+	b := &binder{env: env, rule: rule, name: name, set: set, sel: sel, aliases: map[string]*alias{}}
+	q := b.query()
+	if len(b.faults) > 0 {
+		return nil, errors.Join(b.faults...)
+	}
+	return q, nil
+}
+
+type alias struct {
+	expr sql.Expr
+	node *Node
+}
+
+type binder struct {
+	env     Env
+	rule    RuleID
+	name    string
+	set     Settings
+	sel     *sql.Select
+	src     *Source
+	aliases map[string]*alias
+	stack   []string // aliases whose definitions are being bound
+	faults  []error
+	calls   int  // volatile calls so far
+	window  bool // the query has a window
+	inAgg   bool // inside an aggregate's arguments
+	clause  string
+}
+
+// fault notes an error at a place of the text.
+func (b *binder) fault(at sql.Pos, format string, args ...any) {
+	where := ""
+	if at.Line > 0 {
+		where = fmt.Sprintf("line %d column %d: ", at.Line, at.Col)
+	}
+	b.faults = append(b.faults, fmt.Errorf("%s%s", where, fmt.Sprintf(format, args...)))
+}
+
+// query binds the whole statement.
+func (b *binder) query() *Query {
+	s := b.sel
+	src, ok := b.env.Catalog.Source(s.From.Name)
+	if !ok {
+		b.fault(s.From.At, "fail to get stream %s, please check if stream is created", s.From.Name)
+		return nil
+	}
+	b.src = src
+	for _, j := range s.Joins {
+		if _, ok := b.env.Catalog.Source(j.Name); !ok {
+			b.fault(j.At, "fail to get stream %s, please check if stream is created", j.Name)
+		}
+	}
+	switch {
+	case len(s.Joins) > 0:
+		b.fault(s.Joins[0].At, "JOIN is not supported yet")
+	case src.Table:
+		b.fault(s.From.At, "table %s cannot be read on its own: select from a stream", s.From.Name)
+	}
+	b.window = s.Window != nil
+	if len(s.GroupBy) > 0 && !b.window {
+		b.fault(s.GroupBy[0].Pos(), "select stmt group by should be used with window")
+	}
+	if b.set.SendMeta && (b.window || len(s.Joins) > 0) {
+		b.fault(s.From.At, "sendMetaToSink cannot be used with a window or several streams")
+	}
+	if b.set.EventTime && src.Timestamp == "" {
+		b.fault(s.From.At, "stream %s has no TIMESTAMP option, which isEventTime needs", s.From.Name)
+	}
+	if s.Distinct {
+		b.fault(s.From.At, "SELECT DISTINCT is not supported yet")
+	}
+	b.collectAliases()
+	root := b.selectList()
+	b.clauses(root)
+	if b.set.EventTime && len(b.faults) == 0 {
+		root = &Bound{Limit: -1, Window: &BoundWindow{
+			Spec: WindowSpec{Kind: Hold, EventTime: true, Late: b.set.LateMs},
+			Time: b.column(s.From.At, src.Timestamp), Over: root,
+		}}
+	}
+	return &Query{Streams: []string{s.From.Name}, Root: root}
+}
+
+// collectAliases enters the names that AS gives; two alike are a fault.
+func (b *binder) collectAliases() {
+	add := func(f sql.Field) {
+		if f.Alias == "" || f.Expr == nil {
+			return
+		}
+		if b.aliases[f.Alias] != nil {
+			b.fault(f.At, "duplicate alias %s", f.Alias)
+		}
+		b.aliases[f.Alias] = &alias{expr: f.Expr}
+	}
+	for _, f := range b.sel.Fields {
+		add(f)
+	}
+}
+
+// selectList binds the SELECT list.
+func (b *binder) selectList() *Bound {
+	b.clause = "SELECT"
+	r := &Bound{Limit: -1, SendNil: b.set.SendNil}
+	seen := map[string]bool{}
+	unnamed := 0
+	fromStar := map[string]int{} // columns of a declared stream that * gave
+	add := func(at sql.Pos, name string, n *Node, plain bool) {
+		if i, ok := fromStar[name]; ok {
+			r.Fields[i] = BoundField{Name: name, Node: n, Plain: plain}
+			delete(fromStar, name)
+			seen[name] = true
+			return
+		}
+		if seen[name] {
+			b.fault(at, "duplicate field definition %s", name)
+			return
+		}
+		seen[name] = true
+		r.Fields = append(r.Fields, BoundField{Name: name, Node: n, Plain: plain})
+	}
+	for _, f := range b.sel.Fields {
+		if f.Star {
+			b.star(r, f, fromStar, add)
+			continue
+		}
+		name := f.Alias
+		if name == "" {
+			switch e := f.Expr.(type) {
+			case *sql.Ident:
+				name = e.Name
+			case *sql.Call:
+				name = e.Name
+			default:
+				name = "kuiper_field_" + strconv.Itoa(unnamed)
+				unnamed++
+			}
+		}
+		var n *Node
+		if f.Alias != "" {
+			n = b.aliasNode(f.Alias)
+		} else {
+			n = b.expr(f.Expr)
+		}
+		_, ident := f.Expr.(*sql.Ident)
+		if n != nil && !f.Invisible {
+			add(f.At, name, n, ident && n.Op == OpColumn)
+		}
+	}
+	if b.set.SendMeta {
+		r.Meta = (&Node{Op: OpColumn, Col: vec.ColumnSpec{Meta: true}}).seal()
+	}
+	return r
+}
+
+// star binds `*` with its EXCEPT and REPLACE.
+func (b *binder) star(r *Bound, f sql.Field, fromStar map[string]int, add func(sql.Pos, string, *Node, bool)) {
+	if f.Stream != "" && f.Stream != b.sel.From.Label() && f.Stream != b.sel.From.Name {
+		b.fault(f.At, "unknown stream %q in %s.*", f.Stream, f.Stream)
+		return
+	}
+	if b.src.Fields == nil {
+		r.Star = (&Node{Op: OpColumn}).seal()
+		for _, name := range f.Except {
+			if !slices.ContainsFunc(f.Replace, func(x sql.Field) bool { return x.Alias == name }) {
+				r.Except = append(r.Except, name)
+			}
+		}
+		slices.Sort(r.Except)
+	} else {
+		for _, c := range b.src.Fields {
+			if slices.Contains(f.Except, c.Name) {
+				continue
+			}
+			add(f.At, c.Name, b.column(f.At, c.Name), true)
+			fromStar[c.Name] = len(r.Fields) - 1
+		}
+	}
+	for _, x := range f.Replace {
+		// The names in a REPLACE mean the columns, not the new values.
+		if n := b.expr(x.Expr); n != nil {
+			add(x.At, x.Alias, n, false)
+		}
+	}
+}
+
+// clauses binds everything after the SELECT list and puts the window between
+// the stream and the list.
+func (b *binder) clauses(r *Bound) {
+	s := b.sel
+	var where, having, keys []*Node
+	if s.Where != nil {
+		b.clause = "WHERE"
+		for _, n := range conjuncts(b.expr(s.Where)) {
+			if n.agg {
+				having = append(having, n)
+			} else {
+				where = append(where, n)
+			}
+		}
+	}
+	for _, k := range s.GroupBy {
+		b.clause = "GROUP BY"
+		if n := b.expr(k); n != nil {
+			if n.agg {
+				b.fault(k.Pos(), "an aggregate cannot stand in GROUP BY")
+			}
+			keys = append(keys, n)
+		}
+	}
+	b.clause = "HAVING"
+	if s.Having != nil {
+		n := b.expr(s.Having)
+		if n != nil {
+			b.checkHaving(s.Having.Pos(), n, keys)
+			having = append(having, conjuncts(n)...)
+		}
+	}
+	b.clause = "ORDER BY"
+	for _, o := range s.OrderBy {
+		if n := b.expr(o.Expr); n != nil {
+			r.Order = append(r.Order, BoundOrder{Node: n, Desc: o.Desc})
+		}
+	}
+	if s.Limit != nil {
+		r.Limit = *s.Limit
+	}
+	if s.Offset != nil {
+		r.Offset = *s.Offset
+	}
+	if len(b.faults) > 0 {
+		return
+	}
+	if !b.window {
+		r.Where = append(where, having...)
+		return
+	}
+	b.over(r, where, having, keys)
+}
+
+// checkHaving refuses a HAVING that reads a column of single rows.
+func (b *binder) checkHaving(at sql.Pos, n *Node, keys []*Node) {
+	bare := false
+	n.walk(func(x *Node) bool {
+		if x.Op == OpAgg || slices.ContainsFunc(keys, func(k *Node) bool { return k.Text == x.Text }) {
+			return false
+		}
+		bare = bare || x.Op == OpColumn
+		return true
+	})
+	if bare {
+		b.fault(at, "HAVING reads a column that is neither grouped by nor aggregated")
+	}
+}
+
+// over turns r, whose expressions are over the stream, into what is done over
+// the window's output, and puts the window below it.
+func (b *binder) over(r *Bound, where, having, keys []*Node) {
+	w := &BoundWindow{Where: where, Keys: keys}
+	if !b.windowSpec(w) {
+		return
+	}
+	group := len(keys) > 0
+	for _, f := range r.Fields {
+		group = group || f.Node.agg
+	}
+	for _, n := range having {
+		group = group || n.agg
+	}
+	for _, o := range r.Order {
+		group = group || o.Node.agg
+	}
+	w.Group = group
+	w.After = w.Spec.EventTime || w.Spec.Kind == Count || w.Spec.Kind == Sliding || w.Spec.Kind == State
+	l := &lifter{group: group, keys: keys, first: b.first()}
+	over := *r
+	over.Where = l.list(having)
+	over.Fields = slices.Clone(r.Fields)
+	for i := range over.Fields {
+		over.Fields[i].Node = l.lift(r.Fields[i].Node)
+	}
+	over.Order = slices.Clone(r.Order)
+	for i := range over.Order {
+		over.Order[i].Node = l.lift(r.Order[i].Node)
+	}
+	if r.Star != nil {
+		over.Star = l.lift(r.Star)
+	}
+	if r.Spread != nil {
+		over.Spread = l.lift(r.Spread)
+	}
+	w.Over = &over
+	*r = Bound{Limit: -1, Window: w}
+}
+
+func (b *binder) first() *FuncSig {
+	return &FuncSig{Name: "first", Kind: FuncAgg, MinArgs: 1, MaxArgs: 1}
+}
+
+// windowSpec fills in what window the query has.
+func (b *binder) windowSpec(w *BoundWindow) bool {
+	s := b.sel.Window
+	ms := s.UnitMillis()
+	w.Spec = WindowSpec{Unit: s.Unit, Length: s.Length * ms, Interval: s.Interval * ms, Delay: s.Delay * ms, EventTime: b.set.EventTime}
+	switch s.Kind {
+	case sql.TumblingWindow:
+		w.Spec.Kind = Tumbling
+	case sql.HoppingWindow:
+		w.Spec.Kind = Hopping
+	case sql.SlidingWindow:
+		w.Spec.Kind = Sliding
+	case sql.SessionWindow:
+		w.Spec.Kind = Session
+	case sql.CountWindow:
+		w.Spec.Kind = Count
+	case sql.StateWindow:
+		w.Spec.Kind = State
+	}
+	if s.Kind != sql.TumblingWindow {
+		b.fault(s.At, "%s is not supported yet", s.Kind)
+		return false
+	}
+	b.clause = "window"
+	if s.When != nil || len(s.Partition) > 0 {
+		b.fault(s.At, "OVER of a tumbling window is not supported")
+	}
+	if s.Filter != nil {
+		w.Filter = b.expr(s.Filter)
+	}
+	return true
+}
+
+// lifter rewrites expressions over a window's input into expressions over its
+// output.
+type lifter struct {
+	group bool
+	keys  []*Node
+	first *FuncSig
+}
+
+func (l *lifter) list(ns []*Node) []*Node {
+	out := make([]*Node, len(ns))
+	for i, n := range ns {
+		out[i] = l.lift(n)
+	}
+	return out
+}
+
+func (l *lifter) lift(n *Node) *Node {
+	if l.group && slices.ContainsFunc(l.keys, func(k *Node) bool { return k.Text == n.Text }) {
+		return &Node{Op: OpColumn, From: n, FromKind: WindowKey, Text: n.Text}
+	}
+	switch {
+	case n.Op == OpAgg:
+		return &Node{Op: OpColumn, From: n, FromKind: WindowAgg, Text: n.Text}
+	case n.Op == OpColumn && l.group:
+		f := &Node{Op: OpAgg, Func: l.first, Args: []*Node{n}, agg: true}
+		f.seal()
+		return &Node{Op: OpColumn, From: f, FromKind: WindowAgg, Text: f.Text}
+	case n.Op == OpCall && n.Func.Kind == FuncContext && n.Func.Name == "window_start":
+		return &Node{Op: OpColumn, From: n, FromKind: WindowStart, Text: n.Text}
+	case n.Op == OpCall && n.Func.Kind == FuncContext && n.Func.Name == "window_end":
+		return &Node{Op: OpColumn, From: n, FromKind: WindowEnd, Text: n.Text}
+	case n.Op == OpColumn || n.Op == OpConst:
+		return n
+	}
+	c := *n
+	c.agg = false
+	c.Args = l.list(n.Args)
+	return &c // the text stays: it says the same in terms of the input
+}
+
+// aliasNode binds the definition of an alias.
+func (b *binder) aliasNode(name string) *Node {
+	a := b.aliases[name]
+	if a.node == nil {
+		b.stack = append(b.stack, name)
+		a.node = b.expr(a.expr)
+		b.stack = b.stack[:len(b.stack)-1]
+	}
+	return a.node
+}
+
+// ident resolves a name: inside an alias's own definition it is the column,
+// everywhere else an alias comes before a column.
+func (b *binder) ident(e *sql.Ident) *Node {
+	if e.Stream != "" {
+		return b.column(e.Pos(), e.Name)
+	}
+	if a := b.aliases[e.Name]; a != nil && (len(b.stack) == 0 || b.stack[len(b.stack)-1] != e.Name) {
+		if slices.Contains(b.stack, e.Name) {
+			b.fault(e.Pos(), "alias %s is defined by itself: %s", e.Name, strings.Join(append(b.stack, e.Name), " -> "))
+			return nil
+		}
+		return b.aliasNode(e.Name)
+	}
+	return b.column(e.Pos(), e.Name)
+}
+
+// column returns the column called name of the stream.
+func (b *binder) column(at sql.Pos, name string) *Node {
+	spec := vec.ColumnSpec{Path: []string{name}}
+	if b.src.Fields != nil {
+		i := slices.IndexFunc(b.src.Fields, func(f vec.Field) bool { return f.Name == name })
+		if i < 0 {
+			b.fault(at, "unknown column %q in stream %q", name, b.src.Name)
+			return nil
+		}
+		spec.Type = b.src.Fields[i].Type
+	}
+	return (&Node{Op: OpColumn, Col: spec}).seal()
+}

@@ -1,0 +1,338 @@
+package planner
+
+import (
+	"slices"
+	"strconv"
+
+	"github.com/weir-engine/weir/planner/sql"
+	"github.com/weir-engine/weir/vec"
+)
+
+var binaryOps = map[sql.Op]Op{
+	sql.OpAdd: OpAdd, sql.OpSub: OpSub, sql.OpMul: OpMul, sql.OpDiv: OpDiv, sql.OpMod: OpMod,
+	sql.OpBitAnd: OpBitAnd, sql.OpBitOr: OpBitOr, sql.OpBitXor: OpBitXor, sql.OpConcat: OpConcat,
+	sql.OpEq: OpEq, sql.OpNe: OpNe, sql.OpLt: OpLt, sql.OpLe: OpLe, sql.OpGt: OpGt, sql.OpGe: OpGe,
+	sql.OpAnd: OpAnd, sql.OpOr: OpOr,
+}
+
+// expr binds an expression; nil means that a fault was noted.
+func (b *binder) expr(e sql.Expr) *Node {
+	switch e := e.(type) {
+	case *sql.Literal:
+		return constNode(e.Value)
+	case *sql.Ident:
+		return b.ident(e)
+	case *sql.Unary:
+		if e.Op == sql.OpNeg {
+			return b.make(OpNeg, e.X)
+		}
+		return b.make(OpNot, e.X)
+	case *sql.Binary:
+		return b.make(binaryOps[e.Op], e.L, e.R)
+	case *sql.Arrow:
+		return b.arrow(e)
+	case *sql.Index:
+		return b.make(OpIndex, e.X, e.I)
+	case *sql.Slice:
+		return b.make(OpSlice, e.X, e.From, e.To)
+	case *sql.Case:
+		return b.caseExpr(e)
+	case *sql.In:
+		if e.Array != nil {
+			return b.not(b.make(OpInArray, e.X, e.Array), e.Not)
+		}
+		return b.not(b.make(OpIn, append([]sql.Expr{e.X}, e.List...)...), e.Not)
+	case *sql.Between:
+		return b.not(b.make(OpBetween, e.X, e.Lo, e.Hi), e.Not)
+	case *sql.Like:
+		n := b.make(OpLike, e.X, e.Pattern)
+		if n != nil && e.Escape != '\\' {
+			esc := ""
+			if e.Escape != 0 {
+				esc = string(e.Escape)
+			}
+			n = newNode(OpLike, append(n.Args, constNode(vec.StringValue(esc)))...)
+			n.Text = n.Text[:len(n.Text)-1] + " ESCAPE " + strconv.Quote(esc) + ")"
+		}
+		return b.not(n, e.Not)
+	case *sql.IsNull:
+		return b.not(b.make(OpIsNull, e.X), e.Not)
+	case *sql.Call:
+		return b.call(e)
+	case *sql.Star:
+		b.fault(e.Pos(), "* cannot stand here")
+	}
+	return nil
+}
+
+// make binds the operands and folds the operation if they are constants. A nil
+// operand is an open bound.
+func (b *binder) make(op Op, operands ...sql.Expr) *Node {
+	args := make([]*Node, len(operands))
+	for i, o := range operands {
+		if o == nil {
+			args[i] = constNode(vec.NullValue)
+			continue
+		}
+		if args[i] = b.expr(o); args[i] == nil {
+			return nil
+		}
+	}
+	return b.fold(newNode(op, args...))
+}
+
+// not negates IN, BETWEEN, LIKE and IS NULL.
+func (b *binder) not(n *Node, not bool) *Node {
+	if n == nil || !not {
+		return n
+	}
+	if n.Op == OpConst {
+		if n.Value.Kind == vec.Bool {
+			return constNode(vec.BoolValue(!n.Value.Truth()))
+		}
+		return n
+	}
+	c := *n
+	c.Not = true
+	if len(c.Args) == 3 && c.Op == OpLike {
+		c.Text = "(NOT " + n.Text + ")"
+		return &c
+	}
+	return c.seal()
+}
+
+// fold replaces an operation on constants by its value. Conditions on NULL
+// constants keep their form: their truth depends on NOT.
+func (b *binder) fold(n *Node) *Node {
+	if b.env.Fold == nil || len(n.Args) == 0 {
+		return n
+	}
+	switch n.Op {
+	case OpIn, OpInArray, OpBetween, OpLike, OpIsNull, OpSlice, OpCase, OpSwitch:
+		return n
+	case OpCall:
+		if n.Func.Kind != FuncScalar || n.Func.Volatile {
+			return n
+		}
+	}
+	for _, a := range n.Args {
+		if a.Op != OpConst {
+			return n
+		}
+	}
+	v, err := b.env.Fold(n)
+	if err != nil || v.Kind == vec.JSON || v.Kind == vec.Bytes || v.Kind == vec.Timestamp || v.Kind == vec.Missing {
+		return n
+	}
+	return constNode(v)
+}
+
+// arrow binds a->b. A chain of keys on a column is a path, which the decoder
+// extracts on its own.
+func (b *binder) arrow(e *sql.Arrow) *Node {
+	x := b.expr(e.X)
+	if x == nil {
+		return nil
+	}
+	if x.Op == OpColumn && x.From == nil && !x.Col.Meta && len(x.Col.Path) > 0 {
+		spec := vec.ColumnSpec{Path: append(slices.Clip(x.Col.Path), e.Key)}
+		if t := x.Col.Type; t.Kind != vec.Missing {
+			i := slices.IndexFunc(t.Fields, func(f vec.Field) bool { return f.Name == e.Key })
+			if i < 0 { // a declared type without such a field: always null
+				n := newNode(OpArrow, x)
+				n.Key, n.Text = e.Key, x.Text+"->"+quoteName(e.Key)
+				return n
+			}
+			spec.Type = t.Fields[i].Type
+		}
+		return (&Node{Op: OpColumn, Col: spec}).seal()
+	}
+	n := &Node{Op: OpArrow, Args: []*Node{x}, Key: e.Key, agg: x.agg}
+	return n.seal()
+}
+
+func (b *binder) caseExpr(e *sql.Case) *Node {
+	op, args := OpCase, []sql.Expr(nil)
+	if e.X != nil {
+		op, args = OpSwitch, []sql.Expr{e.X}
+	}
+	for _, w := range e.Whens {
+		args = append(args, w.Cond, w.Result)
+	}
+	return b.make(op, append(args, e.Else)...)
+}
+
+// call binds a function call.
+func (b *binder) call(e *sql.Call) *Node {
+	sig, ok := b.env.Funcs.Lookup(e.Name)
+	if !ok {
+		b.fault(e.Pos(), "function %s not found", e.Written)
+		return nil
+	}
+	if sig.Kind == FuncMeta {
+		return b.meta(e, sig)
+	}
+	if e.HasOver && sig.Kind != FuncAnalytic && sig.Kind != FuncWindow {
+		b.fault(e.Pos(), "OVER cannot follow %s", sig.Name)
+		return nil
+	}
+	if (e.Filter != nil || e.Distinct) && sig.Kind != FuncAgg {
+		b.fault(e.Pos(), "FILTER and DISTINCT belong to aggregates, which %s is not", sig.Name)
+		return nil
+	}
+	args, ok := b.args(e, sig)
+	if !ok {
+		return nil
+	}
+	n := &Node{Op: OpCall, Func: sig, Args: args}
+	for _, a := range args {
+		n.agg = n.agg || a.agg
+	}
+	switch sig.Kind {
+	case FuncAgg:
+		return b.aggregate(e, n)
+	case FuncContext:
+		return b.context(e, n)
+	case FuncScalar:
+	default:
+		b.fault(e.Pos(), "function %s is not supported yet", sig.Name)
+		return nil
+	}
+	if sig.Volatile {
+		b.calls++
+		n.Rule = b.rule
+		n.seal()
+		n.Text += "#" + strconv.Itoa(b.calls)
+		return n
+	}
+	return b.fold(n.seal())
+}
+
+// args binds the arguments and has the function look at their number and, where
+// they are literals, their kinds.
+func (b *binder) args(e *sql.Call, sig *FuncSig) ([]*Node, bool) {
+	if len(e.Args) < sig.MinArgs || sig.MaxArgs >= 0 && len(e.Args) > sig.MaxArgs {
+		want := strconv.Itoa(sig.MinArgs)
+		switch {
+		case sig.MaxArgs < 0:
+			want = "at least " + want
+		case sig.MaxArgs != sig.MinArgs:
+			want += " to " + strconv.Itoa(sig.MaxArgs)
+		}
+		b.fault(e.Pos(), "call func %s error: Expect %s arguments but found %d.", sig.Name, want, len(e.Args))
+		return nil, false
+	}
+	var args []*Node
+	facts := make([]FuncArg, len(e.Args))
+	good := true
+	agg := b.inAgg
+	if sig.Kind == FuncAgg {
+		if agg {
+			b.fault(e.Pos(), "aggregate %s inside an aggregate", sig.Name)
+			return nil, false
+		}
+		b.inAgg = true
+	}
+	for i, a := range e.Args {
+		if _, star := a.(*sql.Star); star {
+			facts[i].Star = true
+			if !sig.AllowStar {
+				b.fault(a.Pos(), "%s does not take *", sig.Name)
+				good = false
+			}
+			continue
+		}
+		n := b.expr(a)
+		if n == nil {
+			good = false
+			continue
+		}
+		if n.Op == OpConst {
+			facts[i].Literal = &n.Value
+		}
+		args = append(args, n)
+	}
+	b.inAgg = agg
+	if good && sig.Check != nil {
+		if err := sig.Check(facts); err != nil {
+			b.fault(e.Pos(), "call func %s error: %v", sig.Name, err)
+			good = false
+		}
+	}
+	return args, good
+}
+
+// aggregate binds an aggregate. Over whole rows its first argument is the row.
+func (b *binder) aggregate(e *sql.Call, n *Node) *Node {
+	n.Op, n.agg, n.Star, n.Diff = OpAgg, true, e.Star, e.Distinct
+	if e.Star && n.Func.Name != "count" {
+		n.Args = append([]*Node{(&Node{Op: OpColumn}).seal()}, n.Args...)
+		n.Star = false
+	}
+	if e.Filter != nil {
+		f := b.expr(e.Filter)
+		if f == nil {
+			return nil
+		}
+		n.Part = true
+		n.Args = append([]*Node{f}, n.Args...)
+	}
+	return n.seal()
+}
+
+// context binds the functions that say where a row stands.
+func (b *binder) context(e *sql.Call, n *Node) *Node {
+	switch n.Func.Name {
+	case "rule_id":
+		return constNode(vec.StringValue(b.name))
+	case "rule_start":
+		return constNode(vec.IntValue(b.set.RuleStartMs))
+	case "window_start", "window_end", "window_trigger":
+		if !b.window {
+			return constNode(vec.NullValue)
+		}
+		if n.Func.Name == "window_trigger" {
+			end, ok := b.env.Funcs.Lookup("window_end")
+			if ok {
+				n.Func = end
+			}
+		}
+		return n.seal()
+	case "event_time":
+		return n.seal()
+	}
+	b.fault(e.Pos(), "function %s is not supported yet", n.Func.Name)
+	return nil
+}
+
+// meta binds meta(key), meta(key->sub), meta(stream.key), meta(*) and mqtt(key).
+func (b *binder) meta(e *sql.Call, sig *FuncSig) *Node {
+	if len(e.Args) != 1 {
+		b.fault(e.Pos(), "call func %s error: Expect 1 arguments but found %d.", sig.Name, len(e.Args))
+		return nil
+	}
+	switch a := e.Args[0].(type) {
+	case *sql.Star:
+		return (&Node{Op: OpColumn, Col: vec.ColumnSpec{Meta: true}}).seal()
+	case *sql.Ident:
+		return metaColumn(a.Name)
+	case *sql.Arrow:
+		if id, ok := a.X.(*sql.Ident); ok {
+			if id.Name == b.sel.From.Label() || id.Name == b.sel.From.Name {
+				return metaColumn(a.Key)
+			}
+			n := &Node{Op: OpArrow, Args: []*Node{metaColumn(id.Name)}, Key: a.Key}
+			return n.seal()
+		}
+	case *sql.Literal:
+		if a.Value.Kind == vec.String {
+			return metaColumn(a.Value.S)
+		}
+	}
+	b.fault(e.Args[0].Pos(), "want the name of a metadata key in %s", sig.Name)
+	return nil
+}
+
+func metaColumn(key string) *Node {
+	return (&Node{Op: OpColumn, Col: vec.ColumnSpec{Meta: true, Path: []string{key}}}).seal()
+}

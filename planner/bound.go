@@ -1,0 +1,244 @@
+package planner
+
+import (
+	"math"
+	"sort"
+	"strings"
+
+	"github.com/weir-engine/weir/vec"
+)
+
+// Bound is one rule's work over one input, with names resolved: select rows by
+// Where, then either send a projection of them or put them into a window, over
+// whose output the rest of the rule is Bound again. It is immutable.
+type Bound struct {
+	Where   []*Node // all must hold
+	Fields  []BoundField
+	Star    *Node // the whole row, nil without SELECT *
+	Except  []string
+	SendNil bool
+	Meta    *Node
+	Spread  *Node
+	Order   []BoundOrder
+	Limit   int64 // -1: none
+	Offset  int64
+
+	Window *BoundWindow
+}
+
+// BoundField is one output column.
+type BoundField struct {
+	Name   string
+	Node   *Node
+	Plain  bool
+	Hidden bool
+}
+
+// BoundOrder is one ORDER BY key.
+type BoundOrder struct {
+	Node *Node
+	Desc bool
+}
+
+// BoundWindow is a window and what is over it.
+type BoundWindow struct {
+	Spec               WindowSpec
+	Where              []*Node // rows that count
+	After              bool
+	Filter, When, Emit *Node
+	Parts              []*Node
+	Time               *Node
+	Keys               []*Node
+	Group              bool
+	Over               *Bound
+}
+
+// text returns what makes two windows over one input the same.
+func (w *BoundWindow) text() string {
+	var b strings.Builder
+	spec := w.Spec
+	b.WriteString(spec.Kind.String())
+	for _, v := range []int64{spec.Length, spec.Interval, spec.Delay, spec.Late} {
+		b.WriteByte(' ')
+		b.WriteString(constText(vec.IntValue(v)))
+	}
+	b.WriteString(" " + spec.Unit)
+	if spec.EventTime {
+		b.WriteString(" event time")
+	}
+	list := func(name string, nodes []*Node) {
+		if len(nodes) == 0 {
+			return
+		}
+		b.WriteString(" " + name + "(")
+		for i, n := range nodes {
+			if i > 0 {
+				b.WriteString(", ")
+			}
+			if n != nil {
+				b.WriteString(n.Text)
+			}
+		}
+		b.WriteByte(')')
+	}
+	list("where", w.Where)
+	if w.After {
+		b.WriteString(" after")
+	}
+	list("filter", nonNil(w.Filter))
+	list("when", nonNil(w.When))
+	list("emit", nonNil(w.Emit))
+	list("partition by", w.Parts)
+	list("time", nonNil(w.Time))
+	if w.Group {
+		list("group by", w.Keys)
+		b.WriteString(" grouped")
+	}
+	return b.String()
+}
+
+func nonNil(n *Node) []*Node {
+	if n == nil {
+		return nil
+	}
+	return []*Node{n}
+}
+
+// conjuncts splits a condition at its ANDs and puts the parts in a canonical
+// order. A row is selected if all parts are true, in whatever order they are
+// looked at: a fault, a null and a false all mean that it is not.
+func conjuncts(n *Node) []*Node {
+	var parts []*Node
+	var split func(n *Node)
+	split = func(n *Node) {
+		switch {
+		case n.Op == OpAnd:
+			split(n.Args[0])
+			split(n.Args[1])
+		case n.Op == OpBetween && !n.Not && n.Args[1].Op == OpConst && n.Args[2].Op == OpConst:
+			parts = append(parts, newNode(OpGe, n.Args[0], n.Args[1]), newNode(OpLe, n.Args[0], n.Args[2]))
+		case n.Op == OpConst && n.Value.Truth():
+		default:
+			parts = append(parts, n)
+		}
+	}
+	if n != nil {
+		split(n)
+	}
+	sort.SliceStable(parts, func(i, j int) bool { return parts[i].Text < parts[j].Text })
+	out := parts[:0]
+	for i, p := range parts {
+		if i == 0 || p.Text != parts[i-1].Text {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// exact returns a numeric constant as float64 if that loses nothing.
+func exact(v vec.Value) (float64, bool) {
+	switch v.Kind {
+	case vec.Float64:
+		return v.F, !math.IsNaN(v.F)
+	case vec.Int64:
+		f := float64(v.I)
+		return f, f < 1<<63 && int64(f) == v.I
+	}
+	return 0, false
+}
+
+// atom is a condition in a form that an index may take: a value and what it is
+// compared with.
+type atom struct {
+	node  *Node // the value, or the whole condition for AtomTrue
+	kind  AtomKind
+	op    Op
+	nums  []float64 // one; several for IN
+	texts []string
+}
+
+// atomOf takes a condition apart.
+func atomOf(n *Node) atom {
+	whole := atom{node: n, kind: AtomTrue}
+	switch {
+	case n.Op.Comparison():
+		x, c, op := n.Args[0], n.Args[1], n.Op
+		if x.Op == OpConst {
+			x, c, op = c, x, op.flip()
+		}
+		if c.Op != OpConst || x.Op == OpConst {
+			return whole
+		}
+		if f, ok := exact(c.Value); ok && op != OpNe {
+			return atom{node: x, kind: AtomNum, op: op, nums: []float64{f}}
+		}
+		if c.Value.Kind == vec.String && op == OpEq {
+			return atom{node: x, kind: AtomText, op: op, texts: []string{c.Value.S}}
+		}
+	case n.Op == OpIn && !n.Not && n.Args[0].Op != OpConst:
+		a := atom{node: n.Args[0], op: OpIn}
+		for _, c := range n.Args[1:] {
+			f, ok := exact(c.Value)
+			switch {
+			case c.Op != OpConst:
+				return whole
+			case ok:
+				a.nums = append(a.nums, f)
+			case c.Value.Kind == vec.String:
+				a.texts = append(a.texts, c.Value.S)
+			default:
+				return whole
+			}
+		}
+		if len(a.nums) > 0 == (len(a.texts) > 0) {
+			return whole // nothing, or kinds mixed
+		}
+		sort.Float64s(a.nums)
+		sort.Strings(a.texts)
+		return a
+	}
+	return whole
+}
+
+func (a atom) equality() bool { return a.op == OpEq || a.op == OpIn }
+func (a atom) comparison() bool {
+	return a.kind == AtomNum && a.op != OpEq && a.op != OpIn
+}
+
+// access is how the candidates of a rule are found, and what is left to check.
+type access struct {
+	pivot *atom // nil: every row is a candidate
+	rest  []*Node
+}
+
+// plan chooses the access for a condition: an equality if there is one, for it
+// selects fewest rows; else a comparison; else whatever comes first.
+func plan(where []*Node) access {
+	if len(where) == 0 {
+		return access{}
+	}
+	best, score := 0, 0
+	atoms := make([]atom, len(where))
+	for i, n := range where {
+		atoms[i] = atomOf(n)
+		s := 1
+		switch {
+		case atoms[i].equality() && len(atoms[i].texts) > 0:
+			s = 4
+		case atoms[i].equality():
+			s = 3
+		case atoms[i].comparison():
+			s = 2
+		}
+		if s > score {
+			best, score = i, s
+		}
+	}
+	ac := access{pivot: &atoms[best]}
+	for i, n := range where {
+		if i != best {
+			ac.rest = append(ac.rest, n)
+		}
+	}
+	return ac
+}

@@ -1,0 +1,316 @@
+package planner
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/weir-engine/weir/vec"
+)
+
+// Op says what a step computes from its arguments.
+type Op uint8
+
+// The operations. Comparisons give a boolean and are false for null; arithmetic
+// gives null for null; And and Or follow the dialect's two-valued logic, in
+// which a null on the left decides (null OR true is false).
+const (
+	OpColumn   Op = iota // an input column of the program
+	OpConst              // a constant
+	OpNeg                // -x
+	OpNot                // NOT x
+	OpAdd                // x + y
+	OpSub                // x - y
+	OpMul                // x * y
+	OpDiv                // x / y
+	OpMod                // x % y
+	OpBitAnd             // x & y
+	OpBitOr              // x | y
+	OpBitXor             // x ^ y
+	OpConcat             // x || y
+	OpEq                 // x = y
+	OpNe                 // x != y
+	OpLt                 // x < y
+	OpLe                 // x <= y
+	OpGt                 // x > y
+	OpGe                 // x >= y
+	OpAnd                // x AND y
+	OpOr                 // x OR y
+	OpArrow              // x->Key
+	OpIndex              // x[y]
+	OpSlice              // x[y:z]; an absent bound is a null constant
+	OpCase               // searched CASE: cond, result, cond, result ..., else
+	OpSwitch             // simple CASE: x, value, result, value, result ..., else
+	OpIn                 // x IN (y, ...)
+	OpInArray            // x IN array
+	OpBetween            // x BETWEEN y AND z
+	OpLike               // x LIKE y
+	OpIsNull             // x IS NULL
+	OpCall               // a function of the function table
+	OpAgg                // an aggregate; only below a window, replaced by a column
+	OpAnalytic           // a stateful function: arguments, then PARTITION BY keys
+)
+
+var opText = [...]string{
+	OpColumn: "column", OpConst: "const", OpNeg: "-", OpNot: "NOT", OpAdd: "+", OpSub: "-", OpMul: "*", OpDiv: "/",
+	OpMod: "%", OpBitAnd: "&", OpBitOr: "|", OpBitXor: "^", OpConcat: "||", OpEq: "=", OpNe: "!=", OpLt: "<", OpLe: "<=",
+	OpGt: ">", OpGe: ">=", OpAnd: "AND", OpOr: "OR", OpArrow: "->", OpIndex: "[]", OpSlice: "[:]", OpCase: "CASE",
+	OpSwitch: "CASE", OpIn: "IN", OpInArray: "IN", OpBetween: "BETWEEN", OpLike: "LIKE", OpIsNull: "IS NULL",
+	OpCall: "call", OpAgg: "aggregate", OpAnalytic: "analytic",
+}
+
+// String returns the operator as it is written.
+func (o Op) String() string { return opText[o] }
+
+// Comparison tells whether o is one of = != < <= > >=.
+func (o Op) Comparison() bool { return o >= OpEq && o <= OpGe }
+
+// flip returns the comparison that holds for (y, x) if o holds for (x, y).
+func (o Op) flip() Op {
+	switch o {
+	case OpLt:
+		return OpGt
+	case OpLe:
+		return OpGe
+	case OpGt:
+		return OpLt
+	case OpGe:
+		return OpLe
+	}
+	return o
+}
+
+// Node is a bound expression: names are resolved, aliases replaced by what they
+// stand for, constants folded. It is immutable, and two nodes with equal Text
+// compute the same value for every row, which is what makes them one step.
+type Node struct {
+	Op   Op
+	Args []*Node
+	Not  bool // OpIn, OpInArray, OpBetween, OpLike, OpIsNull: negated
+
+	Col   vec.ColumnSpec // OpColumn of a stream
+	Value vec.Value      // OpConst
+	Key   string         // OpArrow
+	Func  *FuncSig       // OpCall, OpAgg, OpAnalytic
+	Keys  int            // OpAnalytic: how many of the last Args are PARTITION BY keys
+	When  bool           // OpAnalytic: the argument before the keys is the WHEN condition
+	Star  bool           // OpAgg: aggregate over whole rows
+	Part  bool           // OpAgg: Args[0] is the FILTER condition
+	Diff  bool           // OpAgg: DISTINCT
+	Rule  RuleID         // OpCall that reads its rule (rule_id, hit counts): never shared
+	Text  string         // canonical text
+
+	// A column of a window's output instead of a stream's: what it stands for
+	// below the window.
+	From     *Node
+	FromKind WindowColKind
+
+	agg bool // an aggregate is below
+}
+
+// newNode makes a node and its canonical text.
+func newNode(op Op, args ...*Node) *Node {
+	n := &Node{Op: op, Args: args}
+	for _, a := range args {
+		n.agg = n.agg || a.agg
+	}
+	return n.seal()
+}
+
+// seal makes n's canonical text from its parts.
+func (n *Node) seal() *Node {
+	var b strings.Builder
+	arg := func(i int) { b.WriteString(n.Args[i].Text) }
+	list := func(from, to int) {
+		for i := from; i < to; i++ {
+			if i > from {
+				b.WriteString(", ")
+			}
+			arg(i)
+		}
+	}
+	not := ""
+	if n.Not {
+		not = "NOT "
+	}
+	switch n.Op {
+	case OpColumn:
+		if n.Text == "" {
+			n.Text = columnText(n.Col)
+		}
+		return n
+	case OpConst:
+		n.Text = constText(n.Value)
+		return n
+	case OpNeg, OpNot:
+		b.WriteString(n.Op.String() + " (")
+		arg(0)
+		b.WriteByte(')')
+	case OpArrow:
+		arg(0)
+		b.WriteString("->" + quoteName(n.Key))
+	case OpIndex:
+		arg(0)
+		b.WriteByte('[')
+		arg(1)
+		b.WriteByte(']')
+	case OpSlice:
+		arg(0)
+		b.WriteByte('[')
+		arg(1)
+		b.WriteByte(':')
+		arg(2)
+		b.WriteByte(']')
+	case OpCase, OpSwitch:
+		b.WriteString("CASE")
+		i := 0
+		if n.Op == OpSwitch {
+			b.WriteByte(' ')
+			arg(0)
+			i = 1
+		}
+		for ; i+1 < len(n.Args); i += 2 {
+			b.WriteString(" WHEN ")
+			arg(i)
+			b.WriteString(" THEN ")
+			arg(i + 1)
+		}
+		b.WriteString(" ELSE ")
+		arg(i)
+		b.WriteString(" END")
+	case OpIn, OpInArray:
+		b.WriteByte('(')
+		arg(0)
+		b.WriteString(" " + not + "IN (")
+		list(1, len(n.Args))
+		b.WriteString("))")
+	case OpBetween:
+		b.WriteByte('(')
+		arg(0)
+		b.WriteString(" " + not + "BETWEEN ")
+		arg(1)
+		b.WriteString(" AND ")
+		arg(2)
+		b.WriteByte(')')
+	case OpLike:
+		b.WriteByte('(')
+		arg(0)
+		b.WriteString(" " + not + "LIKE ")
+		arg(1)
+		b.WriteByte(')')
+	case OpIsNull:
+		b.WriteByte('(')
+		arg(0)
+		b.WriteString(" IS " + not + "NULL)")
+	case OpCall, OpAgg, OpAnalytic:
+		n.callText(&b, list)
+	default:
+		b.WriteByte('(')
+		arg(0)
+		b.WriteString(" " + n.Op.String() + " ")
+		arg(1)
+		b.WriteByte(')')
+	}
+	n.Text = b.String()
+	return n
+}
+
+func (n *Node) callText(b *strings.Builder, list func(from, to int)) {
+	b.WriteString(n.Func.Name + "(")
+	from, to := 0, len(n.Args)-n.Keys
+	if n.When {
+		to--
+	}
+	if n.Part {
+		from = 1
+	}
+	if n.Diff {
+		b.WriteString("DISTINCT ")
+	}
+	if n.Star {
+		b.WriteByte('*')
+		if from < to {
+			b.WriteString(", ")
+		}
+	}
+	list(from, to)
+	b.WriteByte(')')
+	if n.Part {
+		b.WriteString(" FILTER (WHERE " + n.Args[0].Text + ")")
+	}
+	if n.When || n.Keys > 0 {
+		b.WriteString(" OVER (")
+		if n.Keys > 0 {
+			b.WriteString("PARTITION BY ")
+			list(len(n.Args)-n.Keys, len(n.Args))
+		}
+		if n.When {
+			b.WriteString(" WHEN " + n.Args[to].Text)
+		}
+		b.WriteByte(')')
+	}
+	if n.Rule != 0 {
+		b.WriteString("@" + strconv.Itoa(int(n.Rule)))
+	}
+}
+
+// columnText names a column as a user would write it.
+func columnText(c vec.ColumnSpec) string {
+	if c.Meta {
+		if len(c.Path) == 0 {
+			return "meta(*)"
+		}
+		return "meta(" + strings.Join(c.Path, "->") + ")"
+	}
+	if len(c.Path) == 0 {
+		return "*"
+	}
+	parts := make([]string, len(c.Path))
+	for i, p := range c.Path {
+		parts[i] = quoteName(p)
+	}
+	return strings.Join(parts, "->")
+}
+
+// quoteName writes a name with backquotes unless it is a plain identifier.
+func quoteName(s string) string {
+	for i, r := range s {
+		if r == '_' && i > 0 || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || i > 0 && r >= '0' && r <= '9' {
+			continue
+		}
+		return "`" + s + "`"
+	}
+	if s == "" {
+		return "``"
+	}
+	return s
+}
+
+// constText writes a constant so that its kind shows: 1 and 1.0 differ.
+func constText(v vec.Value) string {
+	switch v.Kind {
+	case vec.Bool:
+		return strconv.FormatBool(v.I != 0)
+	case vec.Int64:
+		return strconv.FormatInt(v.I, 10)
+	case vec.Float64:
+		s := strconv.FormatFloat(v.F, 'g', -1, 64)
+		if !strings.ContainsAny(s, ".eIN") {
+			s += ".0"
+		}
+		return s
+	case vec.String:
+		return strconv.Quote(v.S)
+	}
+	return "null"
+}
+
+// walk calls f for n and, if f returns true, for what is below.
+func (n *Node) walk(f func(*Node) bool) {
+	if f(n) {
+		for _, a := range n.Args {
+			a.walk(f)
+		}
+	}
+}
+
+func constNode(v vec.Value) *Node { return (&Node{Op: OpConst, Value: v}).seal() }

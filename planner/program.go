@@ -1,0 +1,264 @@
+package planner
+
+import (
+	"sort"
+
+	"github.com/weir-engine/weir/vec"
+)
+
+// RuleID is the engine's number of a rule: dense, from 1, reused after the rule
+// is gone. It indexes the flat arrays of everything that is kept per rule.
+type RuleID uint32
+
+// StepID is a position in Program.Steps.
+type StepID int32
+
+// NoStep stands for "no expression".
+const NoStep StepID = -1
+
+// Step is one interned expression of a program: everything that has the same
+// canonical text is the same step and is evaluated at most once per batch.
+type Step struct {
+	*Node
+	In  []StepID // steps of Node.Args
+	Col int      // OpColumn: position in Program.Cols
+}
+
+// Program is what the executor runs over every batch of one input (a stream, or
+// what a window emits). It is immutable: the executor keeps using the one that
+// it has until it takes the next, and several may share their parts.
+type Program struct {
+	Epoch uint64
+	Cols  []vec.ColumnSpec // the input columns that steps read; a zero Path and Meta false may be unused slots, see Used
+	Used  []bool           // Cols[i] is read by a step
+	Steps []Step           // freed slots have a nil Node
+	Projs []*Projection    // nil in freed slots
+	Rests [][]Atom         // conditions left to check on the candidates of an index
+
+	Always  *EntryList    // rules without a condition
+	Ranks   []*RankIndex  // by comparison with a constant
+	Equals  []*EqualIndex // by equality or IN
+	Conds   []*CondIndex  // by any other condition
+	Windows []*Window     // windows over this input
+}
+
+// Entry is a rule in an index.
+type Entry struct {
+	Rule RuleID
+	Proj int32 // position in Projs
+	Rest int32 // position in Rests, -1: the index alone decides
+}
+
+// EntryList is a set of rules that are all selected by the same rows. Count
+// lists are of rules whose rows nobody reads: only their number counts.
+type EntryList struct {
+	Send, Count []Entry
+	frozen      bool
+}
+
+// RankIndex holds the rules that compare one value with constants by one
+// operator. Keys are sorted so that the rules that a row satisfies are a
+// prefix: ascending for > and >=, descending for < and <=. The rules of Keys[i]
+// are Entries[Start[i]:Start[i+1]].
+//
+// Such grouped filters are from CACQ (Madden et al., SIGMOD 2002).
+type RankIndex struct {
+	Step    StepID
+	Op      Op
+	Count   bool // the number of rows per rule is all that is wanted
+	Keys    []float64
+	Start   []int32
+	Entries []Entry
+	frozen  bool
+}
+
+// Less tells whether a stands before b in the index's order.
+func (x *RankIndex) less(a, b float64) bool {
+	if x.Op == OpLt || x.Op == OpLe {
+		return a > b
+	}
+	return a < b
+}
+
+// EqualIndex holds the rules that want one value to equal a constant, each
+// perhaps under several constants (IN). Texts and Nums are sorted; the rules of
+// Texts[i] are TextEntries[TextStart[i]:TextStart[i+1]], likewise for Nums.
+type EqualIndex struct {
+	Step        StepID
+	Texts       []string
+	TextStart   []int32
+	TextEntries []Entry
+	Nums        []float64
+	NumStart    []int32
+	NumEntries  []Entry
+	frozen      bool
+}
+
+// CondIndex holds the rules with one and the same boolean condition.
+type CondIndex struct {
+	Step StepID
+	EntryList
+}
+
+// AtomKind says how an Atom is checked.
+type AtomKind uint8
+
+// The kinds of atoms.
+const (
+	AtomTrue AtomKind = iota // the step is true
+	AtomNum                  // the step compares with Num by Op
+	AtomText                 // the step compares with Text by Op (= or !=)
+)
+
+// Atom is a condition that is checked on single rows.
+type Atom struct {
+	Step StepID
+	Kind AtomKind
+	Op   Op
+	Num  float64
+	Text string
+}
+
+// Projection is a SELECT list with what else decides about the rows that a rule
+// sends; rules with the same one share it.
+type Projection struct {
+	Fields  []Field  // sorted by Name
+	Star    StepID   // the whole row, for SELECT *; else NoStep
+	Except  []string // keys of the whole row that are not sent, sorted
+	SendNil bool
+	Meta    StepID  // the __meta column, or NoStep
+	Spread  StepID  // a set-returning call that makes rows or columns, or NoStep
+	Order   []Order // of the rows of one window
+	Limit   int64   // rows of one message at most, -1: no limit
+	Offset  int64
+	Plain   bool // only bare columns: nothing that can fail
+	Text    string
+}
+
+// Field is one output column.
+type Field struct {
+	Name   string
+	Step   StepID
+	Plain  bool // a bare column: null is written, missing left out
+	Hidden bool // computed for ORDER BY, not sent
+}
+
+// Order is one ORDER BY key.
+type Order struct {
+	Step StepID
+	Desc bool
+}
+
+// WindowKind is the form of a window.
+type WindowKind uint8
+
+// The forms. Hold is no window of the dialect: it puts the rows of event-time
+// rules in order of time and lets them go when the watermark passes.
+const (
+	Tumbling WindowKind = iota
+	Hopping
+	Sliding
+	Session
+	Count
+	State
+	Hold
+)
+
+var windowText = [...]string{"TUMBLINGWINDOW", "HOPPINGWINDOW", "SLIDINGWINDOW", "SESSIONWINDOW", "COUNTWINDOW", "STATEWINDOW", "HOLD"}
+
+// String returns the window's name in the dialect.
+func (k WindowKind) String() string { return windowText[k] }
+
+// WindowSpec is what makes two windows the same, beside their input and filter.
+// Times are in ms.
+type WindowSpec struct {
+	Kind      WindowKind
+	Unit      string // as written, lower case: dd hh mi ss ms
+	Length    int64  // ms; Count: rows; Session: longest duration
+	Interval  int64  // Hopping: hop; Session: gap; Count: every so many rows
+	Delay     int64  // Sliding
+	EventTime bool
+	Late      int64 // Hold: lateTolerance
+}
+
+// WindowColKind says what a column of a window's output is.
+type WindowColKind uint8
+
+// The kinds of output columns.
+const (
+	WindowKey   WindowColKind = iota // GROUP BY key Index
+	WindowAgg                        // aggregate Index
+	WindowRow                        // column Index of the rows
+	WindowStart                      // start of the window, ms
+	WindowEnd                        // end of the window, ms
+)
+
+// WindowCol is one column of a window's output.
+type WindowCol struct {
+	Kind  WindowColKind
+	Index int
+	refs  int
+}
+
+// Agg is an aggregate that a window computes for the rules over it.
+type Agg struct {
+	Func   string // name in the function table; "first" is the group's first row
+	Args   []StepID
+	Filter StepID // FILTER (WHERE ...), or NoStep
+	Star   bool
+	Diff   bool // DISTINCT
+	Text   string
+}
+
+// Window is a window over the input of a program, shared by every rule with the
+// same one, and the program over what it emits.
+type Window struct {
+	ID     uint64 // stays the same as long as some rule uses the window
+	Spec   WindowSpec
+	Where  []StepID // conditions that a row must meet to count
+	After  bool     // Where is applied after the window: other rows still fill it
+	Filter StepID   // FILTER (WHERE ...) of the window, before everything
+	When   StepID   // OVER (WHEN ...), begin condition of a state window
+	Emit   StepID   // State: emit condition, or NoStep
+	Parts  []StepID // OVER (PARTITION BY ...)
+	Time   StepID   // event time: the rows' timestamp
+	Keys   []StepID
+	Group  bool // rows are grouped (keys or aggregates), else kept as rows
+	Aggs   []Agg
+	Rows   []StepID // columns of the rows that are kept
+	Cols   []WindowCol
+	Out    *Program // over Cols
+	Joined []Join   // rules in the order in which they joined
+	Text   string
+}
+
+// Join says in which epoch of the program a rule joined a window.
+type Join struct {
+	Rule  RuleID
+	Epoch uint64
+}
+
+// Entries returns the rules of key i.
+func (x *RankIndex) At(i int) []Entry { return x.Entries[x.Start[i]:x.Start[i+1]] }
+
+// AtText returns the rules that want the value to be text i.
+func (x *EqualIndex) AtText(i int) []Entry { return x.TextEntries[x.TextStart[i]:x.TextStart[i+1]] }
+
+// AtNum returns the rules that want the value to be number i.
+func (x *EqualIndex) AtNum(i int) []Entry { return x.NumEntries[x.NumStart[i]:x.NumStart[i+1]] }
+
+// FindText returns the position of s in Texts, or -1.
+func (x *EqualIndex) FindText(s string) int {
+	if i := sort.SearchStrings(x.Texts, s); i < len(x.Texts) && x.Texts[i] == s {
+		return i
+	}
+	return -1
+}
+
+// FindNum returns the position of f in Nums, or -1.
+func (x *EqualIndex) FindNum(f float64) int {
+	if i := sort.SearchFloat64s(x.Nums, f); i < len(x.Nums) && x.Nums[i] == f {
+		return i
+	}
+	return -1
+}
