@@ -39,7 +39,7 @@ type Topic struct {
 	Node      string // membership topics only
 }
 
-// suffixes are tried in order, so a longer one stands before its own tail.
+// suffixes are tried in order, the frequent ones first; none ends in another.
 var suffixes = [...]struct {
 	text string
 	kind Kind

@@ -4,7 +4,6 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"unsafe"
 
 	"github.com/weir-engine/weir/vec"
 )
@@ -102,14 +101,14 @@ func parseInt(text []byte) (int64, bool) {
 		}
 		return i, len(digits) > 0
 	}
-	if i, err := strconv.ParseInt(view(text), 10, 64); err == nil {
+	if i, err := strconv.ParseInt(string(text), 10, 64); err == nil {
 		return i, true
 	}
 	return wholeFloat(text)
 }
 
 func wholeFloat(text []byte) (int64, bool) {
-	if i, err := strconv.ParseInt(view(text), 10, 64); err == nil {
+	if i, err := strconv.ParseInt(string(text), 10, 64); err == nil {
 		return i, true // "+5"
 	}
 	f, ok := parseFloat(text)
@@ -171,7 +170,7 @@ func slowFloat(text []byte) (float64, bool) {
 			return 0, false
 		}
 	}
-	f, err := strconv.ParseFloat(view(text), 64)
+	f, err := strconv.ParseFloat(string(text), 64)
 	return f, err == nil
 }
 
@@ -186,13 +185,10 @@ func parseBool(text []byte) (v, ok bool) {
 		return false, false
 	}
 	switch {
-	case strings.EqualFold(view(text), "true"):
+	case strings.EqualFold(string(text), "true"):
 		return true, true
-	case strings.EqualFold(view(text), "false"):
+	case strings.EqualFold(string(text), "false"):
 		return false, true
 	}
 	return false, false
 }
-
-// view lends text to functions that only read a string during the call.
-func view(text []byte) string { return unsafe.String(unsafe.SliceData(text), len(text)) }
