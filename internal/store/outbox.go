@@ -1,0 +1,352 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cockroachdb/pebble"
+)
+
+// firstSeq leaves room before it for Prepend.
+const firstSeq = 1 << 40
+
+// Outbox is the queue on disk of one destination. Messages are numbered in
+// sequence and stored in blocks, whose contents are the caller's. Delivery moves a
+// cursor; a segment (SegmentBytes of blocks) that is closed and delivered is
+// deleted at once, by its range of keys.
+//
+// One goroutine appends and one (or the same) delivers. At most one Txn at a time
+// holds appended blocks that are not committed.
+type Outbox struct {
+	s   *Store
+	key string
+
+	messages, bytes atomic.Int64
+
+	mu     sync.Mutex
+	id     uint32
+	known  bool // the id is in the store
+	head   head // where the next block goes
+	saved  head // head before tx
+	tx     *Txn
+	cursor cursor
+	segs   []segment // committed and not delivered, oldest first
+}
+
+// head is the end that grows.
+type head struct {
+	seq             uint64
+	seg             uint32
+	messages, bytes int64 // of the open segment, for its summary
+}
+
+// cursor is the first message not delivered: the one skip places into the block
+// that begins at seq, in segment seg.
+type cursor struct {
+	seg  uint32
+	seq  uint64
+	skip int
+}
+
+// segment is what of a segment is left to deliver.
+type segment struct {
+	num             uint32
+	first           uint64
+	messages, bytes int64
+}
+
+// Block is a run of messages as they were appended.
+type Block struct {
+	// Messages is how many there are, the first Skip of which were delivered.
+	Messages, Skip int
+	// Data is the appended bytes.
+	Data []byte
+
+	seg uint32
+	seq uint64
+}
+
+// Outbox returns the outbox of a destination, with what is left in it from an
+// earlier process. Calls with equal keys return the same Outbox.
+func (s *Store) Outbox(key string) (*Outbox, error) {
+	s.destMu.Lock()
+	defer s.destMu.Unlock()
+	if o := s.open[key]; o != nil {
+		return o, nil
+	}
+	o := &Outbox{s: s, key: key, head: head{seq: firstSeq, seg: 1}, cursor: cursor{seg: 1, seq: firstSeq}}
+	v, err := s.get(destKey(key))
+	switch {
+	case errors.Is(err, ErrNotFound):
+		s.nextDest++
+		o.id = s.nextDest
+	case err != nil:
+		return nil, err
+	case len(v) != 4:
+		return nil, fmt.Errorf("outbox %q: number of %d bytes, want 4", key, len(v))
+	default:
+		o.id, o.known = binary.BigEndian.Uint32(v), true
+		if err := o.recover(); err != nil {
+			return nil, fmt.Errorf("outbox %q: %w", key, err)
+		}
+	}
+	s.open[key] = o
+	return o, nil
+}
+
+// Outboxes returns the keys of all destinations that ever had something on disk
+// and were not removed.
+func (s *Store) Outboxes() (keys []string, err error) {
+	lo := []byte{spaceDest}
+	err = s.each(lo, upper(lo), func(k, _ []byte) error {
+		keys = append(keys, string(k[1:]))
+		return nil
+	})
+	return keys, err
+}
+
+// Backlog returns how many messages wait and the bytes of their blocks.
+func (o *Outbox) Backlog() (messages, bytes int64) { return o.messages.Load(), o.bytes.Load() }
+
+// Append adds a block of messages behind all others when t is committed. It
+// copies data.
+func (o *Outbox) Append(t *Txn, messages int, data []byte) error {
+	if messages <= 0 {
+		return fmt.Errorf("outbox %q: block of %d messages", o.key, messages)
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if err := o.join(t); err != nil {
+		return err
+	}
+	if o.head.bytes >= o.s.o.SegmentBytes {
+		t.set(o.segKey(spaceSegment, o.head.seg), summary(o.head.messages, o.head.bytes))
+		o.head.seg++
+		o.head.messages, o.head.bytes = 0, 0
+	}
+	b := segment{o.head.seg, o.head.seq, int64(messages), int64(len(data))}
+	o.put(t, b, data)
+	o.head.seq += uint64(messages)
+	o.head.messages += b.messages
+	o.head.bytes += b.bytes
+	t.done = append(t.done, func(ok bool) {
+		if ok {
+			o.appended(b)
+		}
+	})
+	return nil
+}
+
+// join makes t the Txn that appends. The caller holds mu.
+func (o *Outbox) join(t *Txn) error {
+	if o.tx == t {
+		return nil
+	}
+	if o.tx != nil {
+		return fmt.Errorf("bug: outbox %q: two open transactions", o.key)
+	}
+	if !o.known {
+		t.set(destKey(o.key), binary.BigEndian.AppendUint32(nil, o.id))
+	}
+	o.tx, o.saved = t, o.head
+	t.done = append(t.done, func(ok bool) {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.tx = nil
+		if ok {
+			o.known = true
+		} else {
+			o.head = o.saved
+		}
+	})
+	return nil
+}
+
+func (o *Outbox) put(t *Txn, b segment, data []byte) {
+	v := make([]byte, 4, 4+len(data))
+	binary.BigEndian.PutUint32(v, uint32(b.messages))
+	t.set(o.blockKey(b.num, b.first), append(v, data...))
+}
+
+// appended counts a committed block.
+func (o *Outbox) appended(b segment) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if n := len(o.segs); n > 0 && o.segs[n-1].num == b.num {
+		o.segs[n-1].messages += b.messages
+		o.segs[n-1].bytes += b.bytes
+	} else {
+		if n == 0 {
+			o.cursor = cursor{seg: b.num, seq: b.first}
+		}
+		o.segs = append(o.segs, b)
+	}
+	o.messages.Add(b.messages)
+	o.bytes.Add(b.bytes)
+}
+
+// Prepend adds a block before all others, for a caller that stops and still has
+// messages in memory that are older than those in the outbox. Between Next and
+// Advance it must not be called.
+func (o *Outbox) Prepend(t *Txn, messages int, data []byte) error {
+	o.mu.Lock()
+	empty, c := len(o.segs) == 0 && o.tx == nil, o.cursor
+	o.mu.Unlock()
+	if empty {
+		return o.Append(t, messages, data)
+	}
+	if messages <= 0 || c.skip > 0 {
+		return fmt.Errorf("outbox %q: block of %d messages before one that is delivered in part", o.key, messages)
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if err := o.join(t); err != nil {
+		return err
+	}
+	b := segment{c.seg, c.seq - uint64(messages), int64(messages), int64(len(data))}
+	o.put(t, b, data)
+	o.cursor = cursor{seg: b.num, seq: b.first}
+	o.setCursor(t, o.cursor)
+	if b.num == o.head.seg {
+		o.head.messages += b.messages
+		o.head.bytes += b.bytes
+	}
+	t.done = append(t.done, func(ok bool) {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		if !ok {
+			o.cursor = c
+			return
+		}
+		o.segs[0].messages += b.messages
+		o.segs[0].bytes += b.bytes
+		o.messages.Add(b.messages)
+		o.bytes.Add(b.bytes)
+	})
+	return nil
+}
+
+// Next returns the block at the cursor, its Data in buf if that is large enough;
+// ok is false when nothing is left.
+func (o *Outbox) Next(buf []byte) (b Block, ok bool, err error) {
+	o.mu.Lock()
+	c, n := o.cursor, len(o.segs)
+	o.mu.Unlock()
+	if n == 0 {
+		return Block{}, false, nil
+	}
+	s := o.s
+	if err := s.use(); err != nil {
+		return Block{}, false, err
+	}
+	defer s.users.Done()
+	it, err := s.db.NewIter(&pebble.IterOptions{
+		LowerBound: o.blockKey(c.seg, c.seq), UpperBound: upper(o.destPrefix(spaceBlock)),
+	})
+	if err != nil {
+		return Block{}, false, fmt.Errorf("outbox %q: %w", o.key, err)
+	}
+	defer func() { err = errors.Join(err, it.Close()) }()
+	if !it.First() {
+		err := it.Error()
+		if err == nil {
+			err = fmt.Errorf("no block at message %d, want %d messages", c.seq, o.messages.Load())
+		}
+		return Block{}, false, fmt.Errorf("outbox %q: %w", o.key, err)
+	}
+	b, err = decodeBlock(it.Key(), it.Value())
+	if err != nil {
+		return Block{}, false, fmt.Errorf("outbox %q: %w", o.key, err)
+	}
+	if b.seq == c.seq {
+		b.Skip = min(c.skip, b.Messages)
+	}
+	b.Data = append(buf[:0], b.Data...)
+	return b, true, nil
+}
+
+// Advance notes that the first n messages of b, which Next returned last, are
+// delivered. It is written lazily: after a crash some may be delivered again. live
+// is false if Drop had already given b up.
+func (o *Outbox) Advance(b Block, n int) (live bool, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.segs) == 0 || o.cursor.seg != b.seg || o.cursor.seq > b.seq {
+		return false, nil
+	}
+	t := o.s.Begin()
+	g := &o.segs[0]
+	done := b.Skip
+	if o.cursor.seq == b.seq {
+		done = o.cursor.skip
+	}
+	moved := int64(n - done)
+	g.messages -= moved
+	o.messages.Add(-moved)
+	if n < b.Messages {
+		o.cursor.seq, o.cursor.skip = b.seq, n
+	} else {
+		g.bytes -= int64(len(b.Data))
+		o.bytes.Add(-int64(len(b.Data)))
+		o.cursor.seq, o.cursor.skip = b.seq+uint64(b.Messages), 0
+		if g.messages <= 0 {
+			o.dropFirst(t)
+		}
+	}
+	o.setCursor(t, o.cursor)
+	return true, t.Commit(Lazy)
+}
+
+// dropFirst deletes the oldest segment. The caller holds mu.
+func (o *Outbox) dropFirst(t *Txn) {
+	g := o.segs[0]
+	o.messages.Add(-g.messages)
+	o.bytes.Add(-g.bytes)
+	o.segs = o.segs[1:]
+	if len(o.segs) == 0 {
+		o.segs = nil
+		if o.tx != nil {
+			// The open Txn may hold blocks of this segment, and may have been
+			// applied by now: the range goes when they are delivered.
+			return
+		}
+		o.head.seg++
+		o.head.messages, o.head.bytes = 0, 0
+		o.cursor = cursor{seg: o.head.seg, seq: o.head.seq}
+	} else {
+		o.cursor = cursor{seg: o.segs[0].num, seq: o.segs[0].first}
+	}
+	_ = t.batch().DeleteRange(o.destPrefix(spaceBlock), o.segKey(spaceBlock, g.num+1), nil)
+	_ = t.batch().Delete(o.segKey(spaceSegment, g.num), nil)
+}
+
+// Drop gives up the oldest segment and returns how many messages were in it.
+func (o *Outbox) Drop() (messages int64, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.segs) == 0 || (o.tx != nil && len(o.segs) == 1) {
+		return 0, nil
+	}
+	t := o.s.Begin()
+	messages = o.segs[0].messages
+	o.dropFirst(t)
+	o.setCursor(t, o.cursor)
+	return messages, t.Commit(Lazy)
+}
+
+// Remove deletes the outbox and everything in it. It must not be used after.
+func (o *Outbox) Remove() error {
+	o.s.destMu.Lock()
+	defer o.s.destMu.Unlock()
+	t := o.s.Begin()
+	for _, space := range []byte{spaceBlock, spaceSegment, spaceCursor} {
+		lo := o.destPrefix(space)
+		_ = t.batch().DeleteRange(lo, upper(lo), nil)
+	}
+	_ = t.batch().Delete(destKey(o.key), nil)
+	delete(o.s.open, o.key)
+	return t.Commit(Written)
+}
