@@ -1,0 +1,107 @@
+// Package source holds what the source types share: how a source writes to a
+// feed, how it reads its properties and how it tells its state. It knows no
+// source type.
+package source
+
+import (
+	"sync"
+	"time"
+
+	"github.com/weir-engine/weir/ingest"
+)
+
+// Feed is where a source writes its messages; *ingest.Feed is one. Between Begin
+// and End come the messages of one read. Push may block, which is how the engine
+// slows a source down, and returns an error when the source must stop.
+type Feed interface {
+	Begin(at int64)
+	Push(payload []byte, route uint32, m *ingest.Meta, ack ingest.Ack) error
+	End()
+}
+
+// Target is what a source type writes to: the feed of its stream and the route
+// that stands for the streams its rows belong to.
+type Target struct {
+	Feed  Feed
+	Route uint32
+}
+
+// State says what a source does.
+type State uint8
+
+// The states of a source.
+const (
+	Idle    State = iota // Run was not called yet
+	Running              // it reads, or waits for something to read
+	EOF                  // it has read everything and ended
+	Failed               // it ended with an error
+	Stopped              // its context ended
+)
+
+var stateNames = [...]string{"idle", "running", "eof", "error", "stopped"}
+
+// String returns the name of s as status answers show it.
+func (s State) String() string {
+	if int(s) < len(stateNames) {
+		return stateNames[s]
+	}
+	return "invalid"
+}
+
+// Status is what a source tells about itself.
+type Status struct {
+	State     State
+	Since     time.Time // when State began
+	Errors    uint64    // faults that it went on after, such as a bad line
+	LastError string    // the last fault, fatal or not; "" for none
+	LastAt    time.Time // when LastError was noted
+}
+
+// Tracker keeps a source's Status. The zero Tracker is Idle. Its methods are
+// safe for concurrent use.
+type Tracker struct {
+	mu sync.Mutex
+	s  Status
+}
+
+// Status returns the state now.
+func (t *Tracker) Status() Status {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.s
+}
+
+// Start notes that the source runs.
+func (t *Tracker) Start() { t.set(Running, nil) }
+
+// End notes how Run ended, and returns err: nil is EOF, an error after the end
+// of the context is Stopped (and nil is returned), any other error is Failed.
+func (t *Tracker) End(stopped bool, err error) error {
+	switch {
+	case stopped:
+		t.set(Stopped, nil)
+		return nil
+	case err == nil:
+		t.set(EOF, nil)
+	default:
+		t.set(Failed, err)
+	}
+	return err
+}
+
+// Fault notes an error that the source goes on after.
+func (t *Tracker) Fault(err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.s.Errors++
+	t.s.LastError, t.s.LastAt = err.Error(), time.Now()
+}
+
+func (t *Tracker) set(s State, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.s.State, t.s.Since = s, time.Now()
+	if err != nil {
+		t.s.LastError, t.s.LastAt = err.Error(), t.s.Since
+	}
+}
