@@ -157,14 +157,14 @@ func (d *RuleDef) setActions(objects []map[string]map[string]any) error {
 	return nil
 }
 
-// CheckRuleVersion returns an error if a rule of version old may not be replaced
-// by one of version new. Versions are compared as text; two rules without one
+// CheckRuleVersion returns an error if a rule of version current may not be replaced
+// by one of version next. Versions are compared as text; two rules without one
 // replace each other freely.
-func CheckRuleVersion(id, old, new string) error {
-	if old == "" && new == "" || new > old {
+func CheckRuleVersion(id, current, next string) error {
+	if current == "" && next == "" || next > current {
 		return nil
 	}
-	return Errorf(CodeUndefined, "rule %s already exists with version (%s), new version (%s) is lower", id, old, new)
+	return Errorf(CodeUndefined, "rule %s already exists with version (%s), new version (%s) is lower", id, current, next)
 }
 
 // RuleDefSet returns the rule text raw with the value of one top-level key set.

@@ -1,0 +1,450 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"sort"
+	"strings"
+	"sync"
+
+	"github.com/weir-engine/weir/planner"
+)
+
+// fakeEngine keeps definitions in memory and runs nothing. A rule reads the
+// streams after FROM and JOIN.
+type fakeEngine struct {
+	mu      sync.Mutex
+	streams map[string]fakeStream
+	rules   map[string]*fakeRule
+	confs   map[string]map[string]map[string]any // by kind/type, then key
+	conns   map[string]Connection
+	health  error
+	stopped int
+}
+
+type fakeStream struct {
+	def StreamDef
+	sql string
+}
+
+type fakeRule struct {
+	def    *planner.RuleDef
+	text   []byte
+	status string
+}
+
+func newFake() *fakeEngine {
+	return &fakeEngine{streams: map[string]fakeStream{}, rules: map[string]*fakeRule{}, confs: map[string]map[string]map[string]any{}, conns: map[string]Connection{}}
+}
+
+var (
+	fakeDDL    = regexp.MustCompile(`(?i)^(CREATE|SHOW|DESCRIBE|EXPLAIN|DROP)\s+(STREAM|TABLE)S?\s*(\w*)\s*(\(.*\)\s*WITH\s*\(.*\))?$`)
+	fakeSource = regexp.MustCompile(`(?i)(?:FROM|JOIN)\s+(\w+)`)
+)
+
+func (e *fakeEngine) ExecStatement(sql string) (st Statement, err error) {
+	m := fakeDDL.FindStringSubmatch(sql)
+	if m == nil || (strings.EqualFold(m[1], "CREATE") && m[4] == "") {
+		return st, &planner.Error{Code: planner.CodeParser, Text: fmt.Sprintf("parse: line 1 column 1: no statement: %q", sql)}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	st.Name = m[3]
+	if strings.EqualFold(m[2], "TABLE") {
+		st.Kind = Table
+	}
+	old, exists := e.streams[st.Name]
+	exists = exists && old.def.Kind == st.Kind
+	switch strings.ToUpper(m[1]) {
+	case "CREATE":
+		st.Verb = VerbCreate
+		if _, taken := e.streams[st.Name]; taken {
+			return st, fmt.Errorf("stream %q: %w", st.Name, planner.ErrExists)
+		}
+		e.streams[st.Name] = fakeStream{fakeDef(st.Kind, st.Name, sql), sql}
+	case "SHOW":
+		st.Verb = VerbShow
+		for _, i := range e.list(st.Kind) {
+			st.List = append(st.List, i.Name)
+		}
+	case "DESCRIBE", "EXPLAIN":
+		st.Verb = VerbDescribe
+		if m[1][0]|0x20 == 'e' {
+			st.Verb = VerbExplain
+		}
+		if !exists {
+			return st, planner.ErrNotFound
+		}
+		st.Def = old.def
+	case "DROP":
+		st.Verb = VerbDrop
+		if !exists {
+			return st, planner.ErrNotFound
+		}
+		if e.used(st.Name) {
+			return st, planner.ErrInUse
+		}
+		delete(e.streams, st.Name)
+	}
+	return st, nil
+}
+
+// fakeDef gives every stream the same fields.
+func fakeDef(kind StreamKind, name, sql string) StreamDef {
+	d := StreamDef{Kind: kind, Name: name, Options: []Option{{"DATASOURCE", "x/#"}, {"CONF_KEY", "site1"}, {"SHARED", true}}}
+	if strings.Contains(sql, "KIND=\"lookup\"") {
+		d.Options = append(d.Options, Option{"KIND", "lookup"})
+	}
+	if strings.Contains(sql, "()") {
+		return d
+	}
+	d.Fields = []Field{
+		{Name: "id", Type: "bigint"},
+		{Name: "l", Type: "array", Elem: &Field{Type: "string"}},
+		{Name: "s", Type: "struct", Fields: []Field{{Name: "c", Type: "string"}, {Name: "d", Type: "array", Elem: &Field{Type: "struct", Fields: []Field{{Name: "f", Type: "float"}}}}}},
+	}
+	return d
+}
+
+func (e *fakeEngine) list(kind StreamKind) (infos []StreamInfo) {
+	for name, s := range e.streams {
+		if s.def.Kind == kind {
+			infos = append(infos, StreamInfo{Name: name, Type: "mqtt", Format: "json", Lookup: strings.Contains(s.sql, "lookup")})
+		}
+	}
+	sort.Slice(infos, func(i, j int) bool { return infos[i].Name < infos[j].Name })
+	return infos
+}
+
+func (e *fakeEngine) used(name string) bool {
+	for _, r := range e.rules {
+		for _, m := range fakeSource.FindAllStringSubmatch(r.def.SQL, -1) {
+			if m[1] == name {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (e *fakeEngine) ReplaceStream(kind StreamKind, name, sql string) error {
+	m := fakeDDL.FindStringSubmatch(sql)
+	if m == nil || m[3] != name {
+		return &planner.Error{Code: planner.CodeStream, Text: "Replace fails: the sql statement must name the same."}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.streams[name] = fakeStream{fakeDef(kind, name, sql), sql}
+	return nil
+}
+
+func (e *fakeEngine) DropStream(kind StreamKind, name string) error {
+	e.mu.Lock()
+	used := e.used(name)
+	e.mu.Unlock()
+	if used {
+		return planner.ErrInUse
+	}
+	return e.ForceDropStream(kind, name)
+}
+
+func (e *fakeEngine) ForceDropStream(kind StreamKind, name string) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if s, ok := e.streams[name]; !ok || s.def.Kind != kind {
+		return fmt.Errorf("stream %q: %w", name, planner.ErrNotFound)
+	}
+	delete(e.streams, name)
+	return nil
+}
+
+func (e *fakeEngine) StreamList(kind StreamKind) []StreamInfo {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.list(kind)
+}
+
+func (e *fakeEngine) DescribeStream(kind StreamKind, name string) (StreamDef, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s, ok := e.streams[name]
+	if !ok || s.def.Kind != kind {
+		return s.def, planner.ErrNotFound
+	}
+	return s.def, nil
+}
+
+func (e *fakeEngine) ValidateRule(def *planner.RuleDef) (sources []string, err error) {
+	if !strings.HasPrefix(def.SQL, "SELECT ") {
+		return nil, &planner.Error{Code: planner.CodeParser, Text: "line 1 column 1: want SELECT"}
+	}
+	if len(def.Actions) > 0 && def.Actions[0].Type == "nosink" {
+		return nil, &planner.Error{Code: planner.CodeExecutor, Text: "sink nosink is not defined"}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, m := range fakeSource.FindAllStringSubmatch(def.SQL, -1) {
+		if _, ok := e.streams[m[1]]; !ok {
+			return nil, planner.Errorf(planner.CodePlan, "fail to get stream %s, please check if stream is created", m[1])
+		}
+		sources = append(sources, m[1])
+	}
+	return sources, nil
+}
+
+func (e *fakeEngine) CreateRule(def *planner.RuleDef) error {
+	if _, err := e.RuleText(def.ID); err == nil {
+		return fmt.Errorf("rule %q: %w", def.ID, planner.ErrExists)
+	}
+	return e.ReplaceRule(def)
+}
+
+func (e *fakeEngine) CreateRules(defs []*planner.RuleDef) []error {
+	errs := make([]error, len(defs))
+	for i, d := range defs {
+		if d != nil {
+			errs[i] = e.CreateRule(d)
+		}
+	}
+	return errs
+}
+
+func (e *fakeEngine) ReplaceRule(def *planner.RuleDef) error {
+	if _, err := e.ValidateRule(def); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if old, ok := e.rules[def.ID]; ok {
+		if err := planner.CheckRuleVersion(def.ID, old.def.Version, def.Version); err != nil {
+			return err
+		}
+	}
+	status := "running"
+	if !def.Triggered {
+		status = "stopped"
+	}
+	e.rules[def.ID] = &fakeRule{def, append([]byte{}, def.Raw...), status}
+	return nil
+}
+
+func (e *fakeEngine) rule(id string, do func(r *fakeRule) error) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	r, ok := e.rules[id]
+	if !ok {
+		return fmt.Errorf("rule %q: %w", id, planner.ErrNotFound)
+	}
+	return do(r)
+}
+
+func (e *fakeEngine) setStatus(id, status string) error {
+	return e.rule(id, func(r *fakeRule) error { r.status = status; return nil })
+}
+
+func (e *fakeEngine) DeleteRule(id string) error {
+	return e.rule(id, func(*fakeRule) error { delete(e.rules, id); return nil })
+}
+func (e *fakeEngine) StartRule(id string) error   { return e.setStatus(id, "running") }
+func (e *fakeEngine) StopRule(id string) error    { return e.setStatus(id, "stopped") }
+func (e *fakeEngine) RestartRule(id string) error { return e.setStatus(id, "running") }
+
+func (e *fakeEngine) RuleText(id string) (text []byte, err error) {
+	err = e.rule(id, func(r *fakeRule) error { text = r.text; return nil })
+	return text, err
+}
+
+func (e *fakeEngine) EditTags(id string, edit func([]string) []string) error {
+	return e.rule(id, func(r *fakeRule) (err error) {
+		r.def.Tags = edit(r.def.Tags)
+		r.text, err = planner.RuleDefSet(r.text, "tags", r.def.Tags)
+		return err
+	})
+}
+
+func (e *fakeEngine) RuleList() (infos []RuleInfo) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for id, r := range e.rules {
+		infos = append(infos, RuleInfo{ID: id, Name: r.def.Name, Status: r.status, Version: r.def.Version, Tags: r.def.Tags})
+	}
+	sort.Slice(infos, func(i, j int) bool { return infos[i].ID < infos[j].ID })
+	return infos
+}
+
+func (e *fakeEngine) RuleHealth() (list []RuleHealth) {
+	for _, r := range e.RuleList() {
+		list = append(list, RuleHealth{ID: r.ID, Status: r.Status, LastException: `bad "x"`, Exceptions: 3})
+	}
+	return list
+}
+
+func (e *fakeEngine) RuleStatus(id string) (fields []StatusField, err error) {
+	err = e.rule(id, func(r *fakeRule) error {
+		fields = []StatusField{{"status", r.status}, {"message", ""}, {"lastStartTimestamp", int64(5)}, {"source_demo_0_records_in_total", uint64(7)}, {"source_demo_0_connection_status", -1}, {"x", 1.5}, {"b", true}}
+		return nil
+	})
+	return fields, err
+}
+
+func (e *fakeEngine) ExplainRule(id string) (string, error) {
+	return "{\"op\":\"ProjectPlan_0\"}\n", e.rule(id, func(*fakeRule) error { return nil })
+}
+
+func (e *fakeEngine) RuleTopo(id string) (Topo, error) {
+	return Topo{Sources: []string{"source_demo"}, Edges: []TopoEdge{{"source_demo", []string{"op_2_decoder"}}, {"op_2_decoder", nil}}}, e.rule(id, func(*fakeRule) error { return nil })
+}
+
+func (e *fakeEngine) RuleSchema(id string) ([]string, error) {
+	return []string{"b", "a"}, e.rule(id, func(*fakeRule) error { return nil })
+}
+
+func (e *fakeEngine) PutConfKey(kind ConfKind, typ, key string, props map[string]any) error {
+	if typ == "nosuch" {
+		return planner.Errorf(planner.CodeConfig, "source type %q does not exist", typ)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	group := string(kind) + "/" + typ
+	if e.confs[group] == nil {
+		e.confs[group] = map[string]map[string]any{}
+	}
+	e.confs[group][key] = props
+	return nil
+}
+
+func (e *fakeEngine) DeleteConfKey(kind ConfKind, typ, key string) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	group := string(kind) + "/" + typ
+	if _, ok := e.confs[group][key]; !ok {
+		return fmt.Errorf("key %q: %w", key, planner.ErrNotFound)
+	}
+	delete(e.confs[group], key)
+	return nil
+}
+
+func (e *fakeEngine) ConfKeys(kind ConfKind, typ string) (map[string]map[string]any, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.confs[string(kind)+"/"+typ], nil
+}
+
+func (e *fakeEngine) PutConnection(c Connection) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c.Status = "connecting"
+	e.conns[c.ID] = c
+	return nil
+}
+
+func (e *fakeEngine) DeleteConnection(id string) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if id == "used" {
+		return fmt.Errorf("connection used is used by rule r1: %w", planner.ErrInUse)
+	}
+	if _, ok := e.conns[id]; !ok {
+		return planner.ErrNotFound
+	}
+	delete(e.conns, id)
+	return nil
+}
+
+func (e *fakeEngine) ConnectionList() []Connection {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	list := []Connection{{ID: "anon", Type: "mqtt", Status: "connected", RefCount: 2}}
+	for _, c := range e.conns {
+		list = append(list, c)
+	}
+	sort.Slice(list, func(i, j int) bool { return list[i].ID < list[j].ID })
+	return list
+}
+
+func (e *fakeEngine) Definitions() (Definitions, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	d := Definitions{Streams: texts{}, Tables: texts{}, Rules: texts{}}
+	for name, s := range e.streams {
+		if s.def.Kind == Table {
+			d.Tables[name] = s.sql
+		} else {
+			d.Streams[name] = s.sql
+		}
+	}
+	for id, r := range e.rules {
+		d.Rules[id] = string(r.text)
+	}
+	return d, nil
+}
+
+func (e *fakeEngine) ImportDefinitions(d Definitions) Definitions {
+	errs := Definitions{Streams: texts{}, Tables: texts{}, Rules: texts{}, SourceConfig: texts{}}
+	for name, sql := range d.Streams {
+		if err := e.ReplaceStream(Stream, name, sql); err != nil {
+			errs.Streams[name] = err.Error()
+		}
+	}
+	for name, sql := range d.Tables {
+		if err := e.ReplaceStream(Table, name, sql); err != nil {
+			errs.Tables[name] = err.Error()
+		}
+	}
+	for id, text := range d.Rules {
+		def, err := planner.ParseRuleFor(id, []byte(text), planner.DefaultRuleOptions())
+		if err == nil {
+			err = e.ReplaceRule(def)
+		}
+		if err != nil {
+			errs.Rules[id] = err.Error()
+		}
+	}
+	for typ, text := range d.SourceConfig {
+		var groups map[string]map[string]any
+		if err := json.Unmarshal([]byte(text), &groups); err != nil {
+			errs.SourceConfig[typ] = err.Error()
+		}
+		for key, props := range groups {
+			if err := e.PutConfKey(ConfSources, typ, key, props); err != nil {
+				errs.SourceConfig[typ] = err.Error()
+			}
+		}
+	}
+	return errs
+}
+
+func (e *fakeEngine) ReplaceDefinitions(d Definitions) Definitions {
+	e.mu.Lock()
+	e.streams, e.rules = map[string]fakeStream{}, map[string]*fakeRule{}
+	e.mu.Unlock()
+	return e.ImportDefinitions(d)
+}
+
+func (e *fakeEngine) Healthy() error { return e.health }
+
+func (e *fakeEngine) Configure(settings map[string]any) error {
+	if settings["logLevel"] == "loud" {
+		return errors.New(`logLevel: want debug, info, warn or error, not "loud"`)
+	}
+	return nil
+}
+
+func (e *fakeEngine) Stop() { e.stopped++ }
+
+func (e *fakeEngine) Functions() []planner.FuncSig {
+	return []planner.FuncSig{{Name: "abs", Group: "math", Signature: "abs(x)", Doc: "The absolute value.", Example: "abs(-1)"}}
+}
+func (e *fakeEngine) SourceTypes() []string { return []string{"file", "mqtt"} }
+func (e *fakeEngine) SinkTypes() []string   { return []string{"log", "nop"} }
+func (e *fakeEngine) LookupTypes() []string { return []string{"memory"} }
+
+func (e *fakeEngine) PingConnection(_ context.Context, _ ConfKind, typ string, _ map[string]any) error {
+	if typ == "dead" {
+		return errors.New("dead: connection refused")
+	}
+	return nil
+}
