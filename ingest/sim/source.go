@@ -35,7 +35,7 @@ func (s *Source) Run(ctx context.Context) error {
 		m.Topic = topic
 		return s.to.Feed.Push(payload, s.to.Route, &m, ingest.Ack{})
 	}, s.to.Feed.End)
-	return s.tracker.End(ctx.Err() != nil, err)
+	return s.tracker.End(ctx, err)
 }
 
 // Status tells what the source does.
@@ -118,7 +118,7 @@ func encodeData(v any) ([][]byte, error) {
 func (s *Playback) Run(ctx context.Context) error {
 	s.tracker.Start()
 	err := s.run(ctx)
-	return s.tracker.End(ctx.Err() != nil, err)
+	return s.tracker.End(ctx, err)
 }
 
 func (s *Playback) run(ctx context.Context) error {

@@ -93,9 +93,9 @@ func TestPlayback(t *testing.T) {
 		if got := s.Status().State; got != source.EOF {
 			t.Errorf("state: got %s", got)
 		}
-		f.fail = errors.New("feed is closed")
+		f.fail = errors.New("no room")
 		if err := play(t, f, map[string]any{"data": data}).Run(t.Context()); err != f.fail {
-			t.Errorf("closed feed: got %v", err)
+			t.Errorf("failing feed: got %v", err)
 		}
 	})
 }

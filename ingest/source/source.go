@@ -4,6 +4,8 @@
 package source
 
 import (
+	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -74,11 +76,12 @@ func (t *Tracker) Status() Status {
 // Start notes that the source runs.
 func (t *Tracker) Start() { t.set(Running, nil) }
 
-// End notes how Run ended, and returns err: nil is EOF, an error after the end
-// of the context is Stopped (and nil is returned), any other error is Failed.
-func (t *Tracker) End(stopped bool, err error) error {
+// End notes how Run ended: after the end of ctx or the closing of its feed it is
+// Stopped, and End returns nil; without an error it is EOF, with one Failed, and
+// End returns err.
+func (t *Tracker) End(ctx context.Context, err error) error {
 	switch {
-	case stopped:
+	case ctx.Err() != nil, errors.Is(err, ingest.ErrClosed):
 		t.set(Stopped, nil)
 		return nil
 	case err == nil:

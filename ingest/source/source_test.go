@@ -4,9 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/weir-engine/weir/ingest"
 )
 
 func TestProps(t *testing.T) {
@@ -75,16 +78,23 @@ func TestTracker(t *testing.T) {
 	tr.Start()
 	tr.Fault(errors.New("line 7"))
 	step(Running, 1, "line 7")
-	if err := tr.End(true, context.Canceled); err != nil {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := tr.End(ctx, context.Canceled); err != nil {
 		t.Errorf("stopped: got %v, want nil", err)
 	}
 	step(Stopped, 1, "line 7")
 	tr.Start()
-	if err := tr.End(false, nil); err != nil {
+	if err := tr.End(t.Context(), fmt.Errorf("push: %w", ingest.ErrClosed)); err != nil {
+		t.Errorf("closed: got %v, want nil", err)
+	}
+	step(Stopped, 1, "line 7")
+	tr.Start()
+	if err := tr.End(t.Context(), nil); err != nil {
 		t.Errorf("eof: got %v", err)
 	}
 	step(EOF, 1, "line 7")
-	if err := tr.End(false, errors.New("gone")); err == nil {
+	if err := tr.End(t.Context(), errors.New("gone")); err == nil {
 		t.Error("failed: got nil")
 	}
 	step(Failed, 1, "gone")
