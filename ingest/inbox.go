@@ -11,6 +11,9 @@ import (
 type Inbox struct {
 	ready chan struct{}
 
+	// mu guards the hand-over: the list, the pool, and the fields of each Feed
+	// that say so. It is never held while a message is decoded, so Take does not
+	// wait for a source.
 	mu    sync.Mutex
 	first *Feed // feeds that have something, the longest waiting first
 	last  *Feed
@@ -28,32 +31,41 @@ func (in *Inbox) Ready() <-chan struct{} { return in.ready }
 // if there is none. Paused feeds are passed over. The batch is the executor's
 // until it calls Done.
 func (in *Inbox) Take() (*Feed, *vec.Batch) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	for f := in.first; f != nil; {
-		next := f.next
-		b := f.pop()
-		switch {
-		case b == nil: // its source is writing: End queues it again
-			in.unlink(f)
-		case f.sealed == nil && (f.open == nil || f.writing):
-			in.unlink(f)
-		default: // more to come: it waits again, behind the others
-			in.unlink(f)
-			in.link(f)
+	for {
+		f, b := in.take()
+		if b == nil {
+			return nil, nil
 		}
-		if b != nil {
+		b.seal(f.routesNow())
+		if b.Rows > 0 {
 			return f, &b.Batch
 		}
-		f = next
+		f.Done(&b.Batch) // nothing but acknowledgements of messages without rows
+	}
+}
+
+func (in *Inbox) take() (*Feed, *batch) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for in.first != nil {
+		f := in.first
+		in.unlink(f)
+		b := f.pop()
+		if f.takeable() {
+			in.link(f) // behind the others
+		}
+		if b != nil {
+			return f, b
+		}
 	}
 	return nil, nil
 }
 
-// link appends f to the feeds that have something. The caller holds mu.
-func (in *Inbox) link(f *Feed) {
+// link appends f to the feeds that have something and tells whether it was not
+// among them. The caller holds mu.
+func (in *Inbox) link(f *Feed) bool {
 	if f.linked {
-		return
+		return false
 	}
 	f.linked, f.prev, f.next = true, in.last, nil
 	if in.last != nil {
@@ -62,8 +74,10 @@ func (in *Inbox) link(f *Feed) {
 		in.first = f
 	}
 	in.last = f
+	return true
 }
 
+// unlink takes f out of the list. The caller holds mu.
 func (in *Inbox) unlink(f *Feed) {
 	if !f.linked {
 		return
@@ -81,7 +95,12 @@ func (in *Inbox) unlink(f *Feed) {
 	f.linked, f.prev, f.next = false, nil, nil
 }
 
-func (in *Inbox) signal() {
+// offer lists f, if it has something to take, and wakes the executor. The caller
+// holds mu.
+func (in *Inbox) offer(f *Feed) {
+	if !f.takeable() || !in.link(f) {
+		return
+	}
 	select {
 	case in.ready <- struct{}{}:
 	default:

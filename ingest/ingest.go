@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/weir-engine/weir/vec"
+	"github.com/weir-engine/weir/vec/timefmt"
 )
 
 // ErrClosed is what Push returns once the feed was closed: the source stops.
@@ -93,6 +94,11 @@ func (o *Options) Validate() error {
 	}
 	if o.Format == "delimited" && strings.ContainsAny(o.Delimiter, "\"\r\n") {
 		faults = append(faults, fmt.Errorf("delimiter %q: must not hold a quote or a line end", o.Delimiter))
+	}
+	if o.TimestampFormat != "" {
+		if _, err := timefmt.Compile(o.TimestampFormat); err != nil {
+			faults = append(faults, fmt.Errorf("timestamp format %q: %w", o.TimestampFormat, err))
+		}
 	}
 	return errors.Join(faults...)
 }

@@ -6,12 +6,19 @@ import "github.com/weir-engine/weir/vec"
 type Writer struct {
 	feed *Feed
 	b    *batch
+	src  []byte
 	row  int
+	// again: the rows were decoded before, what is bad in them is counted
+	again bool
 }
 
 // Src returns the text of the batch's messages; Decode's pos is a position in
-// it. It is valid until the Writer's next Side call.
-func (w *Writer) Src() []byte { return w.b.Raw }
+// it. It ends with the row's text, and is valid until Decode returns.
+func (w *Writer) Src() []byte { return w.src }
+
+// Raw returns the memory that spans of the row's text and of Side are in, for
+// Column.SetSpan.
+func (w *Writer) Raw() []byte { return w.b.Raw }
 
 // Row returns the number of the row that is being written.
 func (w *Writer) Row() int { return w.row }
@@ -35,8 +42,7 @@ func (w *Writer) Clear(i int) {
 }
 
 // Side appends text to the batch's Raw, behind the messages, and returns where
-// it is: the memory of computed nested values and bytes (Column.SetSpan with the
-// Raw that Src returns afterwards).
+// it is: the memory of computed nested values and bytes.
 func (w *Writer) Side(text []byte) vec.Span {
 	off := uint32(len(w.b.Raw))
 	w.b.Raw = append(w.b.Raw, text...)
@@ -46,5 +52,8 @@ func (w *Writer) Side(text []byte) vec.Span {
 // BadValue counts a value of the row that could not be converted and was left
 // null, and keeps text as the last one; the row itself goes on.
 func (w *Writer) BadValue(reason string, text []byte) {
+	if w.feed == nil || w.again {
+		return
+	}
 	w.feed.badValue(w.b.Route[w.row], reason, text)
 }

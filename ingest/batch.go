@@ -1,0 +1,194 @@
+package ingest
+
+import "github.com/weir-engine/weir/vec"
+
+const (
+	// fullBytes is the text at which a batch is full before it has MaxRows rows:
+	// large messages make small batches, and memory stays bounded.
+	fullBytes = 1 << 20
+	// keepBytes is the text buffer that is kept for the next batch: one that met a
+	// large payload is let go.
+	keepBytes = fullBytes + fullBytes/4
+	// pooledBatches are kept for reuse by all feeds of an inbox. Three circulate
+	// per busy feed.
+	pooledBatches = 8
+	// minRows is the room of a new batch's columns: thousands of feeds may have a
+	// batch of one row each.
+	minRows = 64
+)
+
+// batch is a vec.Batch with what the feed keeps beside it.
+type batch struct {
+	vec.Batch
+	dec     Decoder
+	names   []string     // columns of format delimited
+	rows    int          // rows there is room for in the columns
+	touched []int32      // columns that have a buffer, in order of first use
+	spare   []vec.Column // buffers for the next ones, last first
+	infos   []info       // of each row, for Redecode
+	acks    []ackRun
+	tokens  []uint64
+	end     bool // sealed
+	done    bool // given back, waits for the batches before it
+}
+
+// info is what a row came from.
+type info struct {
+	meta Meta
+	text vec.Span // in Raw; Row may be another text, made from it
+}
+
+// ackRun is who is told of the next n tokens.
+type ackRun struct {
+	to Acker
+	n  int
+}
+
+// pool keeps batches that nobody uses; the inbox's lock guards it.
+type pool struct{ free []*batch }
+
+func (p *pool) get() *batch {
+	n := len(p.free)
+	if n == 0 {
+		return &batch{rows: minRows}
+	}
+	b := p.free[n-1]
+	p.free[n-1] = nil
+	p.free = p.free[:n-1]
+	return b
+}
+
+func (p *pool) put(b *batch) {
+	if len(p.free) < pooledBatches {
+		p.free = append(p.free, b)
+	}
+}
+
+// begin makes an empty pooled batch one for plan.
+func (b *batch) begin(plan *vec.Plan, dec Decoder) {
+	b.Plan, b.dec = plan, dec
+	n := len(plan.Cols)
+	if cap(b.Cols) < n || cap(b.Cols) > 4*n+256 {
+		b.Cols = make([]vec.Column, n)
+	}
+	b.Cols = b.Cols[:n]
+	b.Clean = b.Clean.Grow(vec.MaxRows)
+}
+
+func (b *batch) empty() bool { return b.Rows == 0 && len(b.acks) == 0 }
+
+func (b *batch) full() bool { return b.Rows >= vec.MaxRows || len(b.Raw) >= fullBytes }
+
+// touch gives column i a buffer. Spare buffers are used in the order in which
+// the last batch used them, so a column mostly gets one of its own kind.
+func (b *batch) touch(i int) *vec.Column {
+	c := &b.Cols[i]
+	if n := len(b.spare); n > 0 {
+		*c = b.spare[n-1]
+		b.spare[n-1] = vec.Column{}
+		b.spare = b.spare[:n-1]
+	}
+	c.Reset(b.rows)
+	b.touched = append(b.touched, int32(i))
+	return c
+}
+
+// room makes sure that the columns hold row b.Rows.
+func (b *batch) room() {
+	if b.Rows < b.rows {
+		return
+	}
+	b.rows = min(4*b.rows, vec.MaxRows)
+	for _, i := range b.touched {
+		b.Cols[i].Extend(b.rows)
+	}
+}
+
+func (b *batch) addAck(a Ack) {
+	if a.To == nil {
+		return
+	}
+	b.tokens = append(b.tokens, a.Token)
+	if n := len(b.acks); n > 0 && b.acks[n-1].to == a.To {
+		b.acks[n-1].n++
+		return
+	}
+	b.acks = append(b.acks, ackRun{a.To, 1})
+}
+
+// ack tells everybody whose messages are in b.
+func (b *batch) ack() {
+	at := 0
+	for _, r := range b.acks {
+		r.to.Ack(b.tokens[at : at+r.n])
+		at += r.n
+	}
+}
+
+// seal ends the writing: every touched column gets exactly b.Rows rows.
+func (b *batch) seal(routes *vec.Routes) {
+	if b.end {
+		return
+	}
+	b.Routes = routes
+	b.end = true
+	b.Clean = b.Clean[:vec.Words(b.Rows)]
+	for _, i := range b.touched {
+		c := &b.Cols[i]
+		if c.Data != nil {
+			c.Data = b.Raw
+		}
+		c.Truncate(b.Rows)
+	}
+}
+
+// drop takes back row from and all later ones, and the text from raw on.
+func (b *batch) drop(from, raw int) {
+	for _, i := range b.touched {
+		b.Cols[i].ClearFrom(from)
+	}
+	for row := from; row < b.Rows; row++ {
+		b.Clean.Unset(row)
+	}
+	b.Clean.Unset(min(b.Rows, vec.MaxRows-1)) // the row that was being written
+	b.Rows = from
+	b.Raw = b.Raw[:raw]
+	b.Row, b.Route, b.At = b.Row[:from], b.Route[:from], b.At[:from]
+	b.infos = b.infos[:from]
+}
+
+// reset empties b for the pool. Buffers beyond what the batch used are let go.
+func (b *batch) reset() {
+	b.takeBack()
+	if cap(b.Raw) > keepBytes {
+		b.Raw = nil
+	}
+	if b.Rows*4 < b.rows {
+		b.rows = max(minRows, b.rows/4)
+	}
+	b.Rows, b.Raw = 0, b.Raw[:0]
+	b.Row, b.Route, b.At = b.Row[:0], b.Route[:0], b.At[:0]
+	clear(b.infos)
+	b.infos = b.infos[:0]
+	clear(b.acks)
+	b.acks, b.tokens = b.acks[:0], b.tokens[:0]
+	b.Plan, b.Routes, b.dec, b.names = nil, nil, nil, nil
+	b.end, b.done = false, false
+}
+
+// takeBack returns the buffers of all touched columns to spare.
+func (b *batch) takeBack() {
+	n := len(b.touched)
+	for k := n - 1; k >= 0; k-- {
+		c := &b.Cols[b.touched[k]]
+		clear(c.Vals)
+		b.spare = append(b.spare, *c)
+		*c = vec.Column{}
+	}
+	b.touched = b.touched[:0]
+	if keep := max(16, 2*n); len(b.spare) > keep {
+		k := copy(b.spare, b.spare[len(b.spare)-keep:])
+		clear(b.spare[k:])
+		b.spare = b.spare[:k]
+	}
+}

@@ -1,0 +1,266 @@
+package ingest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/weir-engine/weir/vec"
+)
+
+// format is how a payload is cut into rows.
+type format uint8
+
+const (
+	formatJSON  format = iota // an object, or an array of objects
+	formatLines               // a row a line
+	formatWhole               // the payload is the row
+)
+
+func formatOf(name string) format {
+	switch name {
+	case "delimited":
+		return formatLines
+	case "binary", "urlencoded":
+		return formatWhole
+	}
+	return formatJSON
+}
+
+// newDecoder makes the decoder of plan p; columns are the names of format
+// delimited.
+func newDecoder(o *Options, p *vec.Plan, columns []string) (Decoder, error) {
+	switch o.Format {
+	case "delimited":
+		return newDelimited(o, p, columns), nil
+	case "urlencoded":
+		return newURLEncoded(o, p), nil
+	case "binary":
+		return newBinary(o, p), nil
+	}
+	if o.NewDecoder != nil {
+		return o.NewDecoder(p)
+	}
+	return NewObject(o, p, nil)
+}
+
+// refusing is the decoder of a plan that could not be made into one.
+type refusing struct{ err error }
+
+// Decode refuses every row.
+func (r refusing) Decode(*Writer, int, *Meta) (int, error) { return 0, r.err }
+
+// Push decodes one message; payload and m are borrowed, m may be nil. A payload
+// that does not decode is counted, not an error. Push blocks while the executor
+// is behind or the feed is paused. ErrClosed is its only error: the message was
+// not taken whole and is not acknowledged.
+func (f *Feed) Push(payload []byte, route uint32, m *Meta, ack Ack) error {
+	if f.closed.Load() {
+		return ErrClosed
+	}
+	if m == nil {
+		m = &noMeta
+	}
+	var rows int
+	var err error
+	switch f.fmt {
+	case formatJSON:
+		rows, err = f.pushJSON(payload, route, m)
+	case formatLines:
+		rows, err = f.pushLines(payload, route, m)
+	default:
+		rows, err = 1, f.row(payload, route, m)
+	}
+	if err != nil {
+		if errors.Is(err, ErrClosed) {
+			return ErrClosed
+		}
+		f.bad(route, err, payload)
+		rows = 0
+	}
+	f.count(route, rows, len(payload))
+	f.cur.addAck(ack)
+	return nil
+}
+
+var noMeta Meta
+
+// row decodes text, one row, behind the rows of the open batch; after an error
+// what it began is taken back.
+func (f *Feed) row(text []byte, route uint32, m *Meta) error {
+	if f.cur.full() && !f.roll() {
+		return ErrClosed
+	}
+	b := f.cur
+	b.room()
+	raw := len(b.Raw)
+	b.Raw = append(b.Raw, text...)
+	end := len(b.Raw)
+	span := vec.Span{Off: uint32(raw), End: uint32(end)}
+	b.Row = append(b.Row, span)
+	b.Route = append(b.Route, route)
+	b.At = append(b.At, f.at)
+	b.infos = append(b.infos, info{*m, span})
+	f.w.row, f.w.src = b.Rows, b.Raw
+	to, err := b.dec.Decode(&f.w, raw, m)
+	if err == nil && to != end {
+		err = trailing(b.Raw[raw:end], to-raw)
+	}
+	if err != nil {
+		b.drop(b.Rows, raw)
+		return err
+	}
+	b.Rows++
+	return nil
+}
+
+func trailing(text []byte, at int) error {
+	at = min(max(at, 0), len(text))
+	return fmt.Errorf("json: offset %d: text behind the end of the message, found %q", at, text[at:min(at+8, len(text))])
+}
+
+var errNoObject = errors.New("json: want an object or an array of objects")
+
+// pushJSON decodes an object or an array of objects and returns the number of
+// rows.
+func (f *Feed) pushJSON(payload []byte, route uint32, m *Meta) (int, error) {
+	if n := len(payload); n == 0 || payload[0] != '{' || payload[n-1] != '}' {
+		payload = bytes.Trim(payload, " \t\r\n")
+	}
+	switch {
+	case len(payload) == 0:
+		return 0, errors.New("json: empty message")
+	case payload[0] == '{':
+		return 1, f.row(payload, route, m)
+	case payload[0] == '[':
+		return f.pushArray(payload, route, m)
+	}
+	return 0, fmt.Errorf("%w, found %q", errNoObject, payload[:min(8, len(payload))])
+}
+
+// pushArray decodes an array of objects: all of them or, if one is bad, none. So
+// the array is checked first; where a declared type can still refuse an element
+// of one that does not fit into the open batch, it is rehearsed.
+func (f *Feed) pushArray(payload []byte, route uint32, m *Meta) (int, error) {
+	elems, err := splitArray(payload, f.elems[:0])
+	if f.elems = elems; cap(elems) > 4*vec.MaxRows {
+		f.elems = nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	b := f.cur
+	fits := b.Rows+len(elems) <= vec.MaxRows && len(b.Raw)+len(payload) <= fullBytes
+	if !fits && (f.opt.Schema != nil || f.opt.NewDecoder != nil) {
+		if err := f.rehearse(payload, elems, route, m); err != nil {
+			return 0, err
+		}
+	}
+	rows, raw := b.Rows, len(b.Raw)
+	for i, e := range elems {
+		if err := f.row(payload[e.Off:e.End], route, m); err != nil {
+			if f.cur == b && b.Rows > rows {
+				b.drop(rows, raw)
+			}
+			if errors.Is(err, ErrClosed) {
+				return 0, err
+			}
+			return 0, fmt.Errorf("element %d: %w", i, err)
+		}
+	}
+	return len(elems), nil
+}
+
+// splitArray checks an array of objects and appends where its elements are.
+func splitArray(payload []byte, elems []vec.Span) ([]vec.Span, error) {
+	s := scan{src: payload}
+	i := s.blank(1)
+	if i < len(payload) && payload[i] == ']' {
+		i++
+	} else {
+		for {
+			if i < len(payload) && payload[i] != '{' {
+				return elems, fmt.Errorf("%w: element %d: found %q", errNoObject, len(elems), payload[i:min(i+8, len(payload))])
+			}
+			start := i
+			if i = s.skip(i, 1); i < 0 {
+				return elems, s.error(0)
+			}
+			elems = append(elems, vec.Span{Off: uint32(start), End: uint32(i)})
+			i = s.blank(i)
+			if i < len(payload) && payload[i] == ']' {
+				i++
+				break
+			}
+			if i >= len(payload) || payload[i] != ',' {
+				s.fail(i, `want "," or "]"`)
+				return elems, s.error(0)
+			}
+			i = s.blank(i + 1)
+		}
+	}
+	if i != len(payload) {
+		return elems, trailing(payload, i)
+	}
+	return elems, nil
+}
+
+// rehearse decodes all elements into a batch that nobody sees and returns the
+// first error.
+func (f *Feed) rehearse(payload []byte, elems []vec.Span, route uint32, m *Meta) error {
+	b := &batch{rows: minRows}
+	b.begin(f.plan, f.cur.dec)
+	b.Row = make([]vec.Span, 1)
+	b.Route, b.At = []uint32{route}, []int64{f.at}
+	w := Writer{b: b}
+	for i, e := range elems {
+		b.Raw = append(b.Raw[:0], payload[e.Off:e.End]...)
+		w.src = b.Raw
+		if _, err := b.dec.Decode(&w, 0, m); err != nil {
+			return fmt.Errorf("element %d: %w", i, err)
+		}
+		for _, c := range b.touched {
+			b.Cols[c].ClearFrom(0)
+		}
+	}
+	return nil
+}
+
+// pushLines decodes each line that is not empty as a row: all of them or none.
+func (f *Feed) pushLines(payload []byte, route uint32, m *Meta) (int, error) {
+	b, n := f.cur, 0
+	rows, raw := b.Rows, len(b.Raw)
+	for rest := payload; len(rest) > 0; {
+		var line []byte
+		line, rest = cutLine(rest)
+		if len(line) == 0 {
+			continue
+		}
+		if err := f.row(line, route, m); err != nil {
+			if f.cur == b && b.Rows > rows {
+				b.drop(rows, raw)
+			}
+			return 0, err
+		}
+		n++
+	}
+	if n == 0 {
+		return 0, errors.New("delimited: empty message")
+	}
+	return n, nil
+}
+
+// cutLine returns the first line of text, and the rest. A line end within quotes
+// is none.
+func cutLine(text []byte) (line, rest []byte) {
+	quoted := false
+	for i, c := range text {
+		switch {
+		case c == '"':
+			quoted = !quoted
+		case c == '\n' && !quoted:
+			return bytes.TrimSuffix(text[:i], []byte("\r")), text[i+1:]
+		}
+	}
+	return bytes.TrimSuffix(text, []byte("\r")), nil
+}
