@@ -26,8 +26,9 @@ type OutField struct {
 type Projection struct {
 	Fields []OutField // sorted by Name, which are distinct
 	Star   *Column    // the row as a JSON object, for SELECT *; nil without
-	// Clean holds the rows of Star whose text is valid, compact JSON without
-	// duplicate keys, so that it may be passed through as it is. Nil: none.
+	// Clean holds the rows whose payload text is valid, compact JSON without
+	// duplicate keys, so that Star, and raw JSON in Plain fields, may be passed
+	// through as it is. Nil: none, all is checked and compacted.
 	Clean   Bitmap
 	Except  []string // sorted
 	SendNil bool     // write null for every field that is null or missing
