@@ -28,9 +28,10 @@ type Outbox struct {
 
 	mu     sync.Mutex
 	id     uint32
-	known  bool // the id is in the store
-	head   head // where the next block goes
-	saved  head // head before tx
+	known  bool   // the id is in the store
+	opened uint64 // head.seq when the outbox was opened
+	head   head   // where the next block goes
+	saved  head   // head before tx
 	tx     *Txn
 	cursor cursor
 	segs   []segment // committed and not delivered, oldest first
@@ -64,6 +65,8 @@ type Block struct {
 	Messages, Skip int
 	// Data is the appended bytes.
 	Data []byte
+	// Earlier tells that an earlier process appended it.
+	Earlier bool
 
 	seg uint32
 	seq uint64
@@ -77,7 +80,7 @@ func (s *Store) Outbox(key string) (*Outbox, error) {
 	if o := s.open[key]; o != nil {
 		return o, nil
 	}
-	o := &Outbox{s: s, key: key, head: head{seq: firstSeq, seg: 1}, cursor: cursor{seg: 1, seq: firstSeq}}
+	o := &Outbox{s: s, key: key, opened: firstSeq, head: head{seq: firstSeq, seg: 1}, cursor: cursor{seg: 1, seq: firstSeq}}
 	v, err := s.get(destKey(key))
 	switch {
 	case errors.Is(err, ErrNotFound):
@@ -93,6 +96,7 @@ func (s *Store) Outbox(key string) (*Outbox, error) {
 			return nil, fmt.Errorf("outbox %q: %w", key, err)
 		}
 	}
+	o.opened = o.head.seq
 	s.open[key] = o
 	return o, nil
 }
@@ -132,7 +136,7 @@ func (o *Outbox) Append(t *Txn, messages int, data []byte) error {
 	o.head.seq += uint64(messages)
 	o.head.messages += b.messages
 	o.head.bytes += b.bytes
-	t.done = append(t.done, func(ok bool) {
+	t.OnEnd(func(ok bool) {
 		if ok {
 			o.appended(b)
 		}
@@ -152,7 +156,7 @@ func (o *Outbox) join(t *Txn) error {
 		t.set(destKey(o.key), binary.BigEndian.AppendUint32(nil, o.id))
 	}
 	o.tx, o.saved = t, o.head
-	t.done = append(t.done, func(ok bool) {
+	t.OnEnd(func(ok bool) {
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		o.tx = nil
@@ -188,21 +192,17 @@ func (o *Outbox) appended(b segment) {
 	o.bytes.Add(b.bytes)
 }
 
-// Prepend adds a block before all others, for a caller that stops and still has
-// messages in memory that are older than those in the outbox. Between Next and
-// Advance it must not be called.
+// Prepend adds a block before all others, of which there must be one, for a caller
+// that stops and has messages in memory that are older than those in the outbox.
+// Between Next and Advance it must not be called.
 func (o *Outbox) Prepend(t *Txn, messages int, data []byte) error {
 	o.mu.Lock()
-	empty, c := len(o.segs) == 0 && o.tx == nil, o.cursor
-	o.mu.Unlock()
-	if empty {
-		return o.Append(t, messages, data)
-	}
-	if messages <= 0 || c.skip > 0 {
-		return fmt.Errorf("outbox %q: block of %d messages before one that is delivered in part", o.key, messages)
-	}
-	o.mu.Lock()
 	defer o.mu.Unlock()
+	c := o.cursor
+	if messages <= 0 || c.skip > 0 || len(o.segs) == 0 {
+		return fmt.Errorf("outbox %q: block of %d messages before %d segments, the first delivered up to %d",
+			o.key, messages, len(o.segs), c.skip)
+	}
 	if err := o.join(t); err != nil {
 		return err
 	}
@@ -214,7 +214,7 @@ func (o *Outbox) Prepend(t *Txn, messages int, data []byte) error {
 		o.head.messages += b.messages
 		o.head.bytes += b.bytes
 	}
-	t.done = append(t.done, func(ok bool) {
+	t.OnEnd(func(ok bool) {
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		if !ok {
@@ -265,19 +265,22 @@ func (o *Outbox) Next(buf []byte) (b Block, ok bool, err error) {
 		b.Skip = min(c.skip, b.Messages)
 	}
 	b.Data = append(buf[:0], b.Data...)
+	b.Earlier = b.seq < o.opened
 	return b, true, nil
 }
 
 // Advance notes that the first n messages of b, which Next returned last, are
-// delivered. It is written lazily: after a crash some may be delivered again. live
-// is false if Drop had already given b up.
-func (o *Outbox) Advance(b Block, n int) (live bool, err error) {
+// delivered. It is written lazily: after a crash some may be delivered again. It
+// returns by how much the backlog became smaller; live is false if Drop had
+// already given b up.
+func (o *Outbox) Advance(b Block, n int) (live bool, messages, bytes int64, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if len(o.segs) == 0 || o.cursor.seg != b.seg || o.cursor.seq > b.seq {
-		return false, nil
+		return false, 0, 0, nil
 	}
 	t := o.s.Begin()
+	m, by := o.messages.Load(), o.bytes.Load()
 	g := &o.segs[0]
 	done := b.Skip
 	if o.cursor.seq == b.seq {
@@ -297,7 +300,8 @@ func (o *Outbox) Advance(b Block, n int) (live bool, err error) {
 		}
 	}
 	o.setCursor(t, o.cursor)
-	return true, t.Commit(Lazy)
+	messages, bytes = m-o.messages.Load(), by-o.bytes.Load()
+	return true, messages, bytes, t.Commit(Lazy)
 }
 
 // dropFirst deletes the oldest segment. The caller holds mu.
@@ -323,18 +327,19 @@ func (o *Outbox) dropFirst(t *Txn) {
 	_ = t.batch().Delete(o.segKey(spaceSegment, g.num), nil)
 }
 
-// Drop gives up the oldest segment and returns how many messages were in it.
-func (o *Outbox) Drop() (messages int64, err error) {
+// Drop gives up the oldest segment and returns by how much the backlog became
+// smaller.
+func (o *Outbox) Drop() (messages, bytes int64, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if len(o.segs) == 0 || (o.tx != nil && len(o.segs) == 1) {
-		return 0, nil
+		return 0, 0, nil
 	}
 	t := o.s.Begin()
-	messages = o.segs[0].messages
+	messages, bytes = o.segs[0].messages, o.segs[0].bytes
 	o.dropFirst(t)
 	o.setCursor(t, o.cursor)
-	return messages, t.Commit(Lazy)
+	return messages, bytes, t.Commit(Lazy)
 }
 
 // Remove deletes the outbox and everything in it. It must not be used after.

@@ -47,6 +47,9 @@ func (t *Txn) set(key, value []byte) {
 	_ = t.batch().Set(key, value, nil) // a batch without an index cannot fail
 }
 
+// OnEnd calls f when the Txn ends, after what it wrote can be read.
+func (t *Txn) OnEnd(f func(committed bool)) { t.done = append(t.done, f) }
+
 // Empty tells whether there is nothing to commit.
 func (t *Txn) Empty() bool { return t.b == nil || t.b.Empty() }
 

@@ -1,0 +1,231 @@
+package sinks
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/weir-engine/weir/internal/store"
+)
+
+const (
+	minChunk = 16 << 10
+	maxChunk = 256 << 10
+	// messageCost is what a waiting message counts beside its payload.
+	messageCost = 64
+	// messageShare is how many bytes of a chunk are expected for a message.
+	messageShare = 128
+)
+
+// chunk is a run of messages whose payloads lie in one buffer. It grows at its end
+// while it is open and is only read once a worker has it.
+type chunk struct {
+	msgs  []Message
+	buf   []byte // its capacity is fixed: payloads refer to it
+	bytes int64  // what it counts in the backlog
+
+	// block is where the messages are on disk, if disk.
+	disk  bool
+	block store.Block
+}
+
+func newChunk(size int) *chunk {
+	return &chunk{
+		msgs: make([]Message, 0, max(1, min(size, maxChunk)/messageShare)),
+		buf:  make([]byte, 0, size),
+	}
+}
+
+func (c *chunk) reset() {
+	clear(c.msgs) // lets go of routes and targets
+	c.msgs, c.buf = c.msgs[:0], c.buf[:0]
+	c.bytes, c.disk, c.block = 0, false, store.Block{}
+}
+
+// add appends m with a copy of its payload, if there is room.
+func (c *chunk) add(m *Message) bool {
+	at, end := len(c.buf), len(c.buf)+len(m.Payload)
+	if end > cap(c.buf) || len(c.msgs) == cap(c.msgs) {
+		return false
+	}
+	c.buf = append(c.buf, m.Payload...)
+	c.msgs = append(c.msgs, Message{Route: m.Route, Target: m.Target, Payload: c.buf[at:end:end], Rule: m.Rule})
+	c.bytes += int64(end-at) + messageCost
+	return true
+}
+
+// share appends m with the payload of the message before it.
+func (c *chunk) share(m *Message) bool {
+	n := len(c.msgs)
+	if n == 0 || n == cap(c.msgs) {
+		return false
+	}
+	c.msgs = append(c.msgs, Message{Route: m.Route, Target: m.Target, Payload: c.msgs[n-1].Payload, Rule: m.Rule})
+	c.bytes += messageCost
+	return true
+}
+
+// samePayload tells whether a and b are the same memory.
+func samePayload(a, b []byte) bool {
+	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
+}
+
+// A block of the outbox:
+//
+//	version byte, number of routes, specs; then for each message
+//	route<<2 | shared payload<<1 | has target, rule, [target], [payload]
+//
+// Numbers are varints, texts have their length before them.
+const (
+	blockVersion = 1
+	flagTarget   = 1
+	flagShared   = 2
+)
+
+// blockWriter encodes messages for the outbox and keeps its buffers.
+type blockWriter struct {
+	buf    []byte
+	routes map[*Route]uint64
+	list   []*Route
+}
+
+// encode returns msgs as a block, valid until the next call.
+func (w *blockWriter) encode(msgs []Message) []byte {
+	if w.routes == nil {
+		w.routes = make(map[*Route]uint64)
+	}
+	clear(w.routes)
+	w.list = w.list[:0]
+	var last *Route
+	for i := range msgs {
+		if r := msgs[i].Route; r != last {
+			last = r
+			if _, ok := w.routes[r]; !ok {
+				w.routes[r] = uint64(len(w.list))
+				w.list = append(w.list, r)
+			}
+		}
+	}
+	b := append(w.buf[:0], blockVersion)
+	b = binary.AppendUvarint(b, uint64(len(w.list)))
+	for _, r := range w.list {
+		b = appendText(b, r.Spec)
+	}
+	last = nil
+	var id uint64
+	var prev []byte
+	for i := range msgs {
+		m := &msgs[i]
+		if m.Route != last {
+			last, id = m.Route, w.routes[m.Route]
+		}
+		head, shared := id<<2, i > 0 && samePayload(m.Payload, prev)
+		if shared {
+			head |= flagShared
+		}
+		if m.Target != "" {
+			head |= flagTarget
+		}
+		b = binary.AppendUvarint(b, head)
+		b = binary.AppendUvarint(b, uint64(m.Rule))
+		if m.Target != "" {
+			b = appendText(b, m.Target)
+		}
+		if !shared {
+			b = appendText(b, m.Payload)
+		}
+		prev = m.Payload
+	}
+	w.buf = b
+	if cap(b) > 4*maxChunk {
+		w.buf = nil // of a message beyond the ordinary
+	}
+	clear(w.list)
+	clear(w.routes)
+	return b
+}
+
+func appendText[T string | []byte](b []byte, s T) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+}
+
+var errBlock = errors.New("block of messages is cut short")
+
+// blockReader takes fields off a block; the first fault stays.
+type blockReader struct {
+	b   []byte
+	err error
+}
+
+func (r *blockReader) num() uint64 {
+	v, n := binary.Uvarint(r.b)
+	if n <= 0 {
+		r.err, r.b = errBlock, nil
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *blockReader) text() []byte {
+	n := r.num()
+	if n > uint64(len(r.b)) {
+		r.err, r.b = errBlock, nil
+		return nil
+	}
+	t := r.b[:n:n]
+	r.b = r.b[n:]
+	return t
+}
+
+// decode makes the messages of block, which keeps them in its Data. restore finds
+// the route of a spec.
+func (c *chunk) decode(block store.Block, restore func(spec []byte) (*Route, error)) error {
+	c.disk, c.block, c.buf, c.msgs = true, block, block.Data, c.msgs[:0]
+	if len(block.Data) == 0 || block.Data[0] != blockVersion {
+		return errors.New("block of messages has an unknown form")
+	}
+	r := blockReader{b: block.Data[1:]}
+	n := r.num()
+	if n > uint64(len(r.b)) {
+		return errBlock
+	}
+	routes := make([]*Route, n)
+	for i := range routes {
+		spec := r.text()
+		if r.err != nil {
+			return r.err
+		}
+		route, err := restore(spec)
+		if err != nil {
+			return fmt.Errorf("stored route %q: %w", spec, err)
+		}
+		routes[i] = route
+	}
+	if block.Messages > len(r.b) {
+		return errBlock
+	}
+	var prev []byte
+	for range block.Messages {
+		head, rule := r.num(), r.num()
+		m := Message{Payload: prev, Rule: uint32(rule)}
+		if head&flagTarget != 0 {
+			m.Target = string(r.text())
+		}
+		if head&flagShared == 0 {
+			m.Payload = r.text()
+		}
+		if r.err != nil {
+			return r.err
+		}
+		if head>>2 >= n {
+			return fmt.Errorf("block of messages names route %d of %d", head>>2, n)
+		}
+		if m.Route = routes[head>>2]; block.Earlier {
+			m.Rule = NoRule
+		}
+		prev = m.Payload
+		c.msgs = append(c.msgs, m)
+	}
+	return nil
+}

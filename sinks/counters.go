@@ -1,0 +1,128 @@
+package sinks
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Counters are what sinks did with each rule's messages: flat arrays by the rule's
+// number that grow on demand. An engine that counts by action gives actions
+// numbers. All methods are safe for concurrent use.
+type Counters struct {
+	pages atomic.Pointer[[]*counterPage]
+	mu    sync.Mutex
+	last  map[uint32]Failure
+}
+
+// Failure is the last message of a rule that a destination refused.
+type Failure struct {
+	Text string
+	AtMs int64
+}
+
+const (
+	pageRules = 1024
+	// maxFailures bounds the texts that are kept; the oldest go first.
+	maxFailures = 1024
+)
+
+type counterPage [pageRules]struct{ delivered, failed atomic.Uint64 }
+
+// Delivered returns how many messages of the rule were delivered.
+func (c *Counters) Delivered(rule uint32) uint64 {
+	if p := c.page(rule); p != nil {
+		return p[rule%pageRules].delivered.Load()
+	}
+	return 0
+}
+
+// Failed returns how many messages of the rule were refused for good.
+func (c *Counters) Failed(rule uint32) uint64 {
+	if p := c.page(rule); p != nil {
+		return p[rule%pageRules].failed.Load()
+	}
+	return 0
+}
+
+// LastFailure returns the rule's last refused message, if one is remembered.
+func (c *Counters) LastFailure(rule uint32) (Failure, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f, ok := c.last[rule]
+	return f, ok
+}
+
+// Reset starts a rule at zero, before its number is used again.
+func (c *Counters) Reset(rule uint32) {
+	if p := c.page(rule); p != nil {
+		p[rule%pageRules].delivered.Store(0)
+		p[rule%pageRules].failed.Store(0)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.last, rule)
+}
+
+func (c *Counters) page(rule uint32) *counterPage {
+	pages := c.pages.Load()
+	if i := int(rule / pageRules); pages != nil && i < len(*pages) {
+		return (*pages)[i]
+	}
+	return nil
+}
+
+// grown returns the rule's page, made if need be.
+func (c *Counters) grown(rule uint32) *counterPage {
+	if p := c.page(rule); p != nil {
+		return p
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var pages []*counterPage
+	if old := c.pages.Load(); old != nil {
+		pages = append(pages, *old...)
+	}
+	for len(pages) <= int(rule/pageRules) {
+		pages = append(pages, new(counterPage))
+	}
+	c.pages.Store(&pages)
+	return pages[rule/pageRules]
+}
+
+// deliver counts msgs as delivered, a run of one rule at a time.
+func (c *Counters) deliver(msgs []Message) {
+	for i := 0; i < len(msgs); {
+		rule, j := msgs[i].Rule, i+1
+		for j < len(msgs) && msgs[j].Rule == rule {
+			j++
+		}
+		if rule != NoRule {
+			c.grown(rule)[rule%pageRules].delivered.Add(uint64(j - i))
+		}
+		i = j
+	}
+}
+
+// fail counts one refused message.
+func (c *Counters) fail(rule uint32, err error) {
+	if rule == NoRule {
+		return
+	}
+	c.grown(rule)[rule%pageRules].failed.Add(1)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.last == nil {
+		c.last = make(map[uint32]Failure)
+	}
+	if _, ok := c.last[rule]; !ok && len(c.last) >= maxFailures {
+		oldest, at := rule, int64(1<<62)
+		for r, f := range c.last {
+			if f.AtMs < at {
+				oldest, at = r, f.AtMs
+			}
+		}
+		delete(c.last, oldest)
+	}
+	c.last[rule] = Failure{err.Error(), time.Now().UnixMilli()}
+}

@@ -1,0 +1,568 @@
+package sinks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/weir-engine/weir/internal/store"
+)
+
+// lane is one worker of a queue with what waits for it, in this order: mem, then
+// the outbox, then tail. While nothing is on disk the last chunk of mem is open
+// and tail is empty; once mem passes its bound, chunks are filled in tail and go
+// to the outbox, until the worker has emptied it.
+type lane struct {
+	q      *Queue
+	n      int
+	outbox *store.Outbox // nil: memory only
+	wake   chan struct{} // cap 1
+	done   chan struct{}
+	ctx    context.Context // ends deliveries
+	cancel context.CancelFunc
+
+	mu       sync.Mutex
+	mem      []*chunk
+	spilling bool
+	tail     []*chunk // more than one only while the disk refuses
+	memBytes int64    // of mem, tail and the worker's chunk
+	free     []*chunk
+	size     int // of new chunks
+	small    int // chunks taken nearly empty since the last that was not
+	idle     bool
+	closing  bool
+	writer   blockWriter
+
+	status atomic.Pointer[Statuser] // the destination, if it is one
+
+	// The worker's own.
+	dest    Destination
+	routes  map[string]*Route
+	scratch chunk // what was read from disk
+}
+
+func newLane(q *Queue, n int, outbox *store.Outbox) *lane {
+	l := &lane{q: q, n: n, outbox: outbox, size: minChunk, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	l.ctx, l.cancel = context.WithCancel(context.Background())
+	if outbox != nil {
+		messages, bytes := outbox.Backlog()
+		l.spilling = messages > 0
+		q.messages.Add(messages)
+		q.diskBytes.Add(bytes)
+	}
+	return l
+}
+
+// put queues the messages of this lane.
+func (l *lane) put(msgs []Message) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	before, n := l.memBytes, int64(0)
+	lanes := uint32(len(l.q.lanes))
+	var open *chunk
+	var prev *Message
+	for i := range msgs {
+		m := &msgs[i]
+		if lanes > 1 && m.Rule%lanes != uint32(l.n) {
+			continue
+		}
+		n++
+		if prev != nil && samePayload(m.Payload, prev.Payload) && open.share(m) {
+			l.memBytes += messageCost
+			prev = m
+			continue
+		}
+		if prev == nil {
+			open = l.opened()
+		}
+		if open == nil || !open.add(m) {
+			open = l.openChunk(len(m.Payload))
+			open.add(m)
+		}
+		l.memBytes += messageCost + int64(len(m.Payload))
+		prev = m
+	}
+	if n == 0 {
+		return
+	}
+	l.q.messages.Add(n)
+	l.q.memBytes.Add(l.memBytes - before)
+	l.wakeUp()
+}
+
+// opened returns the chunk that is being filled, or nil.
+func (l *lane) opened() *chunk {
+	list := l.mem
+	if l.spilling {
+		list = l.tail
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	return list[len(list)-1]
+}
+
+// openChunk starts a chunk for a payload of n bytes, behind all others.
+func (l *lane) openChunk(n int) *chunk {
+	if !l.spilling && l.outbox != nil && l.memBytes >= l.q.o.MemoryBytes {
+		l.spilling = true
+	}
+	if l.opened() != nil { // one was filled before the worker came
+		if l.spilling {
+			l.flushTail()
+		}
+		if l.size < maxChunk {
+			l.size *= 2
+			l.free = nil
+		}
+		l.small = 0
+	}
+	var c *chunk
+	if k := len(l.free); k > 0 && n <= l.size {
+		c, l.free = l.free[k-1], l.free[:k-1]
+	} else {
+		c = newChunk(max(l.size, n))
+	}
+	if l.spilling {
+		l.tail = append(l.tail, c)
+	} else {
+		l.mem = append(l.mem, c)
+	}
+	return c
+}
+
+// stage makes the messages of this lane part of t.
+func (l *lane) stage(t *store.Txn, msgs []Message) error {
+	var mine []Message
+	if lanes := uint32(len(l.q.lanes)); lanes == 1 {
+		mine = msgs
+	} else {
+		for i := range msgs {
+			if msgs[i].Rule%lanes == uint32(l.n) {
+				mine = append(mine, msgs[i])
+			}
+		}
+	}
+	if len(mine) == 0 {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.spilling {
+		l.flushTail()
+		if len(l.tail) > 0 {
+			return fmt.Errorf("%s: earlier messages could not be written to disk", l.q.target.DestKey)
+		}
+	}
+	data := l.writer.encode(mine)
+	n, bytes := int64(len(mine)), int64(len(data))
+	if err := l.outbox.Append(t, len(mine), data); err != nil {
+		return err
+	}
+	t.OnEnd(func(committed bool) {
+		if !committed {
+			return
+		}
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.spilling = true
+		l.q.messages.Add(n)
+		l.q.diskBytes.Add(bytes)
+		l.wakeUp()
+	})
+	return nil
+}
+
+// close lets the worker end when nothing is left.
+func (l *lane) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closing = true
+	l.wakeUp()
+}
+
+// flushTail writes tail to the outbox. What the disk refuses stays in memory, and
+// the queue is full soon.
+func (l *lane) flushTail() {
+	if len(l.tail) == 0 {
+		return
+	}
+	t := l.q.st.Begin()
+	var bytes int64
+	for _, c := range l.tail {
+		data := l.writer.encode(c.msgs)
+		if err := l.outbox.Append(t, len(c.msgs), data); err != nil {
+			t.Discard()
+			l.q.diskFailed(err)
+			return
+		}
+		bytes += int64(len(data))
+	}
+	if err := t.Commit(store.Lazy); err != nil {
+		l.q.diskFailed(err)
+		return
+	}
+	l.q.diskBytes.Add(bytes)
+	for _, c := range l.tail {
+		l.release(c)
+	}
+	l.tail = l.tail[:0]
+}
+
+// release takes a chunk off the books and keeps it for reuse.
+func (l *lane) release(c *chunk) {
+	l.memBytes -= c.bytes
+	l.q.memBytes.Add(-c.bytes)
+	if cap(c.buf) == l.size && len(l.free) < 4 {
+		c.reset()
+		l.free = append(l.free, c)
+	}
+}
+
+// dropOldest gives up the oldest chunk or segment that no worker has. It returns
+// false if there is none, or none but what came last.
+func (l *lane) dropOldest() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case len(l.mem) > 1 || len(l.mem) == 1 && l.spilling:
+		l.dropChunk(l.mem[0])
+		l.mem = slices.Delete(l.mem, 0, 1)
+		return true
+	case len(l.mem) == 0 && l.spilling:
+		messages, bytes, err := l.outbox.Drop()
+		if err != nil {
+			l.q.failed(err, 0)
+		}
+		if messages > 0 {
+			l.q.dropped.Add(uint64(messages))
+			l.q.settled(messages, bytes)
+			return true
+		}
+	}
+	if len(l.tail) > 1 {
+		l.dropChunk(l.tail[0])
+		l.tail = slices.Delete(l.tail, 0, 1)
+		return true
+	}
+	return false
+}
+
+func (l *lane) dropChunk(c *chunk) {
+	n := len(c.msgs)
+	l.release(c)
+	l.q.dropped.Add(uint64(n))
+	l.q.settled(int64(n), 0)
+}
+
+func (l *lane) wakeUp() {
+	if l.idle {
+		l.idle = false
+		select {
+		case l.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// run is the worker.
+func (l *lane) run() {
+	defer close(l.done)
+	if l.n == 0 { // so that the connection's state is known before the first message
+		if err := l.open(); err != nil {
+			l.q.failed(err, 0)
+		}
+	}
+	for {
+		c := l.next()
+		if c == nil {
+			break
+		}
+		if rest := l.deliver(c); rest != nil {
+			l.keep(c, rest)
+			break
+		}
+		l.finished(c)
+	}
+	l.save()
+	if l.dest != nil {
+		if err := l.dest.Close(); err != nil {
+			l.q.failed(fmt.Errorf("close: %w", err), 0)
+		}
+	}
+}
+
+// next waits for the oldest chunk; nil means that the lane is to end.
+func (l *lane) next() *chunk {
+	for {
+		if l.ctx.Err() != nil {
+			return nil
+		}
+		c, err := l.take()
+		if err != nil {
+			l.q.failed(err, 1)
+			l.wait(l.q.o.RetryMax)
+			continue
+		}
+		if c != nil {
+			return c
+		}
+		l.mu.Lock()
+		if len(l.mem)+len(l.tail) > 0 || l.spilling {
+			l.mu.Unlock()
+			continue
+		}
+		if l.closing {
+			l.mu.Unlock()
+			return nil
+		}
+		l.idle = true
+		l.mu.Unlock()
+		select {
+		case <-l.wake:
+		case <-l.ctx.Done():
+		}
+	}
+}
+
+// take removes the oldest chunk, nil if there is none.
+func (l *lane) take() (*chunk, error) {
+	l.mu.Lock()
+	if len(l.mem) == 0 && l.spilling {
+		if messages, _ := l.outbox.Backlog(); messages > 0 {
+			l.mu.Unlock()
+			return l.read()
+		}
+		l.mem, l.tail, l.spilling = l.tail, l.mem, false
+	}
+	defer l.mu.Unlock()
+	if len(l.mem) == 0 {
+		return nil, nil
+	}
+	c := l.mem[0]
+	l.mem = slices.Delete(l.mem, 0, 1)
+	l.shrink(c)
+	return c, nil
+}
+
+// shrink makes new chunks smaller after many that were taken nearly empty.
+func (l *lane) shrink(c *chunk) {
+	if len(l.mem) > 0 || len(c.buf) > l.size/8 || len(c.msgs) > cap(c.msgs)/8 || l.size == minChunk {
+		l.small = 0
+		return
+	}
+	if l.small++; l.small > 256 {
+		l.small = 0
+		l.size /= 2
+		l.free = nil
+	}
+}
+
+// read takes the next block off the disk. A block that cannot be understood is
+// given up and counted.
+func (l *lane) read() (*chunk, error) {
+	for {
+		b, ok, err := l.outbox.Next(l.scratch.buf[:0])
+		if err != nil || !ok {
+			return nil, err
+		}
+		c := &l.scratch
+		err = c.decode(b, l.restore)
+		if err == nil {
+			return c, nil
+		}
+		l.q.o.Logger.Error("stored messages cannot be read and are given up",
+			"destination", l.q.target.DestKey, "messages", b.Messages-b.Skip, "err", err)
+		l.q.refused.Add(uint64(b.Messages - b.Skip))
+		l.q.failed(err, 0)
+		if err := l.advance(b, b.Messages); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (l *lane) restore(spec []byte) (*Route, error) {
+	if r := l.routes[string(spec)]; r != nil {
+		return r, nil
+	}
+	if l.q.target.Restore == nil {
+		return nil, errors.New("routes of this sink cannot be restored")
+	}
+	r, err := l.q.target.Restore(string(spec))
+	if err != nil {
+		return nil, err
+	}
+	if l.routes == nil || len(l.routes) >= 4096 {
+		l.routes = make(map[string]*Route)
+	}
+	l.routes[string(spec)] = r
+	return r, nil
+}
+
+// advance notes that n messages of a block are delivered or given up.
+func (l *lane) advance(b store.Block, n int) error {
+	live, messages, bytes, err := l.outbox.Advance(b, n)
+	if !live { // Drop counted it as given up, and now it is delivered
+		l.q.dropped.Add(-uint64(n - b.Skip))
+	}
+	l.q.settled(messages, bytes)
+	return err
+}
+
+// open opens the destination if it is not open.
+func (l *lane) open() error {
+	if l.dest != nil {
+		return nil
+	}
+	l.q.trying()
+	d, err := l.q.target.Open(l.ctx, l.n)
+	if err != nil {
+		return err
+	}
+	if st, ok := d.(Statuser); ok {
+		l.status.Store(&st)
+	} else {
+		l.q.connected()
+	}
+	l.dest = d
+	return nil
+}
+
+// deliver writes all messages of c, however long that takes. It returns what is
+// left when the lane is to end, nil if nothing.
+func (l *lane) deliver(c *chunk) (rest []Message) {
+	msgs, wait := c.msgs, time.Duration(0)
+	if c.disk {
+		msgs = msgs[c.block.Skip:]
+	}
+	for len(msgs) > 0 {
+		n, err := 0, l.open()
+		if err == nil {
+			n, err = l.dest.Write(l.ctx, msgs)
+			n = min(max(n, 0), len(msgs))
+		}
+		if n > 0 {
+			l.q.delivered(msgs[:n])
+			msgs, wait = msgs[n:], 0
+		}
+		switch {
+		case len(msgs) == 0:
+		case errors.Is(err, ErrRefused):
+			l.q.refuse(&msgs[0], err)
+			msgs, wait = msgs[1:], 0
+		case l.ctx.Err() != nil:
+			return msgs
+		case err == nil && n > 0:
+		default:
+			if err == nil {
+				err = errors.New("nothing was written")
+			}
+			l.q.failed(err, 1)
+			if c.disk {
+				l.part(c, len(c.msgs)-len(msgs))
+			}
+			wait = min(max(2*wait, l.q.o.RetryMin), l.q.o.RetryMax)
+			l.wait(wait)
+		}
+	}
+	return nil
+}
+
+// wait ends early when the lane is to end.
+func (l *lane) wait(d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-l.ctx.Done():
+	}
+}
+
+// finished takes a delivered chunk off the books.
+func (l *lane) finished(c *chunk) {
+	if c.disk {
+		l.part(c, len(c.msgs))
+		if cap(c.buf) > 4*maxChunk {
+			c.buf = nil
+		}
+		clear(c.msgs)
+		return
+	}
+	n := int64(len(c.msgs))
+	l.mu.Lock()
+	l.release(c)
+	l.mu.Unlock()
+	l.q.settled(n, 0)
+}
+
+// part notes on disk that the first n messages of c are delivered.
+func (l *lane) part(c *chunk, n int) {
+	if n == c.block.Skip {
+		return
+	}
+	if err := l.advance(c.block, n); err != nil {
+		l.q.failed(err, 0)
+	}
+	c.block.Skip = n
+}
+
+// keep puts what is left of the worker's chunk before everything else.
+func (l *lane) keep(c *chunk, rest []Message) {
+	if c.disk {
+		l.part(c, len(c.msgs)-len(rest))
+		return
+	}
+	l.q.messages.Add(-int64(len(c.msgs) - len(rest)))
+	c.msgs = rest
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.mem = slices.Insert(l.mem, 0, c)
+}
+
+// save writes what is in memory to the outbox when the lane ends.
+func (l *lane) save() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closing = true
+	if len(l.mem)+len(l.tail) == 0 {
+		return
+	}
+	err := l.saveTo(l.outbox)
+	if err != nil {
+		n := 0
+		for _, c := range slices.Concat(l.mem, l.tail) {
+			n += len(c.msgs)
+		}
+		l.q.o.Logger.Error("messages are lost at the end", "destination", l.q.target.DestKey, "messages", n, "err", err)
+		l.q.dropped.Add(uint64(n))
+	}
+}
+
+func (l *lane) saveTo(o *store.Outbox) error {
+	if o == nil {
+		return errors.New("the destination was not reached and its messages do not go to disk")
+	}
+	t := l.q.st.Begin()
+	behind := l.tail
+	if messages, _ := o.Backlog(); messages == 0 {
+		behind = slices.Concat(l.mem, l.tail)
+	} else {
+		for _, c := range slices.Backward(l.mem) {
+			if err := o.Prepend(t, len(c.msgs), l.writer.encode(c.msgs)); err != nil {
+				t.Discard()
+				return err
+			}
+		}
+	}
+	for _, c := range behind {
+		if err := o.Append(t, len(c.msgs), l.writer.encode(c.msgs)); err != nil {
+			t.Discard()
+			return err
+		}
+	}
+	return t.Commit(store.Written)
+}

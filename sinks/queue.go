@@ -1,0 +1,317 @@
+package sinks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/weir-engine/weir/internal/store"
+)
+
+// Queue keeps what is to go to one destination and delivers it in order, with
+// retry. Messages wait in memory up to a bound, then in the store's outbox, and
+// come out in the order they went in: memory before disk, disk before what came
+// later. A destination with several lanes keeps that order for each rule.
+//
+// Put and Stage are called by one goroutine at a time, everything else by any.
+type Queue struct {
+	target   Target
+	o        Options
+	st       *store.Store // nil: memory only
+	counters *Counters
+	lanes    []*lane
+
+	messages, memBytes, diskBytes atomic.Int64
+
+	received, sent, refused, dropped, retries atomic.Uint64
+	lastSentMs                                atomic.Int64
+	full                                      atomic.Bool // OnRoom is owed
+
+	mu       sync.Mutex
+	conn     ConnStatus
+	lastErr  string
+	lastErrs int // failures since the last success
+	errMs    int64
+	waiters  []chan struct{} // closed when nothing is left
+	closed   bool
+}
+
+// Statuser is a Destination that knows the state of its connection itself. The
+// method is safe for concurrent use.
+type Statuser interface{ Status() ConnStatus }
+
+// NewQueue makes the queue of t and starts its workers; what an earlier process
+// left in the outbox is delivered first. st may be nil: then nothing goes to disk.
+// c may be nil. Close ends the workers.
+func NewQueue(t Target, o Options, st *store.Store, c *Counters) (*Queue, error) {
+	if t.Volatile {
+		st = nil
+	}
+	o.EnsureDefaults(st != nil)
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	if c == nil {
+		c = new(Counters)
+	}
+	q := &Queue{target: t, o: o, st: st, counters: c}
+	for n := range max(t.Lanes, 1) {
+		var outbox *store.Outbox
+		if st != nil {
+			var err error
+			if outbox, err = st.Outbox(laneKey(t.DestKey, n)); err != nil {
+				return nil, err
+			}
+		}
+		q.lanes = append(q.lanes, newLane(q, n, outbox))
+	}
+	for _, l := range q.lanes {
+		go l.run()
+	}
+	return q, nil
+}
+
+func laneKey(dest string, n int) string {
+	if n == 0 {
+		return dest
+	}
+	return fmt.Sprintf("%s #%d", dest, n)
+}
+
+// DestKey is the Target's.
+func (q *Queue) DestKey() string { return q.target.DestKey }
+
+// Put queues msgs behind all others. It copies payloads and never waits for the
+// destination; whoever calls it looks at Full before it makes more.
+func (q *Queue) Put(msgs []Message) {
+	if len(msgs) == 0 {
+		return
+	}
+	q.received.Add(uint64(len(msgs)))
+	for _, l := range q.lanes {
+		l.put(msgs)
+	}
+	if q.o.DropOldest && q.over() {
+		q.shed()
+	}
+}
+
+// Stage is Put through the store: msgs become part of t and are delivered, from
+// disk, once t is committed. Between Stage and the end of t nothing must be Put.
+func (q *Queue) Stage(t *store.Txn, msgs []Message) error {
+	if q.st == nil {
+		return fmt.Errorf("%s: messages of this sink do not go to disk", q.target.DestKey)
+	}
+	if len(msgs) == 0 {
+		return nil
+	}
+	for _, l := range q.lanes {
+		if err := l.stage(t, msgs); err != nil {
+			return err
+		}
+	}
+	t.OnEnd(func(committed bool) {
+		if committed {
+			q.received.Add(uint64(len(msgs)))
+		}
+	})
+	return nil
+}
+
+// shed drops the oldest messages until the backlog is within its bound, in turn
+// from each lane.
+func (q *Queue) shed() {
+	for dropped := true; dropped && q.over(); {
+		dropped = false
+		for _, l := range q.lanes {
+			dropped = l.dropOldest() || dropped
+		}
+	}
+}
+
+// over tells whether the backlog is at its bound, or memory holds what the disk
+// does not take.
+func (q *Queue) over() bool {
+	mem := q.memBytes.Load()
+	if mem+q.diskBytes.Load() >= q.o.MaxBytes {
+		return true
+	}
+	return q.st != nil && mem >= q.memoryBound()
+}
+
+// memoryBound is beyond what lanes hold while the disk takes the rest.
+func (q *Queue) memoryBound() int64 {
+	return (2*q.o.MemoryBytes + 8*maxChunk) * int64(len(q.lanes))
+}
+
+// Full tells whether whoever feeds the queue must pause. After true, OnRoom is
+// called once when there is room. With DropOldest a queue is never full.
+func (q *Queue) Full() bool {
+	if q.o.DropOldest || !q.over() {
+		return false
+	}
+	q.full.Store(true) // first, or room made meanwhile would go unnoticed
+	if q.over() {
+		return true
+	}
+	q.full.Store(false)
+	return false
+}
+
+// Backlog returns how many messages wait and the bytes they take.
+func (q *Queue) Backlog() (messages, bytes int64) {
+	return q.messages.Load(), q.memBytes.Load() + q.diskBytes.Load()
+}
+
+// settled takes messages off the backlog; their memory is off it already.
+func (q *Queue) settled(messages, diskBytes int64) {
+	q.diskBytes.Add(-diskBytes)
+	left := q.messages.Add(-messages)
+	if q.full.Load() && q.roomy() && q.full.CompareAndSwap(true, false) && q.o.OnRoom != nil {
+		q.o.OnRoom()
+	}
+	if left > 0 {
+		return
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, w := range q.waiters {
+		close(w)
+	}
+	q.waiters = nil
+}
+
+// roomy tells whether the backlog is a tenth below its bounds, so that a pause is
+// worth its cost.
+func (q *Queue) roomy() bool {
+	mem := q.memBytes.Load()
+	return mem+q.diskBytes.Load() < q.o.MaxBytes-q.o.MaxBytes/10 && (q.st == nil || mem < q.memoryBound()*9/10)
+}
+
+// Drained waits until nothing is left to deliver.
+func (q *Queue) Drained(ctx context.Context) error {
+	for {
+		q.mu.Lock()
+		if q.messages.Load() <= 0 {
+			q.mu.Unlock()
+			return nil
+		}
+		w := make(chan struct{})
+		q.waiters = append(q.waiters, w)
+		q.mu.Unlock()
+		select {
+		case <-w:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Close delivers what is left until ctx is done, saves the rest to the store and
+// ends the workers. Nothing must be Put from its call on. What neither could be
+// delivered nor saved is counted as dropped and logged.
+func (q *Queue) Close(ctx context.Context) {
+	q.mu.Lock()
+	if q.closed {
+		q.mu.Unlock()
+		return
+	}
+	q.closed = true
+	q.mu.Unlock()
+	for _, l := range q.lanes {
+		l.close()
+	}
+	for _, l := range q.lanes {
+		select {
+		case <-l.done:
+		case <-ctx.Done():
+			for _, l := range q.lanes {
+				l.cancel()
+			}
+			<-l.done
+		}
+		l.cancel()
+	}
+}
+
+// Stats returns the counts and the state of the way out.
+func (q *Queue) Stats() Stats {
+	s := Stats{
+		Received: q.received.Load(), Delivered: q.sent.Load(), Refused: q.refused.Load(),
+		Dropped: q.dropped.Load(), Retries: q.retries.Load(),
+		Messages: q.messages.Load(), DiskBytes: q.diskBytes.Load(),
+		LastDeliveredMs: q.lastSentMs.Load(),
+	}
+	s.Bytes = q.memBytes.Load() + s.DiskBytes
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	s.LastError, s.LastErrorMs, s.Connection = q.lastErr, q.errMs, q.conn
+	if d := q.lanes[0].status.Load(); d != nil {
+		s.Connection = (*d).Status()
+	}
+	return s
+}
+
+// delivered counts messages that the destination took.
+func (q *Queue) delivered(msgs []Message) {
+	q.sent.Add(uint64(len(msgs)))
+	q.counters.deliver(msgs)
+	now := time.Now().UnixMilli()
+	q.lastSentMs.Store(now)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.lastErrs > 0 {
+		q.o.Logger.Info("sink delivers again", "destination", q.target.DestKey, "attempts", q.lastErrs)
+		q.lastErrs = 0
+	}
+	if q.conn.State != Connected {
+		q.conn.State, q.conn.LastConnectedMs = Connected, now
+	}
+}
+
+// refuse counts a message that will not be sent again.
+func (q *Queue) refuse(m *Message, err error) {
+	q.refused.Add(1)
+	q.counters.fail(m.Rule, err)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.lastErr, q.errMs = err.Error(), time.Now().UnixMilli()
+}
+
+// failed notes an error after which the same is tried again, retries times.
+func (q *Queue) failed(err error, retries int) {
+	q.retries.Add(uint64(retries))
+	now := time.Now().UnixMilli()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.lastErr, q.errMs = err.Error(), now
+	if q.lastErrs++; q.lastErrs == 1 && !errors.Is(err, context.Canceled) {
+		q.o.Logger.Warn("sink does not deliver", "destination", q.target.DestKey, "err", err)
+	}
+	if q.conn.State != Disconnected {
+		q.conn.LastDisconnectedMs = now
+	}
+	q.conn.State, q.conn.LastTryMs, q.conn.LastDisconnected = Disconnected, now, err.Error()
+}
+
+// diskFailed notes that the outbox did not take messages, which stay in memory.
+func (q *Queue) diskFailed(err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.lastErr, q.errMs = err.Error(), time.Now().UnixMilli()
+}
+
+func (q *Queue) trying() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.conn.LastTryMs = time.Now().UnixMilli()
+}
+
+func (q *Queue) connected() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.conn.State, q.conn.LastConnectedMs = Connected, time.Now().UnixMilli()
+}
