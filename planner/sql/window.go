@@ -1,0 +1,183 @@
+package sql
+
+import (
+	"math"
+	"strings"
+
+	"github.com/weir-engine/weir/vec"
+)
+
+// windowKind returns the window that name, in lower case, stands for.
+func windowKind(name string) (WindowKind, bool) {
+	for k, n := range windowNames {
+		if n == name {
+			return WindowKind(k), true
+		}
+	}
+	return 0, false
+}
+
+// windowForms says how each window is written, for faults.
+var windowForms = [...]string{
+	"TUMBLINGWINDOW(unit, length)",
+	"HOPPINGWINDOW(unit, length, hop)",
+	"SLIDINGWINDOW(unit, length[, delay])",
+	"SESSIONWINDOW(unit, longest, gap)",
+	"COUNTWINDOW(count[, interval])",
+	"STATEWINDOW(begin, emit) or STATEWINDOW(condition)",
+	"DEDUP_TRIGGER(start, end, now, expire)",
+}
+
+// windowNumbers are the least and the most numbers that a window takes.
+var windowNumbers = [...][2]int{{1, 1}, {2, 2}, {1, 2}, {2, 2}, {1, 2}, {}, {}}
+
+// windowCall tells whether a call of a window, known or not, comes next.
+func (p *parser) windowCall() bool {
+	t := p.tok()
+	if t.kind != tIdent || p.ahead(1).kind != tLParen {
+		return false
+	}
+	name := strings.ToLower(p.src(t))
+	_, ok := windowKind(name)
+	return ok || strings.HasSuffix(name, "window")
+}
+
+// window reads a window with its FILTER and OVER; nil after a fault.
+func (p *parser) window() *Window {
+	t := p.next()
+	name := strings.ToLower(p.src(t))
+	k, ok := windowKind(name)
+	if !ok {
+		p.faults.add(t.pos(), "found the unknown window %s, expected tumblingwindow, hoppingwindow, slidingwindow, sessionwindow, countwindow, statewindow or dedup_trigger", clip(p.src(t)))
+		return nil
+	}
+	w := &Window{At: t.pos(), Kind: k}
+	p.next()
+	if k <= SessionWindow && !p.unit(w) {
+		return nil
+	}
+	if k <= CountWindow {
+		ok = p.windowLengths(w)
+	} else {
+		ok = p.windowArgs(w)
+	}
+	if !ok || !p.windowOptions(w) {
+		return nil
+	}
+	return w
+}
+
+// unit reads the unit and the comma behind it.
+func (p *parser) unit(w *Window) bool {
+	form := windowForms[w.Kind]
+	if p.kw() != kUnit {
+		p.expected("dd, hh, mi, ss or ms in " + form)
+		return false
+	}
+	w.Unit = strings.ToLower(p.src(p.next()))
+	return p.want(tComma, `"," and the length in `+form)
+}
+
+// windowLengths reads the numbers of a window and judges them.
+func (p *parser) windowLengths(w *Window) bool {
+	form := windowForms[w.Kind]
+	var n [2]int64
+	var at [2]token
+	count := 0
+	for {
+		t := p.tok()
+		if t.kind != tNumber {
+			p.expected("a whole number in " + form)
+			return false
+		}
+		p.next()
+		v, ok := p.number(t, false)
+		if !ok {
+			return false
+		}
+		delay := w.Kind == SlidingWindow && count == 1
+		if v.Kind != vec.Int64 || v.I == 0 && !delay || v.I > math.MaxInt64/1_000_000/w.UnitMillis() {
+			p.expectedAt(t, "a whole number greater than 0, and no more than 292 years, in "+form)
+			return false
+		}
+		at[count], n[count] = t, v.I
+		count++
+		if count == windowNumbers[w.Kind][1] || !p.accept(tComma) {
+			break
+		}
+	}
+	if count < windowNumbers[w.Kind][0] {
+		p.expected(`"," and another number in ` + form)
+		return false
+	}
+	if !p.want(tRParen, `")" of `+form) {
+		return false
+	}
+	w.Length = n[0]
+	switch {
+	case w.Kind == SlidingWindow:
+		w.Delay = n[1]
+	case w.Kind == CountWindow && count == 1:
+		w.Interval = w.Length
+	case w.Kind == CountWindow && n[1] > n[0]:
+		p.expectedAt(at[1], "an interval that is not greater than the count in "+form)
+		return false
+	default:
+		w.Interval = n[1]
+	}
+	return true
+}
+
+// windowArgs reads the expressions of a state window or trigger.
+func (p *parser) windowArgs(w *Window) bool {
+	form := windowForms[w.Kind]
+	if p.kind() == tRParen {
+		p.expected("arguments of " + form)
+		return false
+	}
+	at := p.tok()
+	var ok bool
+	if w.Args, ok = p.exprs(); !ok || !p.want(tRParen, `operator, "," or ")"`) {
+		return false
+	}
+	if n := len(w.Args); w.Kind == StateWindow && n > 2 || w.Kind == DedupTrigger && n != 4 {
+		p.faults.add(at.pos(), "found %d arguments, expected %s", n, form)
+		return false
+	}
+	return true
+}
+
+// windowOptions reads [FILTER (WHERE ...)] [OVER ([WHEN ...] [PARTITION BY ...])].
+func (p *parser) windowOptions(w *Window) bool {
+	if p.kw() == kFilter {
+		if w.Filter = p.filter(); w.Filter == nil {
+			return false
+		}
+	}
+	if !p.acceptKw(kOver) {
+		return true
+	}
+	if !p.want(tLParen, `"(" behind OVER`) {
+		return false
+	}
+	if p.acceptKw(kWhen) {
+		if w.When = p.expr(); w.When == nil {
+			return false
+		}
+	}
+	if p.acceptKw(kPartition) {
+		var ok bool
+		if w.Partition, ok = p.partition(); !ok {
+			return false
+		}
+	}
+	if w.When == nil && w.Partition == nil {
+		p.expected("WHEN or PARTITION BY")
+		return false
+	}
+	what := `operator or ")"`
+	if p.kw() == kWhen {
+		what = "WHEN before PARTITION BY"
+	}
+	return p.overEnd(what)
+}
