@@ -60,24 +60,51 @@ func TypeOf(raw []byte) Type {
 // white space around it. ok is false where a key is missing or a value on the
 // way is no object.
 func Get(raw []byte, path ...string) (value []byte, ok bool) {
-	value = trim(raw)
-	for _, key := range path {
-		if value, ok = member(value, key); !ok {
-			return nil, false
-		}
-	}
-	return value, len(value) > 0
+	v0, v1, _ := seek(raw, space(raw, 0), path)
+	return raw[v0:v1], v1 > v0
 }
 
-// member returns the last member of object raw whose key is key.
-func member(raw []byte, key string) (value []byte, ok bool) {
-	m := members{raw: raw}
-	for m.next() {
-		if m.is(key) {
-			value, ok = m.value(), true
+// seek finds what path leads to from the value at i, in one pass over that value:
+// a member that matches is entered while it is skipped. It returns the place of
+// what it found, empty if there is nothing, and the end of the value at i, -1 if
+// the text ends before.
+func seek(raw []byte, i int, path []string) (v0, v1, end int) {
+	if len(path) == 0 || i >= len(raw) || raw[i] != '{' {
+		end = skip(raw, i)
+		if len(path) > 0 || end < 0 {
+			return 0, 0, end
 		}
+		return i, end, end
 	}
-	return value, ok
+	i = space(raw, i+1)
+	for i < len(raw) && raw[i] == '"' {
+		k1 := skipString(raw, i)
+		if k1 < 0 {
+			return 0, 0, -1
+		}
+		val := space(raw, k1)
+		if val == len(raw) || raw[val] != ':' {
+			return 0, 0, -1
+		}
+		val = space(raw, val+1)
+		if KeyIs(raw[i+1:k1-1], path[0]) {
+			v0, v1, end = seek(raw, val, path[1:])
+		} else {
+			end = skip(raw, val)
+		}
+		if end < 0 {
+			return 0, 0, -1
+		}
+		if i = space(raw, end); i < len(raw) && raw[i] == ',' {
+			i = space(raw, i+1)
+			continue
+		}
+		break
+	}
+	if i >= len(raw) || raw[i] != '}' {
+		return 0, 0, -1
+	}
+	return v0, v1, i + 1
 }
 
 // Index returns element i of an array, counted from 0.

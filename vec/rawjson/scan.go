@@ -1,9 +1,6 @@
 package rawjson
 
-import (
-	"bytes"
-	"unsafe"
-)
+import "unsafe"
 
 // view returns b as a string without a copy, for values that borrow their text.
 // The bytes must not change while the string is used.
@@ -56,13 +53,14 @@ func skip(raw []byte, i int) int {
 
 func skipNested(raw []byte, i int) int {
 	depth := 0
-	for i < len(raw) {
-		c := raw[i]
-		if class[c]&structural == 0 {
+	for {
+		for i < len(raw) && class[raw[i]]&structural == 0 {
 			i++
-			continue
 		}
-		switch c {
+		if i >= len(raw) {
+			return -1
+		}
+		switch raw[i] {
 		case '"':
 			if i = skipString(raw, i); i < 0 {
 				return -1
@@ -77,33 +75,33 @@ func skipNested(raw []byte, i int) int {
 		}
 		i++
 	}
-	return -1
 }
 
 // skipString returns the end of the string whose opening quote is at i, or -1.
 func skipString(raw []byte, i int) int {
 	i++
 	for {
-		j := bytes.IndexByte(raw[i:], '"')
-		if j < 0 {
+		// Most strings are short: a loop finds their end before a search starts.
+		for i < len(raw) && class[raw[i]]&plainText != 0 {
+			i++
+		}
+		if i >= len(raw) {
 			return -1
 		}
-		end := i + j
-		// An even number of backslashes before the quote are escaped ones.
-		n := end
-		for n > i && raw[n-1] == '\\' {
-			n--
+		switch raw[i] {
+		case '"':
+			return i + 1
+		case '\\':
+			i++
 		}
-		if (end-n)&1 == 0 {
-			return end + 1
-		}
-		i = end + 1
+		i++
 	}
 }
 
 const (
 	endsScalar = 1 << iota // byte that cannot be part of a number or word
 	structural             // byte that skipNested looks at
+	plainText              // byte that stands for itself in a string
 )
 
 var class = func() (t [256]uint8) {
@@ -112,6 +110,11 @@ var class = func() (t [256]uint8) {
 	}
 	for _, c := range []byte("{}[]\"") {
 		t[c] |= structural
+	}
+	for c := 0x20; c < 0x80; c++ {
+		if c != '"' && c != '\\' {
+			t[c] |= plainText
+		}
 	}
 	return t
 }()
@@ -157,6 +160,3 @@ func (m *members) next() bool {
 func (m *members) rawKey() []byte { return m.raw[m.k0+1 : m.k1-1] }
 func (m *members) value() []byte  { return m.raw[m.v0:m.v1] }
 func (m *members) key() string    { return UnescapeKey(m.rawKey()) }
-func (m *members) is(key string) bool {
-	return KeyIs(m.rawKey(), key)
-}

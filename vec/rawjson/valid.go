@@ -134,9 +134,14 @@ func (c *checker) number(i int) (int, error) {
 // str checks the string whose opening quote is at i.
 func (c *checker) str(i int) (int, error) {
 	i++
-	for i < len(c.raw) {
-		b := c.raw[i]
-		switch {
+	for {
+		for i < len(c.raw) && class[c.raw[i]]&plainText != 0 {
+			i++
+		}
+		if i >= len(c.raw) {
+			return i, errEnd
+		}
+		switch b := c.raw[i]; {
 		case b == '"':
 			return i + 1, nil
 		case b == '\\':
@@ -152,8 +157,6 @@ func (c *checker) str(i int) (int, error) {
 			i += 6
 		case b < 0x20:
 			return i, fmt.Errorf("json: offset %d: control character %#02x in a string", i, b)
-		case b < utf8.RuneSelf:
-			i++
 		default:
 			r, n := utf8.DecodeRune(c.raw[i:])
 			if r == utf8.RuneError && n == 1 {
@@ -162,7 +165,6 @@ func (c *checker) str(i int) (int, error) {
 			i += n
 		}
 	}
-	return i, errEnd
 }
 
 func (c *checker) array(i, depth int) (int, error) {
