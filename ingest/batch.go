@@ -70,8 +70,11 @@ func (b *batch) begin(plan *vec.Plan, dec Decoder) {
 	n := len(plan.Cols)
 	if cap(b.Cols) < n || cap(b.Cols) > 4*n+256 {
 		b.Cols = make([]vec.Column, n)
+		for i := range b.Cols {
+			b.Cols[i].Kind = vec.Null
+		}
 	}
-	b.Cols = b.Cols[:n]
+	b.Cols = b.Cols[:n] // columns without a buffer are Null, up to the capacity
 	b.Clean = b.Clean.Grow(vec.MaxRows)
 }
 
@@ -183,7 +186,7 @@ func (b *batch) takeBack() {
 		c := &b.Cols[b.touched[k]]
 		clear(c.Vals)
 		b.spare = append(b.spare, *c)
-		*c = vec.Column{}
+		*c = vec.Column{Kind: vec.Null}
 	}
 	b.touched = b.touched[:0]
 	if keep := max(16, 2*n); len(b.spare) > keep {

@@ -280,8 +280,10 @@ func (d *Object) leave(n *node, i int, tick uint64) int {
 	return i
 }
 
+// match tells whether text is at i and the value follows at once.
 func match(src []byte, i int, text string) bool {
-	return len(src)-i > len(text) && string(src[i:i+len(text)]) == text
+	end := i + len(text)
+	return end < len(src) && src[end] > ' ' && string(src[i:end]) == text
 }
 
 // What key returns in place of an entry.
