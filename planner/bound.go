@@ -28,10 +28,9 @@ type Bound struct {
 
 // BoundField is one output column.
 type BoundField struct {
-	Name   string
-	Node   *Node
-	Plain  bool
-	Hidden bool
+	Name  string
+	Node  *Node
+	Plain bool
 }
 
 // BoundOrder is one ORDER BY key.

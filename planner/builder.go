@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"sort"
@@ -287,7 +288,7 @@ func (b *Builder) project(r *Bound) int32 {
 		step := b.intern(f.Node)
 		plain := f.Node.Op == OpColumn
 		p.Plain = p.Plain && plain
-		p.Fields = append(p.Fields, Field{Name: f.Name, Step: step, Plain: f.Plain, Hidden: f.Hidden})
+		p.Fields = append(p.Fields, Field{Name: f.Name, Key: jsonKey(f.Name), Step: step, Plain: f.Plain})
 	}
 	sort.SliceStable(p.Fields, func(i, j int) bool { return p.Fields[i].Name < p.Fields[j].Name })
 	if r.Star != nil {
@@ -318,6 +319,15 @@ func (b *Builder) project(r *Bound) int32 {
 	return i
 }
 
+// jsonKey returns name as the key of a JSON object, with its colon.
+func jsonKey(name string) []byte {
+	k, err := json.Marshal(name)
+	if err != nil {
+		panic("bug: a string that JSON cannot hold: " + err.Error())
+	}
+	return append(k, ':')
+}
+
 func projectionText(r *Bound) string {
 	var s strings.Builder
 	if r.Star != nil {
@@ -329,9 +339,7 @@ func projectionText(r *Bound) string {
 	}
 	for _, f := range r.Fields {
 		s.WriteString(f.Node.Text + " AS " + quoteName(f.Name))
-		if f.Hidden {
-			s.WriteString(" INVISIBLE")
-		} else if f.Plain {
+		if f.Plain {
 			s.WriteString(" plain")
 		}
 		s.WriteString(", ")

@@ -39,6 +39,8 @@ type FuncSig struct {
 	MaxArgs   int  // -1: any number
 	Volatile  bool // differs per call though the arguments are equal: rand, newuuid, now
 	AllowStar bool // takes "*" in place of arguments
+	PerRule   bool // reads the rule that it stands in, so it is never shared by rules
+	NeedsRow  bool // an aggregate whose arguments are followed by the whole row, as an object
 
 	// Check refuses arguments at creation of a rule: literals of a wrong type
 	// or value. It is called after the count was found good. A nil Check

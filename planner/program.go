@@ -72,7 +72,7 @@ type RankIndex struct {
 	frozen  bool
 }
 
-// Less tells whether a stands before b in the index's order.
+// less tells whether a stands before b in the index's order.
 func (x *RankIndex) less(a, b float64) bool {
 	if x.Op == OpLt || x.Op == OpLe {
 		return a > b
@@ -137,10 +137,10 @@ type Projection struct {
 
 // Field is one output column.
 type Field struct {
-	Name   string
-	Step   StepID
-	Plain  bool // a bare column: null is written, missing left out
-	Hidden bool // computed for ORDER BY, not sent
+	Name  string
+	Key   []byte // the name as JSON with its colon: "name":
+	Step  StepID
+	Plain bool // a bare column: null is written, missing left out
 }
 
 // Order is one ORDER BY key.
@@ -238,7 +238,7 @@ type Join struct {
 	Epoch uint64
 }
 
-// Entries returns the rules of key i.
+// At returns the rules of key i.
 func (x *RankIndex) At(i int) []Entry { return x.Entries[x.Start[i]:x.Start[i+1]] }
 
 // AtText returns the rules that want the value to be text i.

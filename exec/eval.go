@@ -1,0 +1,411 @@
+package exec
+
+import (
+	"math"
+
+	"github.com/weir-engine/weir/exec/fn"
+	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/vec"
+	"github.com/weir-engine/weir/vec/rawjson"
+)
+
+// machine evaluates the steps of one program over one batch, each at most once
+// for a row. Results live until the next begin. Columns come from a pool that
+// all programs of an Executor share, for a batch of one row passes through
+// thousands of programs.
+type machine struct {
+	x     *Executor
+	node  *node
+	prog  *planner.Program
+	batch *vec.Batch
+	cols  []int // Program.Cols -> Batch.Cols, -1: the batch lacks it
+	rows  int
+	words int
+
+	gen     uint32
+	memos   []memo
+	projs   []projection
+	pool    []*vec.Column
+	used    int
+	args    []vec.Value
+	rowsBuf []int32
+	note    string // text of the last fault
+}
+
+type memo struct {
+	gen  uint32
+	all  bool // every row is done
+	slow bool // computed row by row: a kernel must not overwrite it
+	col  *vec.Column
+	done vec.Bitmap
+}
+
+// begin turns to another program or batch.
+func (m *machine) begin(n *node, b *vec.Batch) {
+	p := n.prog
+	m.node, m.prog, m.batch, m.cols = n, p, b, n.cols
+	m.rows, m.words = b.Rows, vec.Words(b.Rows)
+	m.gen++
+	m.used = 0
+	if len(m.memos) < len(p.Steps) {
+		m.memos = append(m.memos, make([]memo, len(p.Steps)-len(m.memos))...)
+	}
+}
+
+// get takes a column from the pool: all rows missing.
+func (m *machine) get() *vec.Column {
+	if m.used == len(m.pool) {
+		m.pool = append(m.pool, &vec.Column{})
+	}
+	c := m.pool[m.used]
+	m.used++
+	c.Reset(m.rows)
+	return c
+}
+
+// missing is the column of a field that no row has.
+var missing = &vec.Column{Kind: vec.Null}
+
+// col returns the result of step s; rows outside want need not be in it. A nil
+// want means all rows.
+func (m *machine) col(s planner.StepID, want vec.Bitmap) *vec.Column {
+	mm := &m.memos[s]
+	if mm.gen != m.gen {
+		mm.gen, mm.all, mm.slow = m.gen, false, false
+		mm.done = mm.done.Grow(m.rows)
+		mm.col = nil
+	} else if mm.all || mm.col != nil && want != nil && covers(mm.done, want) {
+		return mm.col
+	}
+	st := &m.prog.Steps[s]
+	switch st.Op {
+	case planner.OpColumn:
+		mm.all = true
+		if i := m.cols[st.Col]; i >= 0 {
+			mm.col = &m.batch.Cols[i]
+		} else {
+			mm.col = missing
+		}
+		return mm.col
+	case planner.OpConst:
+		c := m.get()
+		for row := range m.rows {
+			c.Set(row, st.Value)
+		}
+		mm.all, mm.col = true, c
+		return c
+	case planner.OpCall:
+		m.call(s, st, mm, want)
+	case planner.OpCase, planner.OpSwitch, planner.OpAgg:
+		m.lift(s, st, mm, want)
+	default:
+		if !mm.slow && m.kernel(st, mm, want) {
+			if want == nil {
+				mm.all = true
+			} else {
+				mm.done.Or(want)
+			}
+		} else {
+			m.lift(s, st, mm, want)
+		}
+	}
+	return mm.col
+}
+
+func covers(done, want vec.Bitmap) bool {
+	for i, w := range want {
+		if w&^done[i] != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// isConst returns the constant that step s is.
+func (m *machine) isConst(s planner.StepID) (vec.Value, bool) {
+	st := &m.prog.Steps[s]
+	return st.Value, st.Op == planner.OpConst
+}
+
+// value returns row's value of s, which was evaluated for it.
+func (m *machine) value(s planner.StepID, row int) vec.Value {
+	if st := &m.prog.Steps[s]; st.Op == planner.OpConst {
+		return st.Value
+	}
+	return m.memos[s].col.Value(row)
+}
+
+// lift computes a step row by row, for the rows of want that are not done.
+func (m *machine) lift(s planner.StepID, st *planner.Step, mm *memo, want vec.Bitmap) {
+	if mm.col == nil {
+		mm.col = m.get()
+	}
+	mm.slow = true
+	out := mm.col
+	todo := m.x.bitmap(m.rows)
+	defer m.x.free(todo)
+	if want == nil {
+		todo.SetAll(m.rows)
+		mm.all = true
+	} else {
+		todo.Or(want)
+	}
+	todo.AndNot(mm.done)
+	mm.done.Or(todo)
+	for _, a := range st.In {
+		if m.prog.Steps[a].Op == planner.OpConst {
+			continue
+		}
+		// A branch that is not taken may fault; lazily evaluated operations look
+		// at the fault of the taken branch only.
+		if c := m.col(a, todo); c.Fault != nil && !lazy(st.Op) {
+			m.spread(out, todo, c.Fault)
+		}
+	}
+	if st.Op == planner.OpCall {
+		f := m.node.function(m.x, s)
+		todo.Each(func(row int) {
+			v, err := m.callRow(f, st, row)
+			m.put(out, row, v, err)
+		})
+		return
+	}
+	args := m.arguments(len(st.In))
+	todo.Each(func(row int) {
+		for i, a := range st.In {
+			args[i] = m.value(a, row)
+		}
+		v, err := m.scalar(st, args, row)
+		m.put(out, row, v, err)
+	})
+}
+
+// spread marks the rows of rows that have a fault as failed, and takes them out
+// of rows.
+func (m *machine) spread(out *vec.Column, rows, fault vec.Bitmap) {
+	for i := range rows {
+		if w := rows[i] & fault[i]; w != 0 {
+			if out.Fault == nil {
+				out.Fault = make(vec.Bitmap, m.words)
+			}
+			out.Fault[i] |= w
+			rows[i] &^= w
+		}
+	}
+}
+
+func lazy(op planner.Op) bool {
+	return op == planner.OpAnd || op == planner.OpOr || op == planner.OpCase || op == planner.OpSwitch
+}
+
+func (m *machine) arguments(n int) []vec.Value {
+	if cap(m.args) < n {
+		m.args = make([]vec.Value, n)
+	}
+	return m.args[:n:n]
+}
+
+// put writes the result of one row.
+func (m *machine) put(out *vec.Column, row int, v vec.Value, err error) {
+	switch {
+	case err != nil:
+		out.SetFault(row)
+		m.note = err.Error()
+	case v.Kind == vec.Float64 && math.IsNaN(v.F):
+		out.SetNull(row) // as in the reference, a result that is no number is null
+	case v.Kind == vec.Missing:
+		out.SetNull(row)
+	default:
+		out.Set(row, v)
+	}
+}
+
+// failed tells whether argument i of st failed in row, for operations that
+// look at their arguments one by one.
+func (m *machine) failed(s planner.StepID, row int) bool {
+	if m.prog.Steps[s].Op == planner.OpConst {
+		return false
+	}
+	f := m.memos[s].col.Fault
+	return f.Has(row)
+}
+
+// scalar computes one row of any operation but calls.
+func (m *machine) scalar(st *planner.Step, a []vec.Value, row int) (vec.Value, error) {
+	loc := m.x.env.Location
+	switch st.Op {
+	case planner.OpAnd, planner.OpOr:
+		if m.failed(st.In[0], row) || m.failed(st.In[1], row) && !a[0].IsNull() && a[0].Truth() == (st.Op == planner.OpAnd) {
+			return vec.Value{}, m.again()
+		}
+	case planner.OpNeg:
+		return negate(a[0])
+	case planner.OpNot:
+		return invert(a[0])
+	case planner.OpArrow:
+		return arrow(a[0], st.Key), nil
+	case planner.OpIndex:
+		return index(a[0], a[1])
+	case planner.OpSlice:
+		return slice(a[0], a[1], a[2])
+	case planner.OpIsNull:
+		return vec.BoolValue(a[0].IsNull() != st.Not), nil
+	case planner.OpIn:
+		return in(a[0], a[1:], st.Not, loc)
+	case planner.OpInArray:
+		return inArray(a[0], a[1], st.Not, m)
+	case planner.OpBetween:
+		return between(a[0], a[1], a[2], st.Not, loc)
+	case planner.OpLike:
+		return likeValue(a, st.Not)
+	case planner.OpCase, planner.OpSwitch:
+		return m.branch(st, a, row)
+	case planner.OpAgg:
+		return m.x.single(st, a)
+	}
+	return binary(st.Op, a[0], a[1], loc)
+}
+
+// again is the fault of an argument: its text is noted already.
+func (m *machine) again() error { return noted(m.note) }
+
+type noted string
+
+func (n noted) Error() string { return string(n) }
+
+func inArray(x, list vec.Value, not bool, m *machine) (vec.Value, error) {
+	if x.IsNull() {
+		return vec.BoolValue(false), nil
+	}
+	if list.IsNull() {
+		return vec.BoolValue(not), nil
+	}
+	es, ok := elements(list)
+	if !ok {
+		return vec.Value{}, opError{planner.OpIn, x.Clone(), list.Clone()}
+	}
+	vs := make([]vec.Value, len(es))
+	for i, e := range es {
+		vs[i] = rawjson.FromAny(e)
+	}
+	return in(x, vs, not, m.x.env.Location)
+}
+
+func likeValue(a []vec.Value, not bool) (vec.Value, error) {
+	if a[0].IsNull() || a[1].IsNull() {
+		return vec.BoolValue(false), nil
+	}
+	if a[0].Kind != vec.String || a[1].Kind != vec.String {
+		return vec.Value{}, opError{planner.OpLike, a[0].Clone(), a[1].Clone()}
+	}
+	return vec.BoolValue(like(a[0].S, a[1].S, likeEscape(a)) != not), nil
+}
+
+func likeEscape(a []vec.Value) rune {
+	if len(a) < 3 {
+		return '\\'
+	}
+	for _, r := range a[2].S {
+		return r
+	}
+	return 0
+}
+
+// branch computes CASE: the first branch that is taken decides, and only
+// faults on the way to it count.
+func (m *machine) branch(st *planner.Step, a []vec.Value, row int) (vec.Value, error) {
+	i := 0
+	if st.Op == planner.OpSwitch {
+		if m.failed(st.In[0], row) {
+			return vec.Value{}, m.again()
+		}
+		i = 1
+	}
+	for ; i+1 < len(a); i += 2 {
+		if m.failed(st.In[i], row) {
+			return vec.Value{}, m.again()
+		}
+		cond := a[i]
+		if st.Op == planner.OpSwitch && !cond.IsNull() && !a[0].IsNull() {
+			var err error
+			if cond, err = compare(planner.OpEq, a[0], cond, m.x.env.Location); err != nil {
+				return cond, err
+			}
+		} else if st.Op == planner.OpSwitch {
+			continue
+		}
+		switch {
+		case cond.IsNull():
+			continue
+		case cond.Kind != vec.Bool:
+			return vec.Value{}, opError{planner.OpCase, vec.NullValue, cond.Clone()}
+		case cond.I == 0:
+			continue
+		}
+		i++
+		break
+	}
+	if i >= len(a) {
+		i = len(a) - 1
+	}
+	if m.failed(st.In[i], row) {
+		return vec.Value{}, m.again()
+	}
+	return a[i].Clone(), nil
+}
+
+// call computes a function: by a kernel if its arguments are one column and
+// literals, else row by row.
+func (m *machine) call(s planner.StepID, st *planner.Step, mm *memo, want vec.Bitmap) {
+	f := m.node.function(m.x, s)
+	if f.Vec == nil || mm.slow {
+		m.lift(s, st, mm, want)
+		return
+	}
+	arg := m.col(st.In[f.Col], want)
+	if mm.col == nil {
+		mm.col = m.get()
+	}
+	if !f.Vec(&m.x.ctx, mm.col, arg) {
+		mm.col.Reset(m.rows)
+		m.lift(s, st, mm, want)
+		return
+	}
+	if mm.col.Fault != nil {
+		m.explain(f, s, st, mm.col.Fault, want)
+	}
+	m.faults(mm.col, arg.Fault)
+	if want == nil {
+		mm.all = true
+	} else {
+		mm.done.Or(want)
+	}
+}
+
+// explain notes why a kernel failed, by what the row function says of the first
+// row that did.
+func (m *machine) explain(f *fn.Bound, s planner.StepID, st *planner.Step, fault, want vec.Bitmap) {
+	for i, w := range fault {
+		if want != nil {
+			w &= want[i]
+		}
+		if w != 0 {
+			if _, err := m.callRow(f, st, i<<6+trailing(w)); err != nil {
+				m.note = err.Error()
+			}
+			return
+		}
+	}
+}
+
+// callRow computes a function for one row.
+func (m *machine) callRow(f *fn.Bound, st *planner.Step, row int) (vec.Value, error) {
+	args := m.arguments(len(st.In))
+	for i, a := range st.In {
+		args[i] = m.value(a, row)
+	}
+	if row < len(m.batch.At) {
+		m.x.ctx.EventTime = m.batch.At[row]
+	}
+	return f.Row(&m.x.ctx, args)
+}

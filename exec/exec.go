@@ -1,0 +1,302 @@
+// Package exec runs programs over batches: every step of a program at most once
+// per batch, rules found through indexes, windows as rings of panes that rules
+// share. It starts no goroutine and touches no socket or file; clock and random
+// source are arguments. One Executor belongs to one goroutine and is the only
+// writer of every state, so there is nothing to lock.
+package exec
+
+import (
+	"math/bits"
+	"math/rand/v2"
+	"time"
+
+	"github.com/weir-engine/weir/exec/fn"
+	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/vec"
+)
+
+// Output takes what rules send. p, rows and the batch below them are valid only
+// until the call returns, and must not be written.
+type Output interface {
+	// Send sends one row of p as a message of its own.
+	Send(rule planner.RuleID, p *vec.Projection, row int)
+	// SendRows sends rows of p, in that order, as one message: what a window
+	// gave. rows may be empty.
+	SendRows(rule planner.RuleID, p *vec.Projection, rows []int32)
+	// Fault says that rule loses a row or a window. It is called only for rules
+	// that asked for it.
+	Fault(rule planner.RuleID, text string)
+}
+
+// Env is what evaluation needs from outside.
+type Env struct {
+	Location *time.Location                 // for texts of times and alignment of windows; nil: UTC
+	Now      func() int64                   // ms since 1970
+	Rand     *rand.Rand                     // nil: seeded with 1
+	Faults   func(rule planner.RuleID) bool // rules that want Output.Fault; nil: none
+}
+
+// EnsureDefaults fills in what is not set.
+func (e *Env) EnsureDefaults() {
+	if e.Location == nil {
+		e.Location = time.UTC
+	}
+	if e.Now == nil {
+		e.Now = func() int64 { return time.Now().UnixMilli() } //lint:allow clock
+	}
+	if e.Rand == nil {
+		e.Rand = rand.New(rand.NewPCG(1, 1))
+	}
+}
+
+// Executor runs the programs of all streams. It is not safe for concurrent use.
+type Executor struct {
+	env Env
+	out Output
+	now int64 // of the batch
+
+	streams []*node // by stream number
+	sub     vec.Batch
+	split   splitter
+
+	machines []*machine // by depth: windows run programs inside programs
+	depth    int
+	bitmaps  []vec.Bitmap
+	ctx      fn.Ctx
+	pairs    []pair
+	rows     []int32
+	codes    []int32
+	stats    Stats
+	lastNote string // why an aggregate failed
+
+	deadlines int64 // earliest end of a window in processing time, 0: none
+}
+
+// Stats are counters of work and of rules, by RuleID. They grow as rules come.
+type Stats struct {
+	Matched []uint64 // rows (or windows) that the rule sent or would have sent
+	Faults  []uint64 // rows (or windows) that the rule lost by a fault
+	In      []uint64 // rows of the rule's stream since the rule started
+	Last    []string // text of the rule's last fault
+
+	Batches uint64
+	Rows    uint64
+	Steps   uint64 // step evaluations
+	Capped  uint64 // empty windows that were not made
+	Late    uint64 // rows older than their watermark
+}
+
+// New makes an Executor that hands what rules send to out.
+func New(env Env, out Output) *Executor {
+	env.EnsureDefaults()
+	x := &Executor{env: env, out: out}
+	x.ctx.Now, x.ctx.Rand, x.ctx.Location = env.Now, env.Rand, env.Location
+	return x
+}
+
+// SetProgram makes p the program of stream. A nil p ends the stream. Windows
+// that p still has keep their state; rules that are new in a window see only
+// rows from now on. now is in ms since 1970.
+func (x *Executor) SetProgram(stream uint32, p *planner.Program, now int64) {
+	for int(stream) >= len(x.streams) {
+		x.streams = append(x.streams, nil)
+	}
+	n := x.streams[stream]
+	if p == nil {
+		if n != nil {
+			x.flush(n)
+		}
+		x.streams[stream] = nil
+		return
+	}
+	if n == nil {
+		n = &node{}
+		x.streams[stream] = n
+	}
+	x.now = now
+	x.adopt(n, p)
+	x.schedule()
+}
+
+// Needs calls f with the key of each column that the program of stream reads.
+func (x *Executor) Needs(stream uint32, plan *vec.Plan) bool {
+	n := x.node(stream)
+	if n == nil {
+		return false
+	}
+	for i, c := range n.prog.Cols {
+		if n.prog.Used[i] && plan.Find(c.Key()) < 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (x *Executor) node(stream uint32) *node {
+	if int(stream) < len(x.streams) {
+		return x.streams[stream]
+	}
+	return nil
+}
+
+// Run evaluates every rule of every stream that b has rows of. b is borrowed
+// until Run returns. now is the time at which the batch was picked up.
+func (x *Executor) Run(b *vec.Batch, now int64) {
+	x.now = now
+	x.stats.Batches++
+	x.stats.Rows += uint64(b.Rows)
+	if b.Rows == 0 {
+		return
+	}
+	if r := b.Route[0]; x.uniform(b, r) {
+		for _, s := range b.Routes.Streams[r] {
+			if n := x.node(s); n != nil {
+				x.run(n, b)
+			}
+		}
+		return
+	}
+	x.runSplit(b)
+}
+
+func (x *Executor) uniform(b *vec.Batch, r uint32) bool {
+	for _, o := range b.Route[1:] {
+		if o != r {
+			return false
+		}
+	}
+	return true
+}
+
+// Advance ends the windows in processing time that are over at now.
+func (x *Executor) Advance(now int64) {
+	if x.deadlines == 0 || now < x.deadlines {
+		return
+	}
+	x.now = now
+	for _, n := range x.streams {
+		if n != nil {
+			x.advance(n)
+		}
+	}
+	x.schedule()
+}
+
+// Deadline returns when Advance has something to do, in ms since 1970; 0: not
+// before the next batch.
+func (x *Executor) Deadline() int64 { return x.deadlines }
+
+// Stats brings the counters up to date and returns them; they are valid until
+// the next call of any method.
+func (x *Executor) Stats() *Stats {
+	for _, n := range x.streams {
+		if n != nil {
+			x.flush(n)
+		}
+	}
+	return &x.stats
+}
+
+// Forget clears the counters of a rule number, before it is used for a new rule
+// and after an old one ended.
+func (x *Executor) Forget(rule planner.RuleID) {
+	x.stats.grow(rule)
+	x.stats.Matched[rule], x.stats.Faults[rule], x.stats.In[rule], x.stats.Last[rule] = 0, 0, 0, ""
+}
+
+func (s *Stats) grow(rule planner.RuleID) {
+	if n := int(rule) + 1; n > len(s.Matched) {
+		n += n / 4
+		s.Matched = append(s.Matched, make([]uint64, n-len(s.Matched))...)
+		s.Faults = append(s.Faults, make([]uint64, n-len(s.Faults))...)
+		s.In = append(s.In, make([]uint64, n-len(s.In))...)
+		s.Last = append(s.Last, make([]string, n-len(s.Last))...)
+	}
+}
+
+// fault counts a row that rule lost.
+func (x *Executor) fault(rule planner.RuleID, text string) {
+	x.stats.Faults[rule]++
+	x.stats.Last[rule] = text
+	if x.env.Faults != nil && x.env.Faults(rule) {
+		x.out.Fault(rule, text)
+	}
+}
+
+// bitmap lends an empty bitmap for rows rows; free gives it back.
+func (x *Executor) bitmap(rows int) vec.Bitmap {
+	var b vec.Bitmap
+	if n := len(x.bitmaps); n > 0 {
+		b, x.bitmaps = x.bitmaps[n-1], x.bitmaps[:n-1]
+	}
+	return b.Grow(rows)
+}
+
+func (x *Executor) free(b vec.Bitmap) { x.bitmaps = append(x.bitmaps, b) }
+
+func trailing(w uint64) int { return bits.TrailingZeros64(w) }
+
+// splitter sorts the rows of a batch by stream.
+type splitter struct {
+	rows  [][]int32 // by stream
+	order []uint32
+	cols  []vec.Column
+}
+
+// runSplit runs a batch whose rows belong to different streams: each stream
+// sees its rows as a batch of their own, made of the columns that it reads.
+func (x *Executor) runSplit(b *vec.Batch) {
+	sp := &x.split
+	if len(sp.rows) < len(x.streams) {
+		sp.rows = append(sp.rows, make([][]int32, len(x.streams)-len(sp.rows))...)
+	}
+	sp.order = sp.order[:0]
+	for i, r := range b.Route {
+		for _, s := range b.Routes.Streams[r] {
+			if x.node(s) == nil {
+				continue
+			}
+			if len(sp.rows[s]) == 0 {
+				sp.order = append(sp.order, s)
+			}
+			sp.rows[s] = append(sp.rows[s], int32(i))
+		}
+	}
+	for _, s := range sp.order {
+		rows := sp.rows[s]
+		sp.rows[s] = rows[:0]
+		n := x.streams[s]
+		if len(rows) == b.Rows {
+			x.run(n, b)
+			continue
+		}
+		n.bind(b.Plan)
+		x.gather(n, b, rows)
+		x.run(n, &x.sub)
+		if cap(rows) > 64 {
+			sp.rows[s] = nil // a burst on one of thousands of streams must not pin memory
+		}
+	}
+}
+
+// gather makes x.sub a batch of some rows of b with the columns that n reads.
+func (x *Executor) gather(n *node, b *vec.Batch, rows []int32) {
+	sub := &x.sub
+	sub.Plan, sub.Rows, sub.Raw = b.Plan, len(rows), b.Raw
+	sub.Clean = sub.Clean.Grow(len(rows))
+	sub.At = sub.At[:0]
+	for i, r := range rows {
+		sub.At = append(sub.At, b.At[r])
+		if b.Clean.Has(int(r)) {
+			sub.Clean.Set(i)
+		}
+	}
+	if len(sub.Cols) < len(b.Cols) {
+		sub.Cols = make([]vec.Column, len(b.Cols))
+	}
+	for i, used := range n.prog.Used {
+		if c := n.cols[i]; used && c >= 0 {
+			sub.Cols[c].Gather(&b.Cols[c], rows)
+		}
+	}
+}

@@ -1,0 +1,140 @@
+package exec
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"math"
+
+	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/vec"
+)
+
+// groups numbers the group keys of a ring. Numbers live as long as the ring has
+// use for them; see shrink.
+type groups struct {
+	ids  map[string]int32
+	keys []vec.Value // width values a group
+	n    int
+
+	codes []int32 // by dictionary code, for a key that is one text column
+	buf   []byte
+}
+
+// appendKey writes v so that different values are different bytes.
+func appendKey(b []byte, v vec.Value) []byte {
+	b = append(b, byte(v.Kind))
+	switch v.Kind {
+	case vec.Missing, vec.Null:
+		b[len(b)-1] = byte(vec.Null) // one group
+	case vec.Int64, vec.Timestamp, vec.Bool:
+		b = binary.LittleEndian.AppendUint64(b, uint64(v.I))
+	case vec.Float64:
+		b = binary.LittleEndian.AppendUint64(b, math.Float64bits(v.F))
+	case vec.JSON:
+		s := v.S
+		if v.X != nil {
+			text, err := json.Marshal(v.X)
+			if err != nil { // infinite numbers: equal texts are equal values
+				text = fmt.Append(nil, v.X)
+			}
+			s = string(text)
+		}
+		b = binary.AppendUvarint(b, uint64(len(s)))
+		b = append(b, s...)
+	default:
+		b = binary.AppendUvarint(b, uint64(len(v.S)))
+		b = append(b, v.S...)
+	}
+	return b
+}
+
+// number returns the groups of rows, one for each, appended to gids.
+func (g *groups) number(m *machine, keys []planner.StepID, rows, gids []int32) []int32 {
+	if g.ids == nil {
+		g.ids = map[string]int32{}
+	}
+	if len(keys) == 0 {
+		if g.n == 0 {
+			g.n = 1
+		}
+		for range rows {
+			gids = append(gids, 0)
+		}
+		return gids
+	}
+	if len(keys) == 1 {
+		if c := m.col(keys[0], nil); c.Kind == vec.String {
+			return g.texts(c, rows, gids)
+		}
+	}
+	for _, r := range rows {
+		b := g.buf[:0]
+		for _, k := range keys {
+			m.col(k, nil)
+			b = appendKey(b, m.value(k, int(r)))
+		}
+		g.buf = b
+		id, ok := g.ids[string(b)]
+		if !ok {
+			id = g.enter(string(b))
+			for _, k := range keys {
+				g.keys = append(g.keys, m.value(k, int(r)).Clone())
+			}
+		}
+		gids = append(gids, id)
+	}
+	return gids
+}
+
+func (g *groups) enter(key string) int32 {
+	id := int32(g.n)
+	g.ids[key] = id
+	g.n++
+	return id
+}
+
+// texts is number for one text column: a look-up for each distinct text.
+func (g *groups) texts(c *vec.Column, rows, gids []int32) []int32 {
+	g.codes = resize(g.codes, c.Dict.Len())
+	for i := range g.codes {
+		g.codes[i] = -1
+	}
+	for _, r := range rows {
+		if !c.Valid.Has(int(r)) {
+			gids = append(gids, g.one(vec.NullValue))
+			continue
+		}
+		code := c.Codes[r]
+		if g.codes[code] < 0 {
+			g.codes[code] = g.one(c.Value(int(r)))
+		}
+		gids = append(gids, g.codes[code])
+	}
+	return gids
+}
+
+func (g *groups) one(v vec.Value) int32 {
+	g.buf = appendKey(g.buf[:0], v)
+	id, ok := g.ids[string(g.buf)]
+	if !ok {
+		id = g.enter(string(g.buf))
+		g.keys = append(g.keys, v.Clone())
+	}
+	return id
+}
+
+// maxIdle is how many groups may be kept that the last window did not have.
+const maxIdle = 1024
+
+// shrink forgets all numbers if most of them were of no use lately: keys that
+// come and go must not fill the memory. No pane may hold a group.
+func (g *groups) shrink(active int) bool {
+	if g.n-active <= maxIdle || active*2 > g.n {
+		return false
+	}
+	clear(g.ids)
+	clear(g.keys)
+	g.keys, g.n = g.keys[:0], 0
+	return true
+}

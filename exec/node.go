@@ -1,0 +1,251 @@
+package exec
+
+import (
+	"github.com/weir-engine/weir/exec/fn"
+	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/vec"
+)
+
+// node is a program in operation: what must outlive a batch and, if the program
+// is over a window's output, the window's side of it.
+type node struct {
+	prog *planner.Program
+	plan *vec.Plan // cols is for batches of this plan
+	cols []int
+	in   uint64 // rows seen since the counters were flushed
+	over bool   // over a window's output
+
+	funcs   []*fn.Bound // by step, made at first use
+	ranks   []rankCount
+	equals  []equalCount
+	windows []*window
+}
+
+// rankCount counts rows by rank for rules of which only the number of rows
+// matters, and faults for all rules of an index at once.
+type rankCount struct {
+	hits   []uint64 // by rank; hits[0] is unused
+	faults uint64
+	note   string
+}
+
+// equalCount counts rows whose kind does not go with the constants.
+type equalCount struct {
+	textFaults, numFaults uint64
+	note                  string
+}
+
+// adopt makes p the program of n.
+func (x *Executor) adopt(n *node, p *planner.Program) {
+	if n.prog == p {
+		return
+	}
+	if n.prog != nil {
+		x.flush(n)
+	}
+	if n.prog != nil {
+		for i := range n.funcs {
+			if i >= len(p.Steps) || p.Steps[i].Node != n.prog.Steps[i].Node {
+				n.funcs[i] = nil
+			}
+		}
+	}
+	n.prog, n.plan = p, nil
+	n.ranks = resize(n.ranks, len(p.Ranks))
+	for i, r := range p.Ranks {
+		c := &n.ranks[i]
+		*c = rankCount{}
+		if r.Count {
+			c.hits = make([]uint64, len(r.Keys)+1)
+		}
+		x.growFor(r.Entries)
+	}
+	n.equals = resize(n.equals, len(p.Equals))
+	clear(n.equals)
+	for _, e := range p.Equals {
+		x.growFor(e.TextEntries)
+		x.growFor(e.NumEntries)
+	}
+	if p.Always != nil {
+		x.growFor(p.Always.Send)
+		x.growFor(p.Always.Count)
+	}
+	for _, c := range p.Conds {
+		x.growFor(c.Send)
+		x.growFor(c.Count)
+	}
+	x.adoptWindows(n, p)
+}
+
+func (x *Executor) growFor(es []planner.Entry) {
+	for _, e := range es {
+		if int(e.Rule) >= len(x.stats.Matched) {
+			x.stats.grow(e.Rule)
+		}
+	}
+}
+
+func resize[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, n)
+	}
+	return s[:n]
+}
+
+// flush spreads what was counted per index over the rules: one row with a fault
+// cost one count, not one for each of 8,000 rules.
+func (x *Executor) flush(n *node) {
+	p := n.prog
+	for i, r := range p.Ranks {
+		c := &n.ranks[i]
+		if c.faults > 0 {
+			x.faultAll(r.Entries, c.faults, c.note)
+			c.faults = 0
+		}
+		if !r.Count {
+			continue
+		}
+		var sum uint64
+		for k := len(r.Keys) - 1; k >= 0; k-- {
+			sum += c.hits[k+1]
+			for _, e := range r.At(k) {
+				x.stats.Matched[e.Rule] += sum
+			}
+		}
+		clear(c.hits)
+	}
+	for i, e := range p.Equals {
+		c := &n.equals[i]
+		if c.textFaults > 0 {
+			x.faultAll(e.TextEntries, c.textFaults, c.note)
+		}
+		if c.numFaults > 0 {
+			x.faultAll(e.NumEntries, c.numFaults, c.note)
+		}
+		*c = equalCount{}
+	}
+	for _, w := range n.windows {
+		x.flush(w.out)
+	}
+	if !n.over {
+		x.flushIn(n, n.in)
+	}
+	n.in = 0
+}
+
+func (x *Executor) faultAll(es []planner.Entry, n uint64, note string) {
+	for _, e := range es {
+		x.stats.Faults[e.Rule] += n
+		x.stats.Last[e.Rule] = note
+	}
+}
+
+// flushIn adds rows that the stream had to each of its rules.
+func (x *Executor) flushIn(n *node, rows uint64) {
+	if rows == 0 {
+		return
+	}
+	add := func(es []planner.Entry) {
+		for _, e := range es {
+			x.stats.In[e.Rule] += rows
+		}
+	}
+	p := n.prog
+	if p.Always != nil {
+		add(p.Always.Send)
+		add(p.Always.Count)
+	}
+	for _, r := range p.Ranks {
+		add(r.Entries)
+	}
+	for _, c := range p.Conds {
+		add(c.Send)
+		add(c.Count)
+	}
+	for _, e := range p.Equals {
+		addOnce(x.stats.In, e.TextEntries, rows)
+		addOnce(x.stats.In, e.NumEntries, rows)
+	}
+	for _, w := range p.Windows {
+		for _, j := range w.Joined {
+			x.stats.grow(j.Rule)
+			x.stats.In[j.Rule] += rows
+		}
+	}
+}
+
+// addOnce adds n for each rule; a rule with IN stands in several places.
+func addOnce(in []uint64, es []planner.Entry, n uint64) {
+	seen := map[planner.RuleID]bool{}
+	for _, e := range es {
+		if !seen[e.Rule] {
+			seen[e.Rule] = true
+			in[e.Rule] += n
+		}
+	}
+}
+
+// bind finds the program's columns in batches of plan.
+func (n *node) bind(plan *vec.Plan) {
+	if n.plan == plan && n.cols != nil {
+		return
+	}
+	n.plan = plan
+	n.cols = resize(n.cols, len(n.prog.Cols))
+	for i, c := range n.prog.Cols {
+		n.cols[i] = -1
+		if n.prog.Used[i] {
+			n.cols[i] = plan.Find(c.Key())
+		}
+	}
+}
+
+// function returns the function of a call, prepared for its literals.
+func (n *node) function(x *Executor, s planner.StepID) *fn.Bound {
+	if len(n.funcs) < len(n.prog.Steps) {
+		n.funcs = append(n.funcs, make([]*fn.Bound, len(n.prog.Steps)-len(n.funcs))...)
+	}
+	if f := n.funcs[s]; f != nil {
+		return f
+	}
+	st := &n.prog.Steps[s]
+	lits := make(fn.Lits, len(st.In))
+	for i, a := range st.In {
+		if arg := &n.prog.Steps[a]; arg.Op == planner.OpConst {
+			lits[i] = &arg.Value
+		}
+	}
+	f := fn.Lookup(st.Func.Name).Bind(lits)
+	n.funcs[s] = &f
+	return &f
+}
+
+// run evaluates n's program over all rows of b.
+func (x *Executor) run(n *node, b *vec.Batch) {
+	n.bind(b.Plan)
+	x.runBound(n, b)
+}
+
+// runBound is run for a batch whose columns were found.
+func (x *Executor) runBound(n *node, b *vec.Batch) {
+	n.in += uint64(b.Rows)
+	m := x.enter()
+	m.begin(n, b)
+	x.match(n, m)
+	x.deliver(m)
+	for _, w := range n.windows {
+		x.feed(w, m)
+	}
+	x.leave()
+}
+
+// enter lends the machine of the next depth.
+func (x *Executor) enter() *machine {
+	if x.depth == len(x.machines) {
+		x.machines = append(x.machines, &machine{x: x})
+	}
+	x.depth++
+	return x.machines[x.depth-1]
+}
+
+func (x *Executor) leave() { x.depth-- }

@@ -1,0 +1,182 @@
+package exec
+
+import (
+	"slices"
+
+	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/vec"
+)
+
+// projection is a SELECT list evaluated over the rows that some rule sends.
+type projection struct {
+	gen   uint32
+	plan  *planner.Projection
+	want  vec.Bitmap
+	fault vec.Bitmap // rows of want in which something failed
+	bad   bool       // fault has a row
+	ready bool
+	out   vec.Projection
+}
+
+// projAt returns the state of projection i for this batch.
+func (m *machine) projAt(i int32) *projection {
+	if int(i) >= len(m.projs) {
+		m.projs = append(m.projs, make([]projection, int(i)+1-len(m.projs))...)
+	}
+	p := &m.projs[i]
+	if p.gen != m.gen {
+		p.gen, p.plan, p.ready, p.bad = m.gen, m.prog.Projs[i], false, false
+		p.want = p.want.Grow(m.rows)
+	}
+	return p
+}
+
+// evaluate computes the fields of p for p.want.
+func (m *machine) evaluate(p *projection) {
+	p.ready = true
+	p.fault = p.fault.Grow(m.rows)
+	out := &p.out
+	out.Fields = out.Fields[:0]
+	out.Star, out.Clean, out.MetaCol = nil, nil, nil
+	out.Except, out.SendNil = p.plan.Except, p.plan.SendNil
+	col := func(s planner.StepID) *vec.Column {
+		c := m.col(s, p.want)
+		p.fault.Or(c.Fault)
+		return c
+	}
+	for i := range p.plan.Fields {
+		f := &p.plan.Fields[i]
+		out.Fields = append(out.Fields, vec.OutField{Name: f.Name, Key: f.Key, Col: col(f.Step), Plain: f.Plain})
+	}
+	if s := p.plan.Star; s != planner.NoStep {
+		out.Star = col(s)
+		if out.Star.Kind == vec.JSON {
+			out.Clean = m.batch.Clean
+		}
+	}
+	if s := p.plan.Meta; s != planner.NoStep {
+		out.MetaCol = col(s)
+	}
+	for _, o := range p.plan.Order {
+		col(o.Step)
+	}
+	p.fault.And(p.want)
+	p.bad = p.fault.Any()
+}
+
+// deliver evaluates the projections of the pairs and hands them to the output.
+// Pairs are in order of rows within each rule.
+func (x *Executor) deliver(m *machine) {
+	if len(x.pairs) == 0 {
+		return
+	}
+	for i := range x.pairs {
+		p := m.projAt(x.pairs[i].Proj)
+		p.want.Set(int(x.pairs[i].row))
+		p.ready = false
+	}
+	for i := range x.pairs {
+		pr := &x.pairs[i]
+		p := m.projAt(pr.Proj)
+		if !p.ready {
+			m.evaluate(p)
+		}
+		switch {
+		case p.bad && p.fault.Has(int(pr.row)):
+			x.fault(pr.Rule, m.note)
+		case p.plan.Limit == 0:
+		default:
+			x.stats.Matched[pr.Rule]++
+			x.out.Send(pr.Rule, &p.out, int(pr.row))
+		}
+	}
+	x.pairs = x.pairs[:0]
+}
+
+// deliverWindow hands each rule the rows that it selected as one message.
+func (x *Executor) deliverWindow(m *machine, keep func(planner.RuleID) bool) {
+	pairs := x.pairs
+	slices.SortStableFunc(pairs, func(a, b pair) int { return int(a.Rule) - int(b.Rule) })
+	for i := range pairs {
+		m.projAt(pairs[i].Proj).want.Set(int(pairs[i].row))
+	}
+	for i := 0; i < len(pairs); {
+		j := i
+		for j < len(pairs) && pairs[j].Rule == pairs[i].Rule {
+			j++
+		}
+		if rule := pairs[i].Rule; keep == nil || keep(rule) {
+			x.message(m, rule, pairs[i].Proj, pairs[i:j])
+		}
+		i = j
+	}
+	x.pairs = x.pairs[:0]
+}
+
+// message sends the rows of one rule. A fault in one of them loses the message,
+// as it does in the reference.
+func (x *Executor) message(m *machine, rule planner.RuleID, proj int32, pairs []pair) {
+	p := m.projAt(proj)
+	if !p.ready {
+		m.evaluate(p)
+	}
+	rows := x.rows[:0]
+	for _, pr := range pairs {
+		if p.bad && p.fault.Has(int(pr.row)) {
+			x.fault(rule, m.note)
+			return
+		}
+		rows = append(rows, pr.row)
+	}
+	x.rows = rows
+	if len(p.plan.Order) > 0 {
+		if err := x.sort(m, p.plan.Order, rows); err != nil {
+			x.fault(rule, err.Error())
+			return
+		}
+	}
+	if off := p.plan.Offset; off > 0 {
+		rows = rows[min(int64(len(rows)), off):]
+	}
+	if lim := p.plan.Limit; lim >= 0 && int64(len(rows)) > lim {
+		rows = rows[:lim]
+	}
+	if p.plan.Limit == 0 {
+		return
+	}
+	x.stats.Matched[rule]++
+	x.out.SendRows(rule, &p.out, rows)
+}
+
+// sort orders rows by the keys; null and missing are last, ascending or not.
+func (x *Executor) sort(m *machine, keys []planner.Order, rows []int32) error {
+	var bad error
+	slices.SortStableFunc(rows, func(a, b int32) int {
+		for _, k := range keys {
+			v, w := m.value(k.Step, int(a)), m.value(k.Step, int(b))
+			switch {
+			case v.IsNull() && w.IsNull():
+				continue
+			case v.IsNull():
+				return 1
+			case w.IsNull():
+				return -1
+			}
+			c, ok := order(planner.OpLt, v, w, x.env.Location)
+			if v.Kind == vec.Bool && w.Kind == vec.Bool {
+				ok = true
+			}
+			if !ok {
+				bad = opError{planner.OpLt, v.Clone(), w.Clone()}
+			}
+			if c != 0 {
+				if k.Desc {
+					return -c
+				}
+				return c
+			}
+		}
+		return 0
+	})
+	return bad
+}

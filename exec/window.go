@@ -1,0 +1,234 @@
+package exec
+
+import (
+	"slices"
+
+	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/vec"
+)
+
+// maxEmpty is how many empty windows one jump in time may make. A timestamp that
+// is years ahead would make millions; what is left out is counted.
+const maxEmpty = 10000
+
+// window is a window in operation. For tumbling windows it is one ring: the open
+// pane is cut where a rule joins, so that the rule's first window holds only what
+// came since, though everything is shared.
+type window struct {
+	def  *planner.Window
+	out  *node // over what the window emits
+	kind driver
+
+	groups groups
+	joins  map[planner.RuleID]int // rules that joined in the open window: their first pane
+	epoch  uint64                 // joins up to it are known
+	begin  int64                  // when the first rule came
+
+	batch  vec.Batch
+	plan   vec.Plan
+	active int // groups of the last window
+}
+
+// driver is what differs between the forms of windows.
+type driver interface {
+	// feed takes the rows of m's batch that the window's filter let through.
+	feed(x *Executor, w *window, m *machine, rows []int32)
+	// advance says that time has come to now: of the clock, or of the watermark.
+	advance(x *Executor, w *window, now int64)
+	// deadline returns when advance has something to do by the clock; 0: never.
+	deadline() int64
+	// join says that a rule came: what is gathered so far is not for it.
+	join(x *Executor, w *window, rule planner.RuleID)
+	// adopt says that w.def changed from old.
+	adopt(w *window, old *planner.Window)
+}
+
+// adoptWindows makes n's windows those of p. A window that both have keeps its
+// state.
+func (x *Executor) adoptWindows(n *node, p *planner.Program) {
+	old := n.windows
+	n.windows = nil
+	for _, def := range p.Windows {
+		i := slices.IndexFunc(old, func(w *window) bool { return w.def.ID == def.ID })
+		var w *window
+		if i >= 0 {
+			w = old[i]
+		} else {
+			w = x.newWindow(def)
+		}
+		was := w.def
+		w.def = def
+		x.adopt(w.out, def.Out)
+		w.kind.adopt(w, was)
+		fresh := w.epoch
+		for _, j := range def.Joined {
+			if j.Epoch > w.epoch {
+				fresh = max(fresh, j.Epoch)
+				x.stats.grow(j.Rule)
+				w.kind.join(x, w, j.Rule)
+			}
+		}
+		w.epoch = fresh
+		n.windows = append(n.windows, w)
+	}
+}
+
+func (x *Executor) newWindow(def *planner.Window) *window {
+	w := &window{def: def, out: &node{over: true}, joins: map[planner.RuleID]int{}, begin: x.now}
+	switch def.Spec.Kind {
+	case planner.Hold:
+		w.kind = &hold{late: def.Spec.Late}
+	default:
+		w.kind = newTumbling(x, w)
+	}
+	return w
+}
+
+// schedule finds the next deadline of all windows by the clock.
+func (x *Executor) schedule() {
+	x.deadlines = 0
+	for _, n := range x.streams {
+		if n != nil {
+			x.scheduleNode(n)
+		}
+	}
+}
+
+func (x *Executor) scheduleNode(n *node) {
+	for _, w := range n.windows {
+		if d := w.kind.deadline(); d > 0 && (x.deadlines == 0 || d < x.deadlines) {
+			x.deadlines = d
+		}
+		x.scheduleNode(w.out)
+	}
+}
+
+func (x *Executor) advance(n *node) {
+	for _, w := range n.windows {
+		if !w.def.Spec.EventTime {
+			w.kind.advance(x, w, x.now)
+		}
+		x.advance(w.out)
+	}
+}
+
+// watermark tells the event-time windows over n that no older row will come.
+func (x *Executor) watermark(n *node, ms int64) {
+	for _, w := range n.windows {
+		if w.def.Spec.EventTime {
+			w.kind.advance(x, w, ms)
+		}
+	}
+}
+
+// feed gives m's batch to a window.
+func (x *Executor) feed(w *window, m *machine) {
+	rows := x.filtered(m, w.def.Filter)
+	w.kind.feed(x, w, m, rows)
+}
+
+// filtered returns the rows for which cond is true; all without one. The caller
+// may write them until the next call.
+func (x *Executor) filtered(m *machine, cond planner.StepID) []int32 {
+	rows := m.rowsBuf[:0]
+	if cond == planner.NoStep {
+		for r := range m.rows {
+			rows = append(rows, int32(r))
+		}
+	} else if c := m.col(cond, nil); c.Kind != vec.Null {
+		for r := range m.rows {
+			if c.Value(r).Truth() {
+				rows = append(rows, int32(r))
+			}
+		}
+	}
+	m.rowsBuf = rows
+	return rows
+}
+
+// passing keeps of rows those that meet all of the window's conditions.
+func (x *Executor) passing(w *window, m *machine, rows, out []int32) []int32 {
+	if len(w.def.Where) == 0 {
+		return append(out, rows...)
+	}
+	keep := x.bitmap(m.rows)
+	keep.SetAll(m.rows)
+	for _, s := range w.def.Where {
+		c := m.col(s, nil)
+		switch c.Kind {
+		case vec.Bool:
+			for i := range keep {
+				keep[i] &= c.Bits[i] & c.Valid[i]
+			}
+		case vec.Null:
+			clear(keep)
+		default:
+			for r := range m.rows {
+				if keep.Has(r) && !c.Value(r).Truth() {
+					keep.Unset(r)
+				}
+			}
+		}
+		if c.Fault.Any() {
+			for _, j := range w.def.Joined {
+				x.stats.Faults[j.Rule] += uint64(c.Fault.Count())
+				x.stats.Last[j.Rule] = m.note
+			}
+		}
+	}
+	for _, r := range rows {
+		if keep.Has(int(r)) {
+			out = append(out, r)
+		}
+	}
+	x.free(keep)
+	return out
+}
+
+// open makes w.batch an empty batch of rows rows for the window's output.
+func (w *window) open(rows int, at int64) *vec.Batch {
+	b := &w.batch
+	if len(b.Cols) < len(w.def.Cols) {
+		b.Cols = append(b.Cols, make([]vec.Column, len(w.def.Cols)-len(b.Cols))...)
+	}
+	for i := range w.def.Cols {
+		b.Cols[i].Reset(rows)
+	}
+	b.Plan, b.Rows = &w.plan, rows
+	b.At = b.At[:0]
+	for range rows {
+		b.At = append(b.At, at)
+	}
+	b.Clean = b.Clean.Grow(rows)
+	return b
+}
+
+// emit runs the rules over a window's output. keep chooses among them; nil is
+// all. Rules over rows, not groups, get an empty message from an empty window.
+func (x *Executor) emit(w *window, b *vec.Batch, keep func(planner.RuleID) bool) {
+	n := w.out
+	n.identity()
+	m := x.enter()
+	m.begin(n, b)
+	if b.Rows == 0 {
+		if p := n.prog.Always; p != nil && !w.def.Group {
+			for _, e := range p.Send {
+				if keep == nil || keep(e.Rule) {
+					x.message(m, e.Rule, e.Proj, nil)
+				}
+			}
+		}
+	} else {
+		x.match(n, m)
+		x.deliverWindow(m, keep)
+	}
+	x.leave()
+}
+
+// identity makes column i of the program column i of the batch.
+func (n *node) identity() {
+	n.cols = resize(n.cols, len(n.prog.Cols))
+	for i := range n.cols {
+		n.cols[i] = i
+	}
+}
