@@ -1,0 +1,71 @@
+package mqttconn
+
+import "sync"
+
+// Pool shares connections among those who want the same. The zero Pool is empty
+// and ready; its methods may be called from any goroutine.
+type Pool struct {
+	mu    sync.Mutex
+	conns map[string]*shareOf
+}
+
+type shareOf struct {
+	conn  *Conn
+	users int
+}
+
+// Get returns the connection with o.Key(), a new one that is not started if
+// nobody has it. Every Get needs a Put.
+func (p *Pool) Get(o Options) (*Conn, error) {
+	key := o.Key()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s := p.conns[key]; s != nil {
+		s.users++
+		return s.conn, nil
+	}
+	c, err := New(o)
+	if err != nil {
+		return nil, err
+	}
+	if p.conns == nil {
+		p.conns = make(map[string]*shareOf)
+	}
+	p.conns[key] = &shareOf{c, 1}
+	return c, nil
+}
+
+// Put gives a connection back; the last one to do so closes it, and waits until
+// it is.
+func (p *Pool) Put(c *Conn) {
+	if p.release(c) {
+		c.Close()
+	}
+}
+
+func (p *Pool) release(c *Conn) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for key, s := range p.conns {
+		if s.conn != c {
+			continue
+		}
+		if s.users--; s.users > 0 {
+			return false
+		}
+		delete(p.conns, key)
+		return true
+	}
+	return false
+}
+
+// Conns returns the connections that are in use.
+func (p *Pool) Conns() []*Conn {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	list := make([]*Conn, 0, len(p.conns))
+	for _, s := range p.conns {
+		list = append(list, s.conn)
+	}
+	return list
+}

@@ -1,0 +1,195 @@
+package mqttconn
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+const (
+	// packetFilters is how many filters one SUBSCRIBE holds: more is refused by
+	// some brokers.
+	packetFilters = 100
+	// subackWait is how long a broker may take to confirm a SUBSCRIBE.
+	subackWait = 30 * time.Second
+	// retryRefused is how long a refused filter is left alone.
+	retryRefused = 30 * time.Second
+	// replayWait is how long after a SUBACK retained messages count as replayed
+	// by it: brokers that bound what is under way send them bit by bit.
+	replayWait = 10 * time.Second
+)
+
+// write is the writer goroutine.
+func (t *tap) write() {
+	defer t.c.wg.Done()
+	tick := time.NewTicker(max(t.c.opt.KeepAlive/4, 100*time.Millisecond))
+	defer tick.Stop()
+	for {
+		select {
+		case <-t.closed:
+			return
+		case <-t.wake:
+		case now := <-tick.C:
+			if err := t.watch(now.UnixMilli()); err != nil {
+				t.fail(err)
+				return
+			}
+		}
+		t.flush()
+	}
+}
+
+func (t *tap) kick() {
+	select {
+	case t.wake <- struct{}{}:
+	default:
+	}
+}
+
+// kickAcks wakes the writer if there is something to acknowledge. The caller
+// holds Conn.mu.
+func (t *tap) kickAcks() {
+	r := &t.receipts
+	if r.head != r.tail && r.at(r.head).left == 0 || len(t.prompt) > 0 {
+		t.kick()
+	}
+}
+
+// acks appends the acknowledgements that can leave. The caller holds Conn.mu.
+func (t *tap) acks(b []byte) []byte {
+	n := t.receipts.waiting()
+	b = t.receipts.ready(b)
+	t.c.stats.Acked += uint64(n - t.receipts.waiting())
+	b = append(b, t.prompt...)
+	t.prompt = nil
+	return b
+}
+
+// flush sends what there is to tell the broker.
+func (t *tap) flush() {
+	c := t.c
+	c.mu.Lock()
+	b := t.acks(nil)
+	if c.live == t {
+		b = t.subscriptions(b)
+	}
+	released := t.released
+	t.released = nil
+	c.mu.Unlock()
+	if len(b) > 0 && t.send(b) != nil {
+		return
+	}
+	for _, m := range released {
+		m.Ack()
+	}
+}
+
+// subscriptions appends the SUBSCRIBE packets that are due, or UNSUBSCRIBE
+// packets if there are none. The caller holds Conn.mu.
+func (t *tap) subscriptions(b []byte) []byte {
+	tab := t.c.tab
+	if len(t.rounds) > 0 || len(tab.dirty) == 0 {
+		return b // one round at a time; what comes meanwhile gathers for the next
+	}
+	on, off := tab.take()
+	for len(on) > 0 {
+		fs := on[:min(packetFilters, len(on))]
+		on = on[len(fs):]
+		id := t.packetID()
+		t.rounds[id] = fs
+		b = appendSubscribe(b, id, fs)
+	}
+	for len(off) > 0 {
+		fs := off[:min(packetFilters, len(off))]
+		off = off[len(fs):]
+		b = appendUnsubscribe(b, t.packetID(), fs)
+	}
+	if len(t.rounds) > 0 {
+		t.roundMs = nowMs()
+		t.c.replayTo = 1<<63 - 1
+	}
+	return b
+}
+
+// suback takes the broker's answer to a SUBSCRIBE. The caller holds Conn.mu.
+func (t *tap) suback(id uint16, codes []byte, at int64) error {
+	fs, ok := t.rounds[id]
+	if !ok {
+		return fmt.Errorf("malformed packet: SUBACK %d for no SUBSCRIBE", id)
+	}
+	if len(codes) != len(fs) {
+		return fmt.Errorf("malformed packet: SUBACK with %d answers to %d topic filters", len(codes), len(fs))
+	}
+	delete(t.rounds, id)
+	c := t.c
+	for i, f := range fs {
+		f.sent = false
+		if codes[i] > 2 {
+			c.tab.refuse(f)
+			c.refusal = at
+			continue
+		}
+		f.acked = true
+	}
+	if len(t.rounds) == 0 {
+		c.replayTo = at + replayWait.Milliseconds()
+		t.kick()
+	}
+	c.announce()
+	return nil
+}
+
+// packetID returns a packet identifier that nothing under way has. Ours are in
+// the upper half, since the library counts from 1; should it ever get there, in
+// the lower half. The caller holds Conn.mu, and bounds what is under way.
+func (t *tap) packetID() uint16 {
+	const half = 1 << 15
+	base := uint16(half)
+	if t.libraryID >= half {
+		base = 0
+	}
+	for range half {
+		t.lastID = t.lastID%(half-1) + 1
+		id := base + t.lastID
+		if _, busy := t.pubs[id]; busy {
+			continue
+		}
+		if _, busy := t.rounds[id]; !busy {
+			return id
+		}
+	}
+	panic("bug: more packets under way than are allowed")
+}
+
+// watch keeps the connection alive and tells when it is not. A broker that is not
+// read, because the handler blocks, is not judged.
+func (t *tap) watch(now int64) error {
+	c := t.c
+	c.mu.Lock()
+	live := c.live == t
+	overdue := len(t.rounds) > 0 && now-t.roundMs > subackWait.Milliseconds()
+	if live && c.refusal != 0 && now-c.refusal > retryRefused.Milliseconds() {
+		c.refusal = 0
+		c.tab.retry()
+	}
+	c.mu.Unlock()
+	if !live {
+		return nil // the handshake has a deadline of its own
+	}
+	keep := c.opt.KeepAlive.Milliseconds()
+	waiting := t.waiting.Load()
+	silent := now - max(t.lastRead.Load(), waiting)
+	if waiting == 0 {
+		silent = 0
+	}
+	if overdue && silent > 0 {
+		return errors.New("no answer to SUBSCRIBE from the broker")
+	}
+	if silent > keep*3/2 {
+		return fmt.Errorf("no sign of life from the broker for %v", time.Duration(silent)*time.Millisecond)
+	}
+	if silent < keep/2 && now-t.lastWrite.Load() < keep/2 {
+		return nil
+	}
+	return t.send(pingreq)
+}
