@@ -19,7 +19,7 @@ const maxFuncItems = 1 << 20
 
 // builtins are the names that text/template defines itself.
 var builtins = map[string]any{
-	"and": true, "break": true, "call": true, "continue": true, "eq": true, "ge": true, "gt": true, "html": true,
+	"and": true, "call": true, "eq": true, "ge": true, "gt": true, "html": true,
 	"index": true, "js": true, "le": true, "len": true, "lt": true, "ne": true, "not": true, "or": true,
 	"print": true, "printf": true, "println": true, "slice": true, "urlquery": true,
 }

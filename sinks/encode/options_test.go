@@ -1,0 +1,108 @@
+package encode
+
+import (
+	"encoding/json"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestFaultyProperties(t *testing.T) {
+	for props, want := range map[string]string{
+		`{"sendSingle":"yes"}`:                        `sendSingle: want true or false, got "yes"`,
+		`{"fields":"a"}`:                              `fields: want a list of texts, got "a"`,
+		`{"fields":["a",1]}`:                          `fields: want a list of texts, got ["a",1]`,
+		`{"dataField":["a","b"]}`:                     `dataField: want a text, got ["a","b"]`,
+		`{"fields":["a"],"excludeFields":["b"]}`:      `fields and excludeFields exclude each other`,
+		`{"format":"xml"}`:                            `format: unknown format "xml", want json or delimited`,
+		`{"format":"protobuf"}`:                       `format: "protobuf" is not supported yet, want json or delimited`,
+		`{"compression":"rar"}`:                       `compression: unknown method "rar", want zlib, gzip, flate or zstd`,
+		`{"encryption":"aes"}`:                        `encryption: "aes" is not supported yet`,
+		`{"batchSize":1.5}`:                           `batchSize: want a whole number from 0, got 1.5`,
+		`{"batchSize":-1}`:                            `batchSize: want a whole number from 0, got -1`,
+		`{"batchSize":"2"}`:                           `batchSize: want a whole number from 0, got "2"`,
+		`{"lingerInterval":"soon"}`:                   `lingerInterval: want a duration such as "200ms", or milliseconds, got "soon"`,
+		`{"lingerInterval":-5}`:                       `lingerInterval: want a duration such as "200ms", or milliseconds, got -5`,
+		`{"dataTemplate":"{{.a"}`:                     `dataTemplate:1: unclosed action`,
+		`{"dataTemplate":"{{nope .a}}"}`:              `dataTemplate:1: function "nope" not defined`,
+		`{"dataTemplate":"{{env \"HOME\"}}"}`:         `dataTemplate:1: function "env" not defined`,
+		`{"dataTemplate":"{{expandenv \"$HOME\"}}"}`:  `dataTemplate:1: function "expandenv" not defined`,
+		`{"dataTemplate":"{{getHostByName \"a\"}}"}`:  `dataTemplate:1: function "getHostByName" not defined`,
+		`{"dataTemplate":7}`:                          `dataTemplate: want a text, got 7`,
+		`{"sendSingle":1,"omitIfEmpty":2,"format":3}`: "sendSingle: want true or false, got 1\nomitIfEmpty: want true or false, got 2\nformat: want a text, got 3",
+		`{"dataTemplate":"` + strings.Repeat("x", maxTemplateBytes+1) + `"}`: `dataTemplate: 262145 bytes, at most 262144 are allowed`,
+	} {
+		m := map[string]any{}
+		if err := json.Unmarshal([]byte(props), &m); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := New(m); err == nil || err.Error() != want {
+			t.Errorf("%.80s: got %v, want %s", props, err, want)
+		}
+	}
+}
+
+func TestKey(t *testing.T) {
+	same := [][2]string{
+		{`{}`, `{"topic":"a","server":"b","format":"JSON","sendSingle":false,"delimiter":";"}`},
+		{`{"fields":["a","b"]}`, `{"fields":["b","a","a"]}`},
+		{`{"lingerInterval":"200ms"}`, `{"lingerInterval":200}`},
+		{`{"lingerInterval":"200ms"}`, `{"lingerInterval":"200"}`},
+		{`{"tableDataField":"a"}`, `{"dataField":"a"}`},
+	}
+	for _, s := range same {
+		if a, b := mustNew(t, s[0]).Key(), mustNew(t, s[1]).Key(); a != b {
+			t.Errorf("%s and %s: got keys %q and %q, want the same", s[0], s[1], a, b)
+		}
+	}
+	seen := map[string]string{}
+	for _, props := range []string{
+		`{}`, `{"sendSingle":true}`, `{"omitIfEmpty":true}`, `{"format":"delimited"}`, `{"format":"delimited","delimiter":";"}`,
+		`{"format":"delimited","hasHeader":true}`, `{"fields":["a"]}`, `{"fields":["a","b"]}`, `{"fields":["a\"f\"b"]}`, `{"excludeFields":["a"]}`,
+		`{"format":"delimited","fields":["a","b"]}`, `{"format":"delimited","fields":["b","a"]}`, `{"dataField":"a"}`, `{"dataTemplate":"a"}`,
+		`{"compression":"gzip"}`, `{"batchSize":2}`, `{"lingerInterval":2}`,
+	} {
+		key := mustNew(t, props).Key()
+		if other, ok := seen[key]; ok {
+			t.Errorf("%s and %s: got the same key %q", props, other, key)
+		}
+		seen[key] = props
+	}
+	if a, b := mustNew(t, `{}`).Key(), mustNew(t, `{}`, In(time.FixedZone("x", 60))).Key(); a == b {
+		t.Error("encoders of two time zones have the same key")
+	}
+}
+
+func TestInterner(t *testing.T) {
+	var in Interner
+	get := func(props map[string]any) *Encoder {
+		t.Helper()
+		e, err := in.Get(props)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	a := get(map[string]any{"sendSingle": true, "topic": "x"})
+	if b := get(map[string]any{"sendSingle": true, "topic": "y"}); a != b {
+		t.Error("equal properties have two encoders")
+	}
+	b := get(map[string]any{})
+	if a == b || in.Len() != 2 {
+		t.Errorf("got %d encoders, want 2", in.Len())
+	}
+	if _, err := in.Get(map[string]any{"format": "x"}); err == nil {
+		t.Error("a faulty property: got no error")
+	}
+	runtime.KeepAlive(a)
+	runtime.KeepAlive(b)
+	// Nobody uses them any longer: they are forgotten some time after a collection.
+	for i := 0; in.Len() > 0; i++ {
+		if i == 10000 {
+			t.Fatalf("%d encoders are kept", in.Len())
+		}
+		runtime.GC()
+		runtime.Gosched()
+	}
+}
