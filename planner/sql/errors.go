@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"sort"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // maxFaults is how many faults of one statement are listed.
@@ -65,11 +67,20 @@ func (e *Errors) err() error {
 	return e
 }
 
-// clip returns s quoted, cut to a length that suits a message.
+// clip returns s quoted, cut to a length that suits a message, on one line.
 func clip(s string) string {
 	const most = 40
 	if r := []rune(s[:min(len(s), 4*most)]); len(r) > most {
 		s = string(r[:most]) + "..."
+	}
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == utf8.RuneError {
+			return ' '
+		}
+		return r
+	}, s)
+	if strings.Contains(s, `"`) {
+		return "'" + s + "'"
 	}
 	return `"` + s + `"`
 }

@@ -323,9 +323,15 @@ func (p *parser) operand() Expr {
 		return p.caseExpr()
 	case kUnit:
 		return p.named()
-	case kReplace, kFilter, kExcept, kDefault:
+	case kReplace, kFilter, kExcept, kDefault, kDesc, kAsc, kEnd:
 		p.expected("expression; put a keyword in backquotes to use it as a name")
 		return nil
+	case kGroup, kOrder:
+		if p.ahead(1).kw != kBy {
+			p.expected("expression; put a keyword in backquotes to use it as a name")
+			p.next() // it begins no clause
+			return nil
+		}
 	}
 	p.expected("expression")
 	return nil

@@ -202,6 +202,11 @@ func (l *lexer) operator(c byte) {
 // behind it: `_id` and `größe` are one fault each.
 func (l *lexer) illegal() {
 	t := l.start(tBad)
+	if n := len(l.toks) - 1; n >= 0 && l.toks[n].kind == tIdent && l.toks[n].end == t.off {
+		t = l.toks[n]
+		t.kind = tBad
+		l.toks = l.toks[:n]
+	}
 	r, n := utf8.DecodeRuneInString(l.text[l.off:])
 	isName := r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r)
 	for isName {

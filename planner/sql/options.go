@@ -100,7 +100,7 @@ func (p *parser) options(c *Create) bool {
 			p.expected("an option: " + optionNames())
 			return false
 		case seen[key]:
-			p.expected("each option once")
+			p.faults.add(t.pos(), "found %s a second time", clip(p.src(t)))
 		}
 		seen[key] = true
 		p.next()

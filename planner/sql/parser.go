@@ -238,9 +238,10 @@ func (p *parser) columnName(what string) (string, bool) {
 	return p.name(what)
 }
 
-// memberName reads the name behind -> or a dot, where any word will do.
+// memberName reads the name behind -> or a dot, where any word will do but
+// FROM, before which a name was forgotten.
 func (p *parser) memberName() (string, bool) {
-	if p.kind() == tKeyword {
+	if p.kind() == tKeyword && p.kw() != kFrom {
 		return p.src(p.next()), true
 	}
 	return p.name("a name")
@@ -249,6 +250,7 @@ func (p *parser) memberName() (string, bool) {
 // finish reads what may stand behind a statement.
 func (p *parser) finish(what string) {
 	for p.accept(tSemi) {
+		what = "the end of the text: one statement at a time"
 	}
 	if p.kind() != tEOF {
 		p.expected(what)

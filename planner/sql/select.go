@@ -264,6 +264,10 @@ func (p *parser) join(s *Select) bool {
 	if p.kw() != kJoin {
 		p.next()
 	}
+	if p.isWord("OUTER") {
+		p.expected("JOIN")
+		p.next()
+	}
 	if !p.acceptKw(kJoin) {
 		p.expected("JOIN")
 		p.sync(base)
@@ -275,7 +279,7 @@ func (p *parser) join(s *Select) bool {
 		return true
 	}
 	if p.kw() == kOn && j.Kind == CrossJoin {
-		p.expected("no ON: CROSS JOIN takes no condition")
+		p.expected("no condition behind CROSS JOIN")
 	}
 	if p.acceptKw(kOn) {
 		if j.On = p.expr(); j.On == nil {
@@ -337,7 +341,7 @@ func (p *parser) clauses(s *Select) {
 			}
 		}
 	}
-	p.finish("join, WHERE, GROUP BY, HAVING, ORDER BY, LIMIT or the end of the statement")
+	p.finish("AS, a join, WHERE, GROUP BY, HAVING, ORDER BY, LIMIT or the end of the statement")
 }
 
 // clauseEnd tells whether a clause can end here.

@@ -141,7 +141,7 @@ func (p *parser) windowArgs(w *Window) bool {
 		return false
 	}
 	if n := len(w.Args); w.Kind == StateWindow && n > 2 || w.Kind == DedupTrigger && n != 4 {
-		p.faults.add(at.pos(), "found %d arguments, expected %s", n, form)
+		p.faults.add(at.pos(), "found an argument list of length %d, expected %s", n, form)
 		return false
 	}
 	return true
