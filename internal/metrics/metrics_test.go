@@ -1,0 +1,115 @@
+package metrics
+
+import (
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"io"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+)
+
+type fakeSource struct {
+	rules []RuleCounters
+}
+
+func (f *fakeSource) Totals() Totals { return Totals{Messages: 7, Evaluations: 9, QueuedBytes: 3} }
+
+func (f *fakeSource) EachRule(do func(RuleCounters)) {
+	for _, r := range f.rules {
+		do(r)
+	}
+}
+
+func (f *fakeSource) EachConnection(do func(ConnectionState)) {
+	do(ConnectionState{"mqtt", "tcp://a:1883", -1, 4})
+	do(ConnectionState{"mqtt", "tcp://a:1883", 1, 0})
+}
+
+func newMetrics(t testing.TB, rules int) *Metrics {
+	t.Helper()
+	f := &fakeSource{}
+	for i := range rules {
+		f.rules = append(f.rules, RuleCounters{ID: fmt.Sprintf("r%d", i), Status: RuleStatus(i%3 - 1), In: uint64(i), Out: 2, Exceptions: 3})
+	}
+	m, err := New(f, "1.2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func TestScrape(t *testing.T) {
+	m := newMetrics(t, 4)
+	m.source.(*fakeSource).rules[3].ID = "a\"\\\n"
+	m.Observe(StageEvaluate, 30*time.Microsecond)
+	m.ObserveRows(1024)
+	w := httptest.NewRecorder()
+	m.ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	text := w.Body.String()
+	for _, line := range []string{
+		`weir_messages_total 7`, `weir_evaluations_total 9`, `weir_queued_bytes 3`, `weir_build_info{version="1.2"} 1`,
+		`weir_connection_status{connection="tcp://a:1883",kind="mqtt"} -1`,
+		`weir_stage_seconds_count{stage="evaluate"} 1`, `weir_stage_seconds_count{stage="decode"} 0`, `weir_batch_rows_sum 1024`,
+		`kuiper_source_records_in_total{rule="r2"} 2`, `kuiper_sink_records_in_total{rule="r2"} 2`, `kuiper_op_exceptions_total{rule="r1"} 3`,
+		`kuiper_rule_status{rule="r0"} -1`, `kuiper_rule_status{rule="a\"\\\n"} -1`,
+		`kuiper_rule_count{status="running"} 1`, `kuiper_rule_count{status="stopped_by_error"} 2`,
+	} {
+		if !strings.Contains(text, line+"\n") {
+			t.Errorf("no line %s", line)
+		}
+	}
+	p := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := p.TextToMetricFamilies(strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := families["kuiper_rule_status"].Metric[3].Label[0].GetValue(); got != "a\"\\\n" {
+		t.Errorf("label: got %q", got)
+	}
+	r := httptest.NewRequest("GET", "/metrics", nil)
+	r.Header.Set("Accept-Encoding", "gzip")
+	w = httptest.NewRecorder()
+	m.ServeHTTP(w, r)
+	z, err := gzip.NewReader(w.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := io.ReadAll(z)
+	if err != nil || !bytes.Contains(plain, []byte("weir_messages_total 7")) {
+		t.Errorf("gzip: got %d bytes, %v", len(plain), err)
+	}
+}
+
+func TestObserveAllocates(t *testing.T) {
+	m := newMetrics(t, 0)
+	if n := testing.AllocsPerRun(100, func() { m.Observe(StageDecode, time.Millisecond); m.ObserveRows(5) }); n != 0 {
+		t.Errorf("got %v allocations, want 0", n)
+	}
+}
+
+// BenchmarkScrape is a scrape of the figures of n rules.
+func BenchmarkScrape(b *testing.B) {
+	for _, n := range []int{1, 8000} {
+		for _, zip := range []bool{false, true} {
+			b.Run(fmt.Sprintf("rules=%d/gzip=%v", n, zip), func(b *testing.B) {
+				m := newMetrics(b, n)
+				r := httptest.NewRequest("GET", "/metrics", nil)
+				if zip {
+					r.Header.Set("Accept-Encoding", "gzip")
+				}
+				b.ReportAllocs()
+				for b.Loop() {
+					w := httptest.NewRecorder()
+					w.Body = nil
+					m.ServeHTTP(w, r)
+				}
+			})
+		}
+	}
+}
