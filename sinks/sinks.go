@@ -86,6 +86,11 @@ type Target struct {
 	DestKey string
 	// Route goes into each Message of the action.
 	Route *Route
+	// Dynamic, if not empty, is a template whose text for a message is its Target.
+	Dynamic string
+	// WithHeader destinations want a header line before each payload, for the
+	// start of a file: the names of the columns, as delimited text has them.
+	WithHeader bool
 	// Lanes is the number of workers that deliver side by side; a rule's messages
 	// keep to one of them. 0 means 1.
 	Lanes int

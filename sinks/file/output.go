@@ -1,0 +1,193 @@
+package file
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+)
+
+// errNoFile is the error of a path that names no file.
+var errNoFile = errors.New("path names no file")
+
+// output is one open file.
+type output struct {
+	f      *os.File
+	form   *form
+	opened time.Time
+	used   uint64
+	size   int64 // what the file is known to hold
+	start  int64 // size when it was opened
+	count  int64 // messages since
+	plain  bool  // a regular file: a failed write can be taken back
+}
+
+// openOutput opens path, or the next of the series that it stands for, for
+// appending.
+func openOutput(path string, f *form) (*output, error) {
+	if base := filepath.Base(path); base == "." || base == ".." || strings.IndexByte(path, 0) >= 0 {
+		return nil, errNoFile
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	flags := os.O_CREATE | os.O_WRONLY | os.O_APPEND
+	if f.Type == "json" {
+		flags = os.O_CREATE | os.O_RDWR // the end of the array is written over
+	}
+	if f.rolls() {
+		flags |= os.O_EXCL
+	}
+	h, name, err := create(path, f, now, flags)
+	if err != nil {
+		return nil, err
+	}
+	st, err := h.Stat()
+	if err != nil {
+		return nil, errors.Join(err, h.Close())
+	}
+	o := &output{f: h, form: f, opened: now, size: st.Size(), plain: st.Mode().IsRegular()}
+	if o.form.Type == "json" && o.plain {
+		err = o.reopenArray()
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), h.Close())
+	}
+	o.start = o.size
+	return o, nil
+}
+
+// create opens the file, of a series the first name that is free.
+func create(path string, f *form, now time.Time, flags int) (h *os.File, name string, err error) {
+	dir, base := filepath.Split(path)
+	for ms := now.UnixMilli(); ; ms++ {
+		switch f.Pattern {
+		case "prefix":
+			name = fmt.Sprintf("%s%d-%s", dir, ms, base)
+		case "suffix":
+			ext := filepath.Ext(base)
+			name = fmt.Sprintf("%s%s-%d%s", dir, strings.TrimSuffix(base, ext), ms, ext)
+		default:
+			name = path
+		}
+		h, err = os.OpenFile(name, flags, 0o644)
+		if !f.rolls() || !errors.Is(err, os.ErrExist) {
+			return h, name, err
+		}
+	}
+}
+
+// reopenArray goes on behind the last element of a JSON array that was closed.
+func (o *output) reopenArray() error {
+	var tail [64]byte
+	n := min(o.size, int64(len(tail)))
+	if _, err := o.f.ReadAt(tail[:n], o.size-n); err != nil {
+		return err
+	}
+	text := bytes.TrimRight(tail[:n], " \r\n\t")
+	if bytes.HasSuffix(text, []byte{']'}) {
+		o.size -= n - int64(len(text)) + 1
+	}
+	return nil
+}
+
+// appendMessage appends what the file gets for one message; first tells that
+// nothing was appended to dst before.
+func (o *output) appendMessage(dst []byte, head string, text []byte, first bool) []byte {
+	begin := first && o.size == 0
+	switch o.form.Type {
+	case "json":
+		switch {
+		case begin:
+			dst = append(dst, '[')
+		case first && o.size == 1: // a lone [, its array was empty
+		default:
+			dst = append(dst, ",\n"...)
+		}
+		return append(dst, text...)
+	case "csv":
+		if head == "" {
+			head = o.form.Header
+		}
+		if begin && head != "" {
+			dst = append(append(dst, head...), '\n')
+		}
+	}
+	return append(append(dst, text...), '\n')
+}
+
+// full tells whether the file is at its end with that much more in it.
+func (o *output) full(messages, bytes int64) bool {
+	f := o.form
+	return f.rolls() && (f.RollCount > 0 && o.count+messages >= f.RollCount ||
+		f.RollSize > 0 && o.size-o.start+bytes >= f.RollSize)
+}
+
+// write appends b, which holds some messages, all or nothing.
+func (o *output) write(b []byte, messages int64) error {
+	b, err := compress(o.form.Compression, b)
+	if err != nil {
+		return err
+	}
+	if n, err := o.append(b); err != nil {
+		return errors.Join(err, o.takeBack(n))
+	}
+	o.size += int64(len(b))
+	o.count += messages
+	return nil
+}
+
+func (o *output) append(b []byte) (int, error) {
+	if o.plain && o.form.Type == "json" {
+		return o.f.WriteAt(b, o.size)
+	}
+	return o.f.Write(b)
+}
+
+// takeBack removes the n bytes of a write that failed, unless somebody else has
+// written behind them.
+func (o *output) takeBack(n int) error {
+	st, err := o.f.Stat()
+	if err != nil || n == 0 || !o.plain || o.form.Type != "json" && st.Size() != o.size+int64(n) {
+		return err
+	}
+	return o.f.Truncate(o.size)
+}
+
+func (o *output) close() error {
+	var err error
+	if o.form.Type == "json" && o.size > 0 {
+		_, err = o.append([]byte("]\n"))
+	}
+	return errors.Join(err, o.f.Close())
+}
+
+// compress makes b a gzip member or zstd frame of its own: a file of several is a
+// valid one, also when the process ends between two.
+func compress(method string, b []byte) ([]byte, error) {
+	switch method {
+	case "gzip":
+		var buf bytes.Buffer
+		w := gzip.NewWriter(&buf)
+		_, err := w.Write(b)
+		if err = errors.Join(err, w.Close()); err != nil {
+			return nil, err
+		}
+		return buf.Bytes(), nil
+	case "zstd":
+		w, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true))
+		if err != nil {
+			return nil, err
+		}
+		defer w.Close()
+		return w.EncodeAll(b, nil), nil
+	}
+	return b, nil
+}
