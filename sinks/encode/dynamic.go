@@ -31,7 +31,7 @@ func (t *Template) Eval(p *vec.Projection, rows []int32) (string, error) {
 			return out, nil
 		}
 	}
-	out, err := t.appendText(nil, rowTrees(p, rows, t.loc))
+	out, err := t.appendText(nil, rowTrees(p, rows, t.settings.loc))
 	return string(out), err
 }
 
@@ -41,7 +41,7 @@ func (t *Template) EvalRow(p *vec.Projection, row int) (string, error) {
 	if out, ok := t.simple(p, row, false); ok {
 		return out, nil
 	}
-	out, err := t.appendText(nil, rowTree(p, row, t.loc))
+	out, err := t.appendText(nil, rowTree(p, row, t.settings.loc))
 	return string(out), err
 }
 
@@ -110,28 +110,38 @@ func indexesFirst(c *parse.CommandNode) bool {
 	return ok && n.IsInt && n.Int64 == 0
 }
 
-// simple evaluates the pieces on row; array tells that the data is an array that
-// starts with row. ok is false if the template library has to do it.
+// simple returns the text of the pieces for row, see appendSimple.
 func (t *Template) simple(p *vec.Projection, row int, array bool) (text string, ok bool) {
 	if t.parts == nil {
 		return "", false
 	}
 	var mem [128]byte
-	out := mem[:0]
+	out, ok := t.appendSimple(mem[:0], p, row, array)
+	return string(out), ok
+}
+
+// appendSimple appends the text of the pieces for row; array tells that the data
+// is an array that starts with row. ok is false if the template library has to do
+// it.
+func (t *Template) appendSimple(dst []byte, p *vec.Projection, row int, array bool) (out []byte, ok bool) {
+	if t.parts == nil {
+		return dst, false
+	}
+	n := len(dst)
 	for i := range t.parts {
 		part := &t.parts[i]
 		if part.field == "" {
-			out = append(out, part.text...)
+			dst = append(dst, part.text...)
 			continue
 		}
 		if part.first != array {
-			return "", false
+			return dst[:n], false
 		}
-		if out, ok = appendPrinted(out, p, row, part.field); !ok {
-			return "", false
+		if dst, ok = appendPrinted(dst, p, row, part.field); !ok {
+			return dst[:n], false
 		}
 	}
-	return string(out), true
+	return dst, true
 }
 
 // appendPrinted appends the field name of row as text/template prints it. ok is

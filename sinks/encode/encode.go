@@ -9,8 +9,8 @@
 // key.
 //
 // Plain JSON (no template, no dataField, no compression) is written straight from
-// the columns and allocates nothing. Templates and data fields work on a tree of
-// the row.
+// the columns and allocates nothing, and so are templates that only name fields.
+// Other templates and data fields work on a tree of the row.
 //
 // Order of steps, as in eKuiper: omitIfEmpty looks at the row, dataTemplate makes
 // a text of it, dataField picks a part, fields or excludeFields choose keys, the
@@ -34,6 +34,7 @@ type Encoder struct {
 	keys   [][]byte // names as JSON with their colon
 	tmpl   *Template
 	direct bool // no tree of the row is needed
+	bare   bool // the template's text is the message
 }
 
 // New makes the Encoder that the properties of an action describe; properties that
@@ -60,6 +61,7 @@ func newEncoder(p props, s settings, key string) (*Encoder, error) {
 		e.tmpl = t
 	}
 	e.direct = e.tmpl == nil && p.dataField == ""
+	e.bare = e.tmpl != nil && p.dataField == "" && e.fields == nil && e.exclude == nil && p.format == JSON
 	return e, nil
 }
 
@@ -86,6 +88,12 @@ func (e *Encoder) AppendMessage(dst []byte, p *vec.Projection, row int) (out []b
 	n := len(dst)
 	switch {
 	case !e.direct:
+		var simple bool
+		if e.bare {
+			if out, simple = e.tmpl.appendSimple(dst, p, row, !e.single); simple {
+				break
+			}
+		}
 		if e.single {
 			out, err = e.appendTree(dst, rowTree(p, row, e.loc))
 		} else {

@@ -160,6 +160,7 @@ func TestMessages(t *testing.T) {
 		{"fields of columns", `{"fields":["b","zz"]}`, ab, []string{`[{"b":"x","zz":null}]`, `[{"b":"y","zz":null}]`}},
 		{"fields of star and columns", `{"fields":["a","b","c"],"sendSingle":true}`,
 			input{rows: []string{`{"a":1,"b":2,"c":3}`}, star: true, plain: []string{"a"}, except: []string{"c"}}, []string{`{"a":1,"b":2,"c":null}`}},
+		{"empty lists", `{"fields":[],"excludeFields":[]}`, ab, []string{`[{"a":1,"b":"x"}]`, `[{"a":2,"b":"y"}]`}},
 		{"excludeFields", `{"excludeFields":["b","a"],"sendSingle":true}`, input{rows: []string{`{"a":1,"b":2,"c":3}`, `{"c":1}`}, star: true}, []string{`{"c":3}`, `{"c":1}`}},
 		{"excludeFields of columns", `{"excludeFields":["b"]}`, ab, []string{`[{"a":1}]`, `[{"a":2}]`}},
 		{"omitIfEmpty single", `{"omitIfEmpty":true,"sendSingle":true}`, input{rows: []string{`{"a":1}`, `{"b":2}`}, plain: []string{"b"}}, []string{"-", `{"b":2}`}},

@@ -211,9 +211,9 @@ func (r *reader) texts(name string) []string {
 	switch v := r.props[name].(type) {
 	case nil:
 	case []string:
-		return slices.Clone(v)
+		return append([]string(nil), v...)
 	case []any:
-		l := make([]string, 0, len(v))
+		var l []string
 		for _, x := range v {
 			s, ok := x.(string)
 			if !ok {

@@ -35,9 +35,10 @@ var (
 // call at the head of each loop and each named template looks at the clock. Runs
 // of one Template go one after the other; it may be used from any goroutine.
 type Template struct {
-	prop  string // the property, for errors
-	loc   *time.Location
-	parts []part // see simpleParts
+	prop     string // the property, for errors
+	text     string
+	settings settings
+	parts    []part // see simpleParts
 
 	mu    sync.Mutex // guards the following
 	tmpl  *template.Template
@@ -45,39 +46,59 @@ type Template struct {
 	ticks int
 }
 
-// compile parses the text of property prop.
+// compile parses the text of property prop. A simple text is only checked: the
+// library's form of it (4 KB) is made when it is needed first.
 func compile(prop, text string, s settings) (*Template, error) {
 	if len(text) > maxTemplateBytes {
 		return nil, fmt.Errorf("%s: %d bytes, at most %d are allowed", prop, len(text), maxTemplateBytes)
 	}
-	all := functions()
-	trees, err := parse.Parse(prop, text, "{{", "}}", builtins, all, own)
+	t := &Template{prop: prop, text: text, settings: s}
+	trees, err := t.parse()
 	if err != nil {
-		return nil, errors.New(strings.TrimPrefix(err.Error(), "template: "))
+		return nil, err
 	}
-	t := &Template{prop: prop, loc: s.loc, parts: simpleParts(trees[prop])}
-	// Only the functions that the text calls go with it: all 200 are 40 KB, and
-	// every rule may have a template of its own.
+	if t.parts = simpleParts(trees[prop]); t.parts != nil {
+		return t, nil
+	}
+	if err := t.build(trees); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+func (t *Template) parse() (map[string]*parse.Tree, error) {
+	trees, err := parse.Parse(t.prop, t.text, "{{", "}}", builtins, functions(), own)
+	if err != nil {
+		return nil, t.fault(err)
+	}
+	return trees, nil
+}
+
+// build makes the template that runs. Only the functions that the text calls go
+// with it: all 200 are 40 KB, and every rule may have a template of its own.
+func (t *Template) build(trees map[string]*parse.Tree) error {
 	w := walker{used: template.FuncMap{tickFunc: t.tick}, tick: tickNode()}
 	for _, tree := range trees {
 		w.node(tree.Root)
 		w.watch(tree.Root)
 	}
+	all := functions()
 	for name := range w.used {
 		if f, ok := all[name]; ok {
 			w.used[name] = f
 		}
 	}
 	if _, ok := w.used["prop"]; ok {
-		w.used["prop"] = s.prop
+		w.used["prop"] = t.settings.prop
 	}
-	t.tmpl = template.New(prop).Funcs(w.used)
+	tmpl := template.New(t.prop).Funcs(w.used)
 	for name, tree := range trees {
-		if _, err := t.tmpl.AddParseTree(name, tree); err != nil {
-			return nil, fmt.Errorf("%s: %w", prop, err)
+		if _, err := tmpl.AddParseTree(name, tree); err != nil {
+			return t.fault(err)
 		}
 	}
-	return t, nil
+	t.tmpl = tmpl
+	return nil
 }
 
 // walker collects the functions that a template calls and sets the watching calls.
@@ -154,6 +175,15 @@ func (t *Template) tick() (string, error) {
 func (t *Template) appendText(dst []byte, data any) ([]byte, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.tmpl == nil {
+		trees, err := t.parse()
+		if err == nil {
+			err = t.build(trees)
+		}
+		if err != nil {
+			return dst, err
+		}
+	}
 	t.start, t.ticks = time.Now(), 0
 	out := output{buf: dst, limit: len(dst) + maxOutputBytes}
 	if err := t.tmpl.Execute(&out, data); err != nil {

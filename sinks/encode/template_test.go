@@ -10,7 +10,7 @@ func TestRunawayTemplates(t *testing.T) {
 	for tmpl, want := range map[string]string{
 		`{{range 1000000000000}}{{end}}`:                                                "dataTemplate: ran longer than 1s",
 		`{{range 1000000000000}}0123456789012345678901234567890123456789{{end}}`:        "dataTemplate: ", // whichever bound comes first
-		`{{define \"x\"}}{{template \"x\"}}{{template \"x\"}}{{end}}{{template \"x\"}}`: "dataTemplate:1:25: executing \"x\" at <{{template \"x\"}}>: exceeded maximum template depth (100000)",
+		`{{define \"x\"}}{{template \"x\"}}{{template \"x\"}}{{end}}{{template \"x\"}}`: "dataTemplate:",  /* too deep or too long */
 		`{{repeat 100000000 \"x\"}}`:                                                    "dataTemplate:1:2: executing \"dataTemplate\" at <repeat 100000000 \"x\">: error calling repeat: repeat: at most 1048576 are allowed",
 		`{{until 100000000}}`:                                                           "dataTemplate:1:2: executing \"dataTemplate\" at <until 100000000>: error calling until: until: at most 1048576 are allowed",
 		`{{untilStep 0 100000000 1}}`:                                                   "dataTemplate:1:2: executing \"dataTemplate\" at <untilStep 0 100000000 1>: error calling untilStep: untilStep: at most 1048576 are allowed",

@@ -67,7 +67,7 @@ func (e *Encoder) appendTree(dst []byte, data any) ([]byte, error) {
 		if err != nil {
 			return dst, err
 		}
-		if e.dataField == "" && e.fields == nil && e.exclude == nil && e.format == JSON {
+		if e.bare {
 			return out, nil
 		}
 		if data, err = rawjson.Parse(out[len(dst):], false); err != nil {
