@@ -1,0 +1,118 @@
+package fn
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/vec"
+)
+
+var stateNames = []string{"bigint", "float", "string", "boolean", "datetime"}
+
+func otherFuncs() []*Func {
+	const group = "other"
+	stateType := oneOf(1, "expect one of following value for the 2nd parameter: "+strings.Join(stateNames, ", "), stateNames, literals(wantText, wantText, anyLiteral))
+	return []*Func{
+		scalar(group, "bypass(x)", 1, 1, "The value itself.", `bypass(1)`, first).seesNulls().internal(),
+		scalar(group, "coalesce(x, ...)", 1, -1, "The first argument that is not null.", `coalesce("a", "b")`, coalesce).seesNulls(),
+		scalar(group, "delay(ms, x)", 2, 2, "The value x, at once: waiting would hold up every rule.", `delay(10, "x")`, delay).checked(literals(wantInt, anyLiteral)).seesNulls(),
+		scalar(group, "get_keyed_state(key, type, default)", 3, 3, "The value under key in the shared key/value store, cast to the type, or the default.",
+			`get_keyed_state("setpoint", "bigint", 5)`, keyedState).checked(stateType).seesNulls().volatile(),
+		scalar(group, "isnull(x)", 1, 1, "Tells whether the value is null or missing.", `isnull(1)`,
+			func(_ *Ctx, args []vec.Value) (vec.Value, error) { return truth(args[0].IsNull()) }).seesNulls(),
+		scalar(group, "newuuid()", 0, 0, "A new UUID (version 1).", `newuuid()`, newUUID).volatile(),
+		scalar(group, "props(name)", 1, 1, `A static property of the process: "et" is when it started, in ms.`, `props("et")`, props).checked(literals(wantText)),
+		scalar(group, "tstamp()", 0, 0, "The present in milliseconds since 1970.", `tstamp()`,
+			func(c *Ctx, _ []vec.Value) (vec.Value, error) { return integer(c.now()) }).volatile(),
+	}
+}
+
+// internal marks a function that exists but is not one that users are told of.
+func (f *Func) internal() *Func {
+	f.Group = "internal"
+	return f
+}
+
+func first(_ *Ctx, args []vec.Value) (vec.Value, error) { return args[0], nil }
+
+func coalesce(_ *Ctx, args []vec.Value) (vec.Value, error) {
+	for _, a := range args {
+		if !a.IsNull() {
+			return a, nil
+		}
+	}
+	return null()
+}
+
+func delay(_ *Ctx, args []vec.Value) (vec.Value, error) {
+	_, err := whole(args[0])
+	return args[1], err
+}
+
+func keyedState(c *Ctx, args []vec.Value) (vec.Value, error) {
+	if args[0].Kind != vec.String {
+		return vec.Value{}, wrong("a key", args[0])
+	}
+	kind, ok := castKinds[args[1].S]
+	if args[1].Kind != vec.String || !ok {
+		return vec.Value{}, fmt.Errorf("unknown type %s, want one of %s", show(args[1]), strings.Join(stateNames, ", "))
+	}
+	if c.State != nil {
+		if v, ok := c.State(args[0].S); ok {
+			return c.cast(v, kind)
+		}
+	}
+	return args[2], nil
+}
+
+func newUUID(*Ctx, []vec.Value) (vec.Value, error) {
+	id, err := uuid.NewUUID()
+	if err != nil {
+		return vec.Value{}, fmt.Errorf("newuuid: %w", err)
+	}
+	return text(id.String())
+}
+
+func props(c *Ctx, args []vec.Value) (vec.Value, error) {
+	if c.Props != nil {
+		if v, ok := c.Props(Text(args[0])); ok {
+			return v, nil
+		}
+	}
+	return null()
+}
+
+// contextFuncs say where a row stands: in which rule, in which window.
+func contextFuncs() []*Func {
+	place := func(group, name, doc string, perRule bool, f func(c *Ctx) vec.Value) *Func {
+		fn := scalar(group, name+"()", 0, 0, doc, name+"()", func(c *Ctx, _ []vec.Value) (vec.Value, error) { return f(c), nil })
+		fn.Kind, fn.PerRule = planner.FuncContext, perRule
+		return fn
+	}
+	window := func(ms func(c *Ctx) int64) func(c *Ctx) vec.Value {
+		return func(c *Ctx) vec.Value {
+			if !c.InWindow {
+				return vec.NullValue
+			}
+			return vec.IntValue(ms(c))
+		}
+	}
+	const other, aggregate = "other", "aggregate"
+	return []*Func{
+		place(other, "event_time", "The row's time, or its window's end, in milliseconds since 1970.", false, func(c *Ctx) vec.Value { return vec.IntValue(c.EventTime) }),
+		place(other, "last_hit_count", "How many rows the rule selected before this one.", true, func(c *Ctx) vec.Value { return vec.IntValue(c.HitCount) }),
+		place(other, "last_hit_time", "When the rule selected its last row before this one, in milliseconds since 1970; 0 if never.", true,
+			func(c *Ctx) vec.Value { return vec.IntValue(c.HitTime) }),
+		place(aggregate, "last_agg_hit_count", "How many results the aggregating rule gave before this one.", true, func(c *Ctx) vec.Value { return vec.IntValue(c.AggHits) }),
+		place(aggregate, "last_agg_hit_time", "When the aggregating rule gave its last result before this one, in milliseconds since 1970; 0 if never.", true,
+			func(c *Ctx) vec.Value { return vec.IntValue(c.AggTime) }),
+		place(other, "rule_id", "The id of the rule.", true, func(c *Ctx) vec.Value { return vec.StringValue(c.RuleID) }),
+		place(other, "rule_start", "When the rule started, in milliseconds since 1970.", true, func(c *Ctx) vec.Value { return vec.IntValue(c.RuleStart) }),
+		place(other, "window_end", "The end of the window in milliseconds since 1970; null without a window.", false, window(func(c *Ctx) int64 { return c.WindowEnd })),
+		place(other, "window_start", "The start of the window in milliseconds since 1970; null without a window.", false, window(func(c *Ctx) int64 { return c.WindowStart })),
+		place(other, "window_trigger", "When the window was emitted, in milliseconds since 1970; null without a window.", false, window(func(c *Ctx) int64 { return c.WindowTrigger })),
+	}
+}
