@@ -67,7 +67,7 @@ func plain(s string) bool {
 		}
 	}
 	k := lookupKeyword(s)
-	return s != "" && (k == kNone || k == kUnit) && !fold(s, "NULL") && !fold(s, "DISTINCT")
+	return s != "" && (k == kNone || k == kUnit) && !fold(s, "NULL") && !fold(s, "DISTINCT") && !fold(s, "IS")
 }
 
 // level returns how tight the outermost operator of e binds.
@@ -151,14 +151,30 @@ func (p *printer) expr(e Expr, least int) {
 
 // negated writes x behind a minus, so that no comment and no negative literal comes of it.
 func (p *printer) negated(x Expr) {
-	lit, ok := x.(*Literal)
-	if ok && lit.Value.Kind != vec.String || level(x) < levelAccess {
+	lit, ok := base(x).(*Literal)
+	if ok && lit.Value.Kind.Numeric() || level(x) < levelAccess {
 		p.text("(")
 		p.expr(x, 0)
 		p.text(")")
 		return
 	}
 	p.expr(x, levelAccess)
+}
+
+// base returns what x accesses a part of.
+func base(x Expr) Expr {
+	for {
+		switch e := x.(type) {
+		case *Arrow:
+			x = e.X
+		case *Index:
+			x = e.X
+		case *Slice:
+			x = e.X
+		default:
+			return x
+		}
+	}
 }
 
 func (p *printer) not(not bool, word string) {
@@ -268,6 +284,28 @@ func (p *printer) caseExpr(e *Case) {
 	p.text(" END")
 }
 
+// args writes the arguments of e. `distinct - 1` is a difference, so what stands
+// behind DISTINCT is put in parentheses unless it clearly begins with an operand.
+func (p *printer) args(e *Call) {
+	list := e.Args
+	if e.Distinct {
+		p.text("DISTINCT ")
+		switch list[0].(type) {
+		case *Ident, *Call, *Case:
+		default:
+			if !p.full {
+				p.text("(")
+				p.expr(list[0], 0)
+				p.text(")")
+				if list = list[1:]; len(list) > 0 {
+					p.text(", ")
+				}
+			}
+		}
+	}
+	p.list(list)
+}
+
 func (p *printer) call(e *Call) {
 	if Reserved(e.Name) {
 		p.text("`" + e.Name + "`")
@@ -275,10 +313,7 @@ func (p *printer) call(e *Call) {
 		p.name(e.Name)
 	}
 	p.text("(")
-	if e.Distinct {
-		p.text("DISTINCT ")
-	}
-	p.list(e.Args)
+	p.args(e)
 	p.text(")")
 	if e.Filter != nil {
 		p.text(" FILTER (WHERE ")

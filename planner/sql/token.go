@@ -97,12 +97,21 @@ var keywords = map[string]keyword{
 	"DD": kUnit, "HH": kUnit, "MI": kUnit, "SS": kUnit, "MS": kUnit,
 }
 
+// keywordLengths has for each first letter a bit for each length of keyword:
+// most names are told from keywords by it.
+var keywordLengths = func() (t [26]uint16) {
+	for word := range keywords {
+		t[word[0]-'A'] |= 1 << len(word)
+	}
+	return t
+}()
+
 // longestKeyword is the length of PARTITION and INVISIBLE.
 const longestKeyword = 9
 
 // lookupKeyword returns the keyword that word is in any case, or kNone.
 func lookupKeyword(word string) keyword {
-	if len(word) < 2 || len(word) > longestKeyword {
+	if len(word) < 2 || len(word) > longestKeyword || !letter(word[0]) || keywordLengths[word[0]&0x1f-1]>>len(word)&1 == 0 {
 		return kNone
 	}
 	var up [longestKeyword]byte
