@@ -68,6 +68,12 @@ type Models struct {
 
 	devices map[string]*Model // exact: "ns/name", "name", instance id
 	folded  map[string]*Model // the same in lower case, and models by name
+	props   map[string]bool   // lower-case names of all properties
+}
+
+// hasProperty tells whether some model has the property name, in any case.
+func (m *Models) hasProperty(name string) bool {
+	return m != nil && m.props[strings.ToLower(name)]
 }
 
 // Device returns the model of a device by what its topic says, or nil if no
@@ -227,10 +233,13 @@ func (b *builder) build(path string) (*Models, error) {
 	if len(b.models) == 0 {
 		return nil, fmt.Errorf("device model: %s: has no device model (want deviceModels, or resources of kind DeviceModel)", path)
 	}
-	m := &Models{Models: b.models, devices: map[string]*Model{}, folded: map[string]*Model{}}
+	m := &Models{Models: b.models, devices: map[string]*Model{}, folded: map[string]*Model{}, props: map[string]bool{}}
 	byName := map[string]*Model{}
 	for _, x := range slices.Backward(b.models) {
 		x.index()
+		for _, p := range x.Properties {
+			m.props[strings.ToLower(p.Name)] = true
+		}
 		byName[x.Name] = x
 		// Without devices a model's name is the device's: eKuiper's short form.
 		m.folded[strings.ToLower(x.Name)] = x

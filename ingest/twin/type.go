@@ -101,18 +101,33 @@ func parseInt(text []byte) (int64, bool) {
 		}
 		return i, len(digits) > 0
 	}
-	if i, err := strconv.ParseInt(string(text), 10, 64); err == nil {
-		return i, true
-	}
 	return wholeFloat(text)
 }
 
+// wholeFloat reads what has a sign, a point, an exponent or many digits.
 func wholeFloat(text []byte) (int64, bool) {
+	if !decimal(text) {
+		return 0, false
+	}
 	if i, err := strconv.ParseInt(string(text), 10, 64); err == nil {
-		return i, true // "+5"
+		return i, true
 	}
 	f, ok := parseFloat(text)
 	return floatToInt(f, ok)
+}
+
+// decimal tells whether text has only what decimal numbers are made of. It comes
+// before strconv, whose errors allocate, and which takes hexadecimal numbers,
+// underscores, NaN and infinities too.
+func decimal(text []byte) bool {
+	for _, ch := range text {
+		switch {
+		case ch >= '0' && ch <= '9', ch == '+', ch == '-', ch == '.', ch == 'e', ch == 'E':
+		default:
+			return false
+		}
+	}
+	return len(text) > 0
 }
 
 // floatToInt gives f as a whole number if it is one that an int64 holds.
@@ -160,15 +175,9 @@ func parseFloat(text []byte) (float64, bool) {
 	return slowFloat(text)
 }
 
-// slowFloat leaves out what strconv takes beside decimal numbers: hexadecimal
-// ones, underscores, NaN and infinities.
 func slowFloat(text []byte) (float64, bool) {
-	for _, ch := range text {
-		switch {
-		case ch >= '0' && ch <= '9', ch == '+', ch == '-', ch == '.', ch == 'e', ch == 'E':
-		default:
-			return 0, false
-		}
+	if !decimal(text) {
+		return 0, false
 	}
 	f, err := strconv.ParseFloat(string(text), 64)
 	return f, err == nil
