@@ -472,12 +472,17 @@ func (l *lane) deliver(c *chunk) (rest []Message) {
 	return nil
 }
 
-// wait ends early when the lane is to end.
+// wait ends early when the destination's state changes or the lane is to end.
 func (l *lane) wait(d time.Duration) {
+	var changed <-chan struct{}
+	if c, ok := l.dest.(Changer); ok {
+		changed = c.Changed()
+	}
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
+	case <-changed:
 	case <-l.ctx.Done():
 	}
 }

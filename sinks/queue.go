@@ -43,6 +43,11 @@ type Queue struct {
 // method is safe for concurrent use.
 type Statuser interface{ Status() ConnStatus }
 
+// Changer is a Destination whose connection comes and goes. Changed returns a
+// channel that is closed at the next change: the queue then tries again without
+// waiting longer.
+type Changer interface{ Changed() <-chan struct{} }
+
 // NewQueue makes the queue of t and starts its workers; what an earlier process
 // left in the outbox is delivered first. st may be nil: then nothing goes to disk.
 // c may be nil. Close ends the workers.

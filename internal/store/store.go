@@ -114,13 +114,16 @@ type Store struct {
 // directory that cannot be written, that another process uses, or that is full.
 func Open(o Options) (*Store, error) {
 	o.EnsureDefaults()
+	s := &Store{o: o, fs: newDiskFS(o.FS, o.Logger), open: make(map[string]*Outbox)}
+	s.space = space{fs: o.FS, dir: o.Dir, reserve: o.ReserveBytes}
+	if err := makeDir(o.FS, o.Dir); err != nil {
+		return nil, openError(o.Dir, err)
+	}
 	if o.FS == vfs.Default {
 		if err := checkDir(o.Dir); err != nil {
 			return nil, err
 		}
 	}
-	s := &Store{o: o, fs: newDiskFS(o.FS, o.Logger), open: make(map[string]*Outbox)}
-	s.space = space{fs: o.FS, dir: o.Dir, reserve: o.ReserveBytes}
 	if err := s.checkRoom(0); err != nil {
 		return nil, err
 	}
@@ -158,11 +161,29 @@ func (s *Store) pebbleOptions(cache *pebble.Cache) *pebble.Options {
 	return p
 }
 
-// checkDir makes dir and proves that it can be written.
-func checkDir(dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return openError(dir, err)
+// makeDir makes dir so that it is there after a power cut.
+func makeDir(fs vfs.FS, dir string) error {
+	if _, err := fs.Stat(dir); err == nil || dir == "" {
+		return nil
 	}
+	parent := fs.PathDir(dir)
+	if parent != dir {
+		if err := makeDir(fs, parent); err != nil {
+			return err
+		}
+	}
+	if err := fs.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	d, err := fs.OpenDir(parent)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// checkDir proves that dir can be written.
+func checkDir(dir string) error {
 	f, err := os.CreateTemp(dir, ".probe-*")
 	if err != nil {
 		return openError(dir, err)
@@ -220,7 +241,7 @@ func (s *Store) Health() error {
 		return err
 	}
 	defer s.users.Done()
-	return s.checkRoom(0)
+	return s.checkRoom(256 << 10)
 }
 
 // use holds the store open until users.Done.

@@ -1,0 +1,164 @@
+// Package mqtt is the sink that publishes on an MQTT broker, over the connection
+// that everything with the same settings shares. Messages go out in bulk; with
+// QoS 1 and 2 they count as delivered when the broker has confirmed them.
+package mqtt
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/weir-engine/weir/internal/mqttconn"
+	"github.com/weir-engine/weir/sinks"
+)
+
+// Publisher is what the sink needs of a connection, see mqttconn.Conn.
+type Publisher interface {
+	// Publish sends messages in order and returns how many, from the first on,
+	// are surely sent; mqttconn.ErrBadMessage says that the next can never be.
+	Publish(ctx context.Context, msgs []mqttconn.OutMessage) (done int, err error)
+	State() mqttconn.State
+	Changed() <-chan struct{}
+}
+
+// Factory is the sink type mqtt.
+type Factory struct {
+	pool   *mqttconn.Pool
+	routes sinks.Routes
+}
+
+// New makes the sink type on the connections of pool.
+func New(pool *mqttconn.Pool) *Factory { return &Factory{pool: pool} }
+
+// options are what is static in a message; as JSON, they are the Route's Spec.
+type options struct {
+	Topic  string `json:"topic"`
+	QoS    byte   `json:"qos"`
+	Retain bool   `json:"retained"`
+}
+
+// Open checks an action's properties: those of the connection, topic (which may be
+// a template), qos and retained.
+func (f *Factory) Open(props map[string]any) (sinks.Target, error) {
+	p := sinks.NewProps(props)
+	o := options{Topic: p.Text("topic", ""), Retain: p.Flag("retained", false)}
+	dynamic := sinks.Dynamic(o.Topic)
+	switch {
+	case o.Topic == "":
+		p.Fault("property topic is required")
+	case !dynamic:
+		if err := mqttconn.CheckTopic(o.Topic); err != nil {
+			p.Fault("property %w", err)
+		}
+	}
+	if !p.Has("server") && !p.Has("servers") {
+		p.Fault("property server is required")
+	}
+	var err error
+	if o.QoS, err = mqttconn.ParseQoS(props, 0); err != nil {
+		p.Fault("property %w", err)
+	}
+	conn, err := mqttconn.ParseProps(props)
+	if err != nil {
+		p.Fault("%w", err)
+	}
+	if err := p.Err(); err != nil {
+		return sinks.Target{}, err
+	}
+	conn.Sending = true
+	spec, err := json.Marshal(o)
+	if err != nil {
+		return sinks.Target{}, err
+	}
+	t := sinks.Target{
+		DestKey: destKey(conn), Route: f.route(string(spec), o), Restore: f.restore,
+		Open: func(context.Context, int) (sinks.Destination, error) { return f.connect(conn) },
+	}
+	if dynamic {
+		t.Dynamic = o.Topic
+	}
+	return t, nil
+}
+
+// destKey names the server, and the other settings by a hash: they hold secrets.
+func destKey(o mqttconn.Options) string {
+	sum := sha256.Sum256([]byte(o.Key()))
+	return fmt.Sprintf("mqtt %s %s", o.Servers[0], hex.EncodeToString(sum[:6]))
+}
+
+func (f *Factory) route(spec string, o options) *sinks.Route {
+	return f.routes.Intern(spec, func() *sinks.Route { return &sinks.Route{Target: o.Topic, Options: &o} })
+}
+
+func (f *Factory) restore(spec string) (*sinks.Route, error) {
+	var o options
+	if err := json.Unmarshal([]byte(spec), &o); err != nil {
+		return nil, err
+	}
+	return f.route(spec, o), nil
+}
+
+func (f *Factory) connect(o mqttconn.Options) (sinks.Destination, error) {
+	c, err := f.pool.Get(o)
+	if err != nil {
+		return nil, err
+	}
+	c.Start()
+	return &destination{conn: c, close: func() { f.pool.Put(c) }}, nil
+}
+
+// destination publishes over a connection.
+type destination struct {
+	conn  Publisher
+	close func()
+	out   []mqttconn.OutMessage
+}
+
+// Write publishes msgs.
+func (d *destination) Write(ctx context.Context, msgs []sinks.Message) (int, error) {
+	d.out = d.out[:0]
+	for i := range msgs {
+		m := &msgs[i]
+		o, ok := m.Route.Options.(*options)
+		if !ok {
+			if i == 0 {
+				return 0, sinks.Refuse(fmt.Errorf("route %q is not one of MQTT", m.Route.Spec))
+			}
+			break
+		}
+		d.out = append(d.out, mqttconn.OutMessage{Topic: m.Place(), Payload: m.Payload, QoS: o.QoS, Retain: o.Retain})
+	}
+	n, err := d.conn.Publish(ctx, d.out)
+	clear(d.out)
+	if errors.Is(err, mqttconn.ErrBadMessage) {
+		err = sinks.Refuse(err)
+	}
+	return n, err
+}
+
+// Changed is closed when the connection's state changes: time to try again.
+func (d *destination) Changed() <-chan struct{} { return d.conn.Changed() }
+
+// Status returns the connection's state.
+func (d *destination) Status() sinks.ConnStatus {
+	st := d.conn.State()
+	s := sinks.ConnStatus{
+		LastConnectedMs: st.ConnectedAt, LastDisconnectedMs: st.DisconnectedAt, LastTryMs: st.TriedAt,
+	}
+	switch {
+	case st.Connected:
+		s.State = sinks.Connected
+	case st.Err != nil:
+		s.State, s.LastDisconnected = sinks.Disconnected, st.Err.Error()
+	}
+	return s
+}
+
+// Close gives the connection back.
+func (d *destination) Close() error {
+	d.close()
+	return nil
+}
