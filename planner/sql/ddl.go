@@ -82,17 +82,17 @@ func (p *parser) toWith() {
 func (p *parser) columns() ([]vec.Field, bool) {
 	p.next()
 	var fields []vec.Field
+	seen := map[string]bool{}
 	for p.kind() != tRParen {
 		t := p.tok()
 		f, ok := p.column()
 		if !ok {
 			return nil, false
 		}
-		for _, g := range fields {
-			if g.Name == f.Name {
-				p.faults.add(t.pos(), "found a second field %s", clip(f.Name))
-			}
+		if seen[f.Name] {
+			p.faults.add(t.pos(), "found a second field %s", clip(f.Name))
 		}
+		seen[f.Name] = true
 		fields = append(fields, f)
 		if !p.accept(tComma) {
 			break

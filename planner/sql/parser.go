@@ -15,6 +15,7 @@ const (
 	maxText   = 256 << 10 // bytes
 	maxNest   = 200       // parentheses, calls, CASE, types within each other
 	maxHeight = 2500      // levels of an expression's tree: a OR b OR ... is one each
+	maxJoins  = 63        // joins, which makes 64 sources
 )
 
 // Parse reads one statement. The error is an *Errors.
@@ -191,9 +192,7 @@ func (p *parser) want(k kind, what string) bool {
 // enter guards one more level of nesting; leave follows it unless it said no.
 func (p *parser) enter() bool {
 	if p.nest >= maxNest {
-		p.faults.add(p.at(), "the statement is nested more than %d levels deep", maxNest)
-		p.i = len(p.toks) - 1 // nothing behind it can be judged
-		p.open = true
+		p.giveUp("the statement is nested more than %d levels deep", maxNest)
 		return false
 	}
 	p.nest++
@@ -206,12 +205,17 @@ func (p *parser) leave() { p.nest-- }
 func (p *parser) grow(h int) bool {
 	p.height = h + 1
 	if p.height > maxHeight {
-		p.faults.add(p.at(), "the expression has more than %d levels", maxHeight)
-		p.i = len(p.toks) - 1
-		p.open = true
+		p.giveUp("the expression has more than %d levels", maxHeight)
 		return false
 	}
 	return true
+}
+
+// giveUp reports that a bound is exceeded and goes to the end of the text:
+// nothing behind the bound can be judged.
+func (p *parser) giveUp(format string, bound int) {
+	p.faults.add(p.at(), format, bound)
+	p.i, p.open = len(p.toks)-1, true
 }
 
 // name reads a name where keywords must be quoted; what says which, for the fault.

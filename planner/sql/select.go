@@ -34,7 +34,7 @@ func (p *parser) draft() *Select {
 // dot means in the expressions before FROM.
 func (p *parser) findLabels() {
 	here, parens := p.i, p.parens
-	for ; p.kind() != tEOF; p.next() {
+	for ; p.kind() != tEOF && len(p.labels) <= 2*maxJoins; p.next() {
 		if p.kw() != kFrom && p.kw() != kJoin {
 			continue
 		}
@@ -255,6 +255,10 @@ func (p *parser) join(s *Select) bool {
 		return false
 	}
 	base := p.parens
+	if len(s.Joins) == maxJoins {
+		p.giveUp("the statement has more than %d joins", maxJoins)
+		return false
+	}
 	if p.kw() != kJoin {
 		p.next()
 	}
