@@ -28,7 +28,7 @@ func (d *decoder) convert(w *ingest.Writer, t *topicInfo) {
 		}
 		text := d.text[p.off:p.end]
 		if !d.set(w, c, p.kind, typ, text) {
-			d.bad(w, t, p.name, typ, text)
+			d.bad(w, p.name, typ, text)
 		}
 	}
 }
@@ -52,30 +52,33 @@ func (d *decoder) typesOf(m *Model) []Type {
 }
 
 // set sets the row of c, which is null, to a value of type typ that came as JSON
-// of a kind; it tells whether the value is one. Numbers and booleans of no known
-// type stay what they are; arrays and objects stay JSON unless a scalar is due.
+// of a kind; it tells whether the value is one. Arrays and objects stay JSON
+// unless a scalar is due.
 func (d *decoder) set(w *ingest.Writer, c *vec.Column, kind vec.Kind, typ Type, text []byte) bool {
-	row := w.Row()
-	switch kind {
-	case vec.Null:
-		return true
-	case vec.String:
-		return typ.setText(c, row, text)
-	case vec.Float64:
-		if typ == Unknown {
-			return setNumber(c, row, text, d.ints)
-		}
-		return typ.setText(c, row, text)
-	case vec.Bool:
-		return typ.setBool(c, row, text)
+	if kind != vec.JSON {
+		return typ.setScalar(c, w.Row(), kind, text, d.ints)
 	}
 	if typ == Int || typ == Float || typ == Bool {
 		return false
 	}
 	span := w.Side(text)
-	c.SetSpan(row, vec.JSON, w.Raw(), span)
+	c.SetSpan(w.Row(), vec.JSON, w.Raw(), span)
 	c.Ints64 = d.ints
 	return true
+}
+
+// setScalar is set for scalars. Numbers and booleans of no known type stay what
+// they are; ints makes whole ones int64.
+func (t Type) setScalar(c *vec.Column, row int, kind vec.Kind, text []byte, ints bool) bool {
+	switch {
+	case kind == vec.Null:
+		return true
+	case kind == vec.Bool:
+		return t.setBool(c, row, text)
+	case kind == vec.Float64 && t == Unknown:
+		return setNumber(c, row, text, ints)
+	}
+	return t.setText(c, row, text)
 }
 
 // setNumber sets a number as a message without a model has it.
@@ -118,8 +121,8 @@ func oneOrZero(v bool) int64 {
 
 // bad counts a value that is not of its type: it is null in the row. The device
 // and property are kept with it.
-func (d *decoder) bad(w *ingest.Writer, t *topicInfo, property string, typ Type, text []byte) {
-	d.scratch = append(d.scratch[:0], t.DeviceID...)
+func (d *decoder) bad(w *ingest.Writer, property string, typ Type, text []byte) {
+	d.scratch = append(d.scratch[:0], d.topic(d.row).DeviceID...)
 	d.scratch = append(d.scratch, ' ')
 	d.scratch = append(d.scratch, property...)
 	d.scratch = append(d.scratch, ": "...)

@@ -55,6 +55,7 @@ type decoder struct {
 	envs   []envelopeCol
 	meta   bool // the plan has metadata columns
 	whole  int  // the column that holds the flat row, or -1
+	asks   bool // what the topic says matters to some column
 
 	topics map[string]*topicInfo
 	types  map[*Model][]Type // of props, by model
@@ -62,6 +63,7 @@ type decoder struct {
 	last   *topicInfo
 
 	// Of the row that is being decoded:
+	row     string  // its topic
 	touched []int32 // props that the message has
 	text    []byte  // copies of their values
 	flat    []byte  // the flat row
@@ -96,6 +98,9 @@ type topicInfo struct {
 	head  []byte    // the same as members of an object, but for kind
 }
 
+// noTopic stands for any topic while no column asks.
+var noTopic topicInfo
+
 // envelope is a column beside the properties.
 type envelope uint8
 
@@ -128,6 +133,7 @@ func newDecoder(o Options, feed *ingest.Options, p *vec.Plan) (ingest.Decoder, e
 	if len(p.Cols) > 0 {
 		m.envelope()
 	}
+	d.asks = d.models != nil || len(d.envs) > 0 || d.meta || d.whole >= 0
 	inner, err := ingest.NewObject(feed, p, m.maps)
 	if err != nil {
 		return nil, err
@@ -142,11 +148,14 @@ func (d *decoder) Decode(w *ingest.Writer, pos int, m *ingest.Meta) (int, error)
 		d.props[i].reset()
 	}
 	d.touched, d.text, d.stamp, d.refused = d.touched[:0], d.text[:0], 0, false
-	var topic string
+	d.row = ""
 	if m != nil {
-		topic = m.Topic
+		d.row = m.Topic
 	}
-	t := d.topic(topic)
+	t := &noTopic
+	if d.asks {
+		t = d.topic(d.row)
+	}
 	if d.meta {
 		m = d.metadata(w, m, t)
 	}

@@ -1,6 +1,7 @@
 package twin
 
 import (
+	"bytes"
 	"encoding/json"
 	"math"
 	"strconv"
@@ -28,14 +29,11 @@ func (d *decoder) setFlat(w *ingest.Writer, pos, end int, t *topicInfo) {
 		b = append(b, ',')
 	}
 	f := flatRow{d: d, w: w, t: t, out: b}
-	twins, isTwin := rawjson.Get(raw, "twin")
-	data, isData := rawjson.Get(raw, "data")
-	switch {
-	case isTwin && rawjson.TypeOf(twins) == rawjson.Object:
+	if twins, ok := rawjson.Get(raw, "twin"); ok && rawjson.TypeOf(twins) == rawjson.Object {
 		rawjson.Members(twins, f.twin)
-	case isData && rawjson.TypeOf(data) == rawjson.Object:
+	} else if data, ok := rawjson.Get(raw, "data"); ok && rawjson.TypeOf(data) == rawjson.Object {
 		rawjson.Members(data, f.data)
-	default:
+	} else {
 		rawjson.Members(raw, f.own)
 	}
 	b = f.out
@@ -77,7 +75,7 @@ type flatRow struct {
 	d   *decoder
 	w   *ingest.Writer
 	t   *topicInfo
-	out []byte
+	out []byte // the object so far
 }
 
 // twin appends the reported value of a twin: of its current state in a document.
@@ -152,14 +150,20 @@ func (f *flatRow) null(key []byte) {
 
 func (f *flatRow) value(key, value []byte, typ Type) {
 	if f.t.model != nil {
-		if p := f.t.model.Property(rawjson.UnescapeKey(key)); p != nil {
+		var p *Property
+		if bytes.IndexByte(key, '\\') < 0 {
+			p = f.t.model.Property(string(key))
+		} else {
+			p = f.t.model.Property(rawjson.UnescapeKey(key))
+		}
+		if p != nil {
 			typ = p.Type
 		}
 	}
 	f.key(key)
 	out, ok := f.typed(value, typ)
 	if !ok {
-		f.d.badFlat(f.w, f.t, key, typ, value)
+		f.d.badFlat(f.w, key, typ, value)
 		out = append(f.out, "null"...)
 	}
 	f.out = append(out, ',')
@@ -208,11 +212,11 @@ func (f *flatRow) typed(value []byte, typ Type) ([]byte, bool) {
 
 // badFlat counts a value of the flat row that is null for its type, unless its
 // flat column counts it.
-func (d *decoder) badFlat(w *ingest.Writer, t *topicInfo, key []byte, typ Type, value []byte) {
+func (d *decoder) badFlat(w *ingest.Writer, key []byte, typ Type, value []byte) {
 	for _, k := range d.touched {
 		if p := &d.props[k]; p.has && rawjson.KeyIs(key, p.name) {
 			return
 		}
 	}
-	d.bad(w, t, rawjson.UnescapeKey(key), typ, value)
+	d.bad(w, rawjson.UnescapeKey(key), typ, value)
 }

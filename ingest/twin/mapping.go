@@ -151,7 +151,7 @@ func (m *mapper) typ(k int) setter {
 }
 
 // isDeleted tells whether a twin's type says that it is gone.
-func isDeleted(typ []byte) bool { return strings.EqualFold(string(typ), "deleted") }
+func isDeleted(typ []byte) bool { return len(typ) == 7 && strings.EqualFold(string(typ), "deleted") }
 
 func (d *decoder) touch(k int) {
 	if p := &d.props[k]; !p.touched {

@@ -35,10 +35,15 @@ func (t Type) String() string {
 // ParseType returns the type that a device model or a message calls name, in
 // any case, or Unknown: messages carry "Updated" and the like there.
 func ParseType(name string) Type {
-	switch len(name) {
-	case 3, 4, 5, 6, 7:
-	default:
-		return Unknown
+	switch name { // as mappers write them
+	case "int", "integer":
+		return Int
+	case "float", "double":
+		return Float
+	case "string":
+		return String
+	case "boolean":
+		return Bool
 	}
 	for _, n := range [...]struct {
 		name string
