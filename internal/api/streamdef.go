@@ -155,15 +155,15 @@ func (w fieldWire) field() (Field, error) {
 	return f, nil
 }
 
-// typeText is the type of f as DESCRIBE writes it: struct(c string, d array(float)).
-func (f Field) typeText() string {
+// TypeText returns the type of f as DESCRIBE writes it: struct(c string, d array(float)).
+func (f Field) TypeText() string {
 	switch {
 	case f.Type == "array" && f.Elem != nil:
-		return "array(" + f.Elem.typeText() + ")"
+		return "array(" + f.Elem.TypeText() + ")"
 	case f.Type == "struct":
 		var parts []string
 		for _, sub := range f.Fields {
-			parts = append(parts, sub.Name+" "+sub.typeText())
+			parts = append(parts, sub.Name+" "+sub.TypeText())
 		}
 		return "struct(" + strings.Join(parts, ", ") + ")"
 	default:
@@ -176,7 +176,7 @@ func (d StreamDef) Text() string {
 	var b strings.Builder
 	b.WriteString("Fields\n" + strings.Repeat("-", 80) + "\n")
 	for _, f := range d.Fields {
-		b.WriteString(f.Name + "\t" + f.typeText() + "\n")
+		b.WriteString(f.Name + "\t" + f.TypeText() + "\n")
 	}
 	b.WriteByte('\n')
 	for _, o := range d.Options {
