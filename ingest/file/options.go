@@ -1,0 +1,211 @@
+package file
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/weir-engine/weir/ingest/source"
+	"github.com/weir-engine/weir/vec"
+)
+
+// Type says how a file is cut into messages.
+type Type string
+
+// The types of files.
+const (
+	JSON  Type = "json"  // an array, each element a message, or objects one after the other
+	Lines Type = "lines" // each line a message in the stream's format
+	CSV   Type = "csv"   // each record a message; values are text
+)
+
+// Action is what happens to a file that was read and whose rows are safe.
+type Action uint8
+
+// The actions, with eKuiper's numbers.
+const (
+	Keep   Action = 0
+	Delete Action = 1
+	Move   Action = 2
+)
+
+// maxMessageBytes bounds one line or one element of an array.
+const maxMessageBytes = 64 << 20
+
+// defaultWatch is how often a directory is looked at for new files.
+const defaultWatch = time.Second
+
+// Options configures a Source.
+type Options struct {
+	// Path is the file or directory to read. Of a directory, all files are read in
+	// the order of their names; names that begin with a dot are passed over.
+	Path string
+	// Type is the files' type; default JSON.
+	Type Type
+	// Interval is the time from one reading of the file to the next; 0 reads a
+	// file once, and a directory once and then each new or changed file in it.
+	Interval time.Duration
+	// SendInterval is the pause between two messages; default none.
+	SendInterval time.Duration
+	// HasHeader takes the columns of CSV from the first record.
+	HasHeader bool
+	// Columns names the columns of CSV; default the header, else col0, col1 ...
+	// Further values of a record are called col<number> too.
+	Columns []string
+	// Delimiter separates the values of CSV; default a comma.
+	Delimiter string
+	// Schema is the stream's declared fields: CSV text of a number or boolean field
+	// becomes a number or boolean. nil: all values are text.
+	Schema []vec.Field
+	// IgnoreStartLines and IgnoreEndLines leave out so many lines (records of CSV)
+	// at the start and the end of each file of lines or CSV.
+	IgnoreStartLines int
+	IgnoreEndLines   int
+	// Decompression is "", "gzip", "zstd", "zlib" or "flate".
+	Decompression string
+	// After is what happens to a file when its rows are safe; default Keep.
+	After Action
+	// MoveTo is the directory for Move.
+	MoveTo string
+	// Watch is how often a directory is looked at; default 1s. A new file is read
+	// when it has not changed from one look to the next.
+	Watch time.Duration
+}
+
+// EnsureDefaults fills in the fields that were left zero.
+func (o *Options) EnsureDefaults() {
+	if o.Type == "" {
+		o.Type = JSON
+	}
+	if o.Delimiter == "" {
+		o.Delimiter = ","
+	}
+	if o.Watch <= 0 {
+		o.Watch = defaultWatch
+	}
+}
+
+// Validate lists every fault of o. Whether the file is there is seen in Run.
+func (o *Options) Validate() error {
+	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf("file source: "+format, args...)) }
+	if o.Path == "" {
+		fault("no file: want DATASOURCE or path")
+	}
+	switch o.Type {
+	case JSON, Lines, CSV:
+	case "raw", "parquet":
+		fault("fileType %q: not supported yet", o.Type)
+	default:
+		fault("fileType %q: unknown, want json, lines or csv", o.Type)
+	}
+	switch o.Decompression {
+	case "", "gzip", "zstd", "zlib", "flate":
+	default:
+		fault("decompression %q: unknown, want gzip, zstd, zlib or flate", o.Decompression)
+	}
+	if r, n := utf8.DecodeRuneInString(o.Delimiter); o.Type == CSV && (n != len(o.Delimiter) || r == utf8.RuneError || strings.ContainsRune("\"\r\n", r)) {
+		fault("delimiter %q: want one character, not a quote or line end", o.Delimiter)
+	}
+	if o.Interval < 0 || o.SendInterval < 0 {
+		fault("interval and sendInterval: must not be negative")
+	}
+	if o.IgnoreStartLines < 0 || o.IgnoreEndLines < 0 {
+		fault("ignoreStartLines and ignoreEndLines: must not be negative")
+	}
+	if o.After == Move && o.MoveTo == "" {
+		fault("actionAfterRead 2: want moveTo")
+	}
+	if o.After > Move {
+		fault("actionAfterRead %d: want 0 (keep), 1 (delete) or 2 (move)", o.After)
+	}
+	seen := map[string]bool{}
+	for _, c := range o.Columns {
+		if c == "" || seen[c] {
+			fault("columns: %q is empty or there twice", c)
+		}
+		seen[c] = true
+	}
+	return errors.Join(faults...)
+}
+
+// Format returns the format that the stream's feed must have: a source of CSV
+// makes JSON of it, the others hand on what they find.
+func (o *Options) Format(stream string) string {
+	if o.Type == CSV {
+		return "json"
+	}
+	return stream
+}
+
+// ParseProps reads the properties of a source of type file: fileType, path,
+// interval, sendInterval, hasHeader, columns, delimiter, ignoreStartLines,
+// ignoreEndLines, actionAfterRead, moveTo, decompression. dataSource is the
+// stream's DATASOURCE; relative paths are below dir. The error lists every fault.
+func ParseProps(props map[string]any, dataSource, dir string) (Options, error) {
+	p := source.NewProps(props)
+	o := Options{
+		Type:             Type(strings.ToLower(p.String("fileType", string(JSON)))),
+		Interval:         p.Duration("interval", 0),
+		SendInterval:     p.Duration("sendInterval", 0),
+		HasHeader:        p.Bool("hasHeader", false),
+		Columns:          p.Strings("columns"),
+		Delimiter:        p.String("delimiter", ""),
+		IgnoreStartLines: p.Int("ignoreStartLines", 0, 0, 1<<30),
+		IgnoreEndLines:   p.Int("ignoreEndLines", 0, 0, 1<<20),
+		Decompression:    strings.ToLower(p.String("decompression", "")),
+		After:            Action(p.Int("actionAfterRead", 0, 0, 2)),
+		MoveTo:           p.String("moveTo", ""),
+	}
+	path := p.String("path", "")
+	switch {
+	case dataSource == "" || dataSource == "/":
+	case path == "" || filepath.IsAbs(dataSource):
+		path = dataSource
+	default:
+		path = filepath.Join(path, dataSource)
+	}
+	if o.Path = path; path != "" && !filepath.IsAbs(path) {
+		o.Path = filepath.Join(dir, path)
+	}
+	if o.MoveTo != "" && !filepath.IsAbs(o.MoveTo) {
+		o.MoveTo = filepath.Join(dir, o.MoveTo)
+	}
+	if err := p.Err(); err != nil {
+		return o, fmt.Errorf("file source: %w", err)
+	}
+	o.EnsureDefaults()
+	return o, o.Validate()
+}
+
+// list returns the files that path stands for, by name, and whether it is a
+// directory.
+func list(path string) (files []string, dir bool, err error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, false, err
+	}
+	if !info.IsDir() {
+		return []string{path}, false, nil
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return nil, true, err
+	}
+	for _, e := range entries {
+		if e.Name()[0] == '.' {
+			continue
+		}
+		name := filepath.Join(path, e.Name())
+		if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() {
+			files = append(files, name)
+		}
+	}
+	slices.Sort(files)
+	return files, true, nil
+}
