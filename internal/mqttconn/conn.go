@@ -23,10 +23,11 @@ package mqttconn
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/url"
 	"sync"
 	"time"
 
@@ -105,10 +106,11 @@ type Stats struct {
 // be called from any goroutine, but not Close from a handler.
 type Conn struct {
 	opt      Options
-	tls      *tls.Config
 	clientID string
 	log      *slog.Logger
 	store    *store // of QoS 2, nil with a clean session
+	dial     func(context.Context, *url.URL) (net.Conn, error)
+	mourned  string // why it is down, as logged last; the manager's
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -127,6 +129,7 @@ type Conn struct {
 	changed  chan struct{}
 	gen      uint32
 	opened   *tap // the latest
+	dialErr  error
 	live     *tap // opened, once the broker has accepted it
 	replayTo int64
 	refusal  int64 // when a filter was refused last, ms; 0: none stands
@@ -148,7 +151,6 @@ func New(o Options) (*Conn, error) {
 	}
 	c := &Conn{
 		opt:      o,
-		tls:      conf,
 		clientID: o.ClientID,
 		log:      slog.Default().With("mqtt", o.Servers[0]),
 		done:     make(chan struct{}),
@@ -161,6 +163,9 @@ func New(o Options) (*Conn, error) {
 	}
 	if !o.CleanSession {
 		c.store = newStore()
+	}
+	c.dial = func(ctx context.Context, u *url.URL) (net.Conn, error) {
+		return dial(ctx, u, conf, o.ConnectTimeout)
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	for _, w := range o.Warnings {
@@ -332,11 +337,26 @@ func (c *Conn) announce() {
 	c.changed = make(chan struct{})
 }
 
+// up returns the tap in use, nil if there is none or it has just failed.
+func (c *Conn) up() *tap {
+	c.mu.Lock()
+	t := c.live
+	c.mu.Unlock()
+	if t != nil {
+		select {
+		case <-t.closed:
+			return nil
+		default:
+		}
+	}
+	return t
+}
+
 // WaitConnected waits until there is a connection.
 func (c *Conn) WaitConnected(ctx context.Context) error {
 	for {
 		changed := c.Changed()
-		if c.State().Connected {
+		if c.up() != nil {
 			return nil
 		}
 		if err := c.wait(ctx, changed); err != nil {

@@ -54,9 +54,7 @@ func (c *Conn) Publish(ctx context.Context, msgs []OutMessage) (done int, err er
 		if err := ctx.Err(); err != nil {
 			return done, err
 		}
-		c.mu.Lock()
-		t := c.live
-		c.mu.Unlock()
+		t := c.up()
 		if t == nil {
 			return done, c.notConnected()
 		}

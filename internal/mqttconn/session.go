@@ -1,11 +1,11 @@
 package mqttconn
 
 import (
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
 	"net/url"
+	"strings"
 	"time"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
@@ -25,7 +25,7 @@ func (c *Conn) run() {
 		if c.ctx.Err() != nil {
 			return
 		}
-		c.log.Warn("connection is down", "error", err)
+		c.mourn(err)
 		if made && time.Since(start) > stable {
 			wait = c.opt.RetryMin
 		}
@@ -38,6 +38,14 @@ func (c *Conn) run() {
 		case <-c.ctx.Done():
 			return
 		}
+	}
+}
+
+// mourn logs why there is no connection, once for each reason in a row.
+func (c *Conn) mourn(err error) {
+	if s := err.Error(); s != c.mourned {
+		c.mourned = s
+		c.log.Warn("connection is down, trying again", "error", s)
 	}
 }
 
@@ -70,7 +78,12 @@ func (c *Conn) session() (made bool, err error) {
 	c.mu.Lock()
 	t := c.opened
 	t.client = client
+	again := c.stats.Connects > 1
 	c.mu.Unlock()
+	if again {
+		c.log.Info("connected again")
+	}
+	c.mourned = ""
 	err = t.why()
 	c.down(t, err)
 	return true, err
@@ -79,9 +92,11 @@ func (c *Conn) session() (made bool, err error) {
 // reason finds what the library says in more words than it is.
 func (c *Conn) reason(err error) error {
 	c.mu.Lock()
-	t := c.opened
+	t, dialErr := c.opened, c.dialErr
 	c.mu.Unlock()
-	if t != nil {
+	if dialErr != nil {
+		err = dialErr
+	} else if t != nil {
 		select {
 		case <-t.closed:
 			if t.err != errByLibrary {
@@ -90,11 +105,7 @@ func (c *Conn) reason(err error) error {
 		default:
 		}
 	}
-	var op *net.OpError
-	if errors.As(err, &op) {
-		err = op
-	}
-	return fmt.Errorf("connect to %q: %w", c.opt.Servers, err)
+	return fmt.Errorf("connect to %s: %w", strings.Join(c.opt.Servers, ", "), err)
 }
 
 // library configures the client library for one session.
@@ -125,12 +136,12 @@ func (c *Conn) library() *paho.ClientOptions {
 
 // open is how the library gets its connection.
 func (c *Conn) open(u *url.URL, _ paho.ClientOptions) (net.Conn, error) {
-	nc, err := dial(c.ctx, u, c.tls, c.opt.ConnectTimeout)
-	if err != nil {
-		return nil, err
-	}
+	nc, err := c.dial(c.ctx, u)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.dialErr = err; err != nil {
+		return nil, err
+	}
 	if c.closed {
 		_ = nc.Close() // nobody has used it
 		return nil, ErrClosed

@@ -155,6 +155,8 @@ func (t *table) remove(id SubID) bool {
 	for _, f := range s.filters {
 		f.subs = without(f.subs, id)
 		t.forget(f)
+	}
+	for _, f := range s.filters {
 		if len(f.subs) == 0 {
 			t.uncover(f)
 			t.drop(f)
