@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weir-engine/weir/internal/api"
+	"github.com/weir-engine/weir/internal/broker"
 	"github.com/weir-engine/weir/internal/config"
 	"github.com/weir-engine/weir/internal/metrics"
 )
@@ -85,11 +86,12 @@ func newServe(w wiring) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		log := newLogger(cfg, c.ErrOrStderr())
+		level := new(slog.LevelVar)
+		log := newLogger(cfg, level, c.ErrOrStderr())
 		for _, text := range cfg.Warnings {
 			log.Warn(text)
 		}
-		if err := serve(c.Context(), cfg, w, log); err != nil {
+		if err := serve(c.Context(), cfg, w, process{log: log, setLevel: level.Set}); err != nil {
 			return fmt.Errorf("weir: %w", err)
 		}
 		return nil
@@ -97,19 +99,18 @@ func newServe(w wiring) *cobra.Command {
 	return c
 }
 
-// newLogger returns the log of the process.
-func newLogger(cfg *config.Config, out io.Writer) *slog.Logger {
-	level := slog.LevelInfo
+// newLogger returns the log of the process. level is set to what the settings say.
+func newLogger(cfg *config.Config, level *slog.LevelVar, out io.Writer) *slog.Logger {
 	switch strings.ToLower(cfg.Basic.LogLevel) {
 	case "debug":
-		level = slog.LevelDebug
+		level.Set(slog.LevelDebug)
 	case "warn", "warning":
-		level = slog.LevelWarn
+		level.Set(slog.LevelWarn)
 	case "error":
-		level = slog.LevelError
+		level.Set(slog.LevelError)
 	}
 	if cfg.Basic.Debug {
-		level = slog.LevelDebug
+		level.Set(slog.LevelDebug)
 	}
 	o := &slog.HandlerOptions{Level: level}
 	if cfg.Basic.LogFormat == "json" {
@@ -118,9 +119,10 @@ func newLogger(cfg *config.Config, out io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(out, o))
 }
 
-// serve runs the engine and what listens beside it until ctx ends or the engine
-// stops. REST ends first, so that no change is lost, then the engine.
-func serve(ctx context.Context, cfg *config.Config, w wiring, log *slog.Logger) error {
+// serve runs the broker, the engine and what listens beside them until ctx ends, a
+// client asks for the end, or a listener fails. They end in the other order: REST
+// first, so that no change is lost, then the engine, then the broker.
+func serve(ctx context.Context, cfg *config.Config, w wiring, p process) (err error) {
 	if cfg.Memory.Limit > 0 {
 		debug.SetMemoryLimit(int64(cfg.Memory.Limit))
 	}
@@ -131,67 +133,72 @@ func serve(ctx context.Context, cfg *config.Config, w wiring, log *slog.Logger) 
 	if err != nil {
 		return err
 	}
-	// The address first: a second engine on one data directory must not get as
-	// far as the store.
 	rest, err := net.Listen("tcp", cfg.Basic.RestAddr())
 	if err != nil {
 		return fmt.Errorf("rest: %w", err)
 	}
-	defer rest.Close()
-	eng, err := w.open(cfg, log)
+	defer rest.Close() // for the ways out before it is served
+
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	p.stop = stop
+	mqtt, err := startBroker(cfg)
 	if err != nil {
 		return err
 	}
-	runCtx, stopEngine := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopEngine()
-	engineDone := make(chan error, 1)
-	start := func() { go func() { engineDone <- eng.Run(runCtx) }() }
-
+	if mqtt != nil {
+		p.log.Info("mqtt broker is up", "listen", mqtt.Addr())
+		defer func() { err = errors.Join(err, mqtt.Close()) }()
+	}
+	eng, err := w.open(cfg, p)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.Basic.GracefulShutdownTimeout)
+		defer cancel()
+		err = errors.Join(err, eng.Close(last))
+	}()
 	figures, err := metrics.New(eng, buildVersion())
 	if err != nil {
-		start()
-		stopEngine()
-		return errors.Join(err, <-engineDone)
+		return err
 	}
-	server, err := api.New(eng, restOptions(cfg, figures, log))
+	server, err := api.New(eng, restOptions(cfg, figures, p.log))
 	if err != nil {
-		start()
-		stopEngine()
-		return errors.Join(err, <-engineDone)
+		return err
 	}
-	start()
-	restCtx, stopRest := context.WithCancel(ctx)
-	defer stopRest()
-	var tasks []func() error
-	tasks = append(tasks, func() error { return server.Serve(restCtx, rest, certs, cfg.Basic.GracefulShutdownTimeout) })
-	tasks = append(tasks, sideListeners(restCtx, cfg, figures)...)
-	taskDone := make(chan error, len(tasks))
-	for _, t := range tasks {
-		go func() { taskDone <- t() }()
-	}
-	log.Info("weir is up", "version", buildVersion(), "rest", rest.Addr().String())
+	tasks := []func() error{func() error { return server.Serve(ctx, rest, certs, cfg.Basic.GracefulShutdownTimeout) }}
+	tasks = append(tasks, sideListeners(ctx, cfg, figures)...)
+	p.log.Info("weir is up", "version", buildVersion(), "rest", rest.Addr().String())
+	err = together(tasks, stop)
+	p.log.Info("weir ends")
+	return err
+}
 
+// together runs tasks until all have ended; the end of the first is that of all.
+func together(tasks []func() error, stop func()) error {
+	done := make(chan error, len(tasks))
+	for _, t := range tasks {
+		go func() { done <- t() }()
+	}
 	var errs []error
-	left, engineEnded := len(tasks), false
-	select {
-	case <-ctx.Done():
-		log.Info("weir stops")
-	case err := <-engineDone:
-		engineEnded = true
-		errs = append(errs, err)
-	case err := <-taskDone:
-		left--
-		errs = append(errs, err)
-	}
-	stopRest()
-	for range left {
-		errs = append(errs, <-taskDone)
-	}
-	stopEngine()
-	if !engineEnded {
-		errs = append(errs, <-engineDone)
+	for range tasks {
+		errs = append(errs, <-done)
+		stop()
 	}
 	return errors.Join(errs...)
+}
+
+// startBroker starts the embedded broker; nil if there is none.
+func startBroker(cfg *config.Config) (*broker.Broker, error) {
+	addr, err := cfg.MQTT.Address()
+	if err != nil || addr == "" {
+		return nil, err
+	}
+	return broker.Start(broker.Options{
+		Listen: addr, Username: cfg.MQTT.Username, Password: cfg.MQTT.Password,
+		CertPath: cfg.MQTT.TLS.CertFile, KeyPath: cfg.MQTT.TLS.KeyFile,
+	})
 }
 
 // restOptions composes the options of REST from the settings.

@@ -19,24 +19,22 @@ import (
 	"github.com/weir-engine/weir/internal/mqttconn"
 )
 
+var quiet = slog.New(slog.DiscardHandler)
+
 // stubEngine runs nothing. What it does not answer is nil and panics.
 type stubEngine struct {
 	api.Engine
-	running chan struct{} // closed when Run begins
-	stop    chan struct{}
-	err     error
+	stop   func()
+	closed bool
+	err    error
 }
 
-func (e *stubEngine) Run(ctx context.Context) error {
-	close(e.running)
-	select {
-	case <-ctx.Done():
-	case <-e.stop:
-	}
+func (e *stubEngine) Close(context.Context) error {
+	e.closed = true
 	return e.err
 }
 
-func (e *stubEngine) Stop()                                          { close(e.stop) }
+func (e *stubEngine) Stop()                                          { e.stop() }
 func (e *stubEngine) Healthy() error                                 { return nil }
 func (e *stubEngine) Totals() metrics.Totals                         { return metrics.Totals{} }
 func (e *stubEngine) EachRule(func(metrics.RuleCounters))            {}
@@ -68,23 +66,32 @@ func get(t *testing.T, addr string) (int, string) {
 	return res.StatusCode, string(text)
 }
 
+// opened returns a wiring with eng, and a channel that is closed when it is used.
+func opened(eng *stubEngine) (wiring, chan struct{}) {
+	up := make(chan struct{})
+	return wiring{open: func(_ *config.Config, p process) (engine, error) {
+		eng.stop = p.stop
+		close(up)
+		return eng, nil
+	}}, up
+}
+
 func TestServe(t *testing.T) {
-	quiet := slog.New(slog.DiscardHandler)
 	for _, how := range []string{"signal", "stop", "failure"} {
 		t.Run(how, func(t *testing.T) {
 			cfg := config.Defaults()
 			cfg.Basic.RestPort = freePort(t)
-			eng := &stubEngine{running: make(chan struct{}), stop: make(chan struct{})}
+			cfg.MQTT.Listen = "0"
+			eng := &stubEngine{}
 			if how == "failure" {
 				eng.err = errors.New("store: disk is gone")
 			}
 			ctx, cancel := context.WithCancel(context.Background())
 			defer cancel()
+			w, up := opened(eng)
 			done := make(chan error, 1)
-			go func() {
-				done <- serve(ctx, cfg, wiring{open: func(*config.Config, *slog.Logger) (engine, error) { return eng, nil }}, quiet)
-			}()
-			<-eng.running
+			go func() { done <- serve(ctx, cfg, w, process{log: quiet}) }()
+			<-up
 			base := "http://" + cfg.Basic.RestAddr()
 			if code, _ := get(t, base+"/healthz"); code != 200 {
 				t.Errorf("healthz: got %d", code)
@@ -97,19 +104,18 @@ func TestServe(t *testing.T) {
 			} else if _, text := get(t, base+"/stop"); text != "stop success" {
 				t.Errorf("stop: got %s", text)
 			}
-			if err := <-done; (err == nil) != (how != "failure") {
-				t.Errorf("end: got %v", err)
+			if err := <-done; (err == nil) != (how != "failure") || !eng.closed {
+				t.Errorf("end: got %v, engine closed: %v", err, eng.closed)
 			}
 		})
 	}
 }
 
 func TestServeFaults(t *testing.T) {
-	quiet := slog.New(slog.DiscardHandler)
-	broken := wiring{open: func(*config.Config, *slog.Logger) (engine, error) { return nil, errors.New("data directory is locked") }}
+	broken := wiring{open: func(*config.Config, process) (engine, error) { return nil, errors.New("data directory is locked") }}
 	cfg := config.Defaults()
 	cfg.Basic.RestPort = freePort(t)
-	if err := serve(context.Background(), cfg, broken, quiet); err == nil || err.Error() != "data directory is locked" {
+	if err := serve(context.Background(), cfg, broken, process{log: quiet}); err == nil || err.Error() != "data directory is locked" {
 		t.Errorf("engine: got %v", err)
 	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -118,11 +124,11 @@ func TestServeFaults(t *testing.T) {
 	}
 	defer ln.Close()
 	cfg.Basic.RestPort = ln.Addr().(*net.TCPAddr).Port
-	if err := serve(context.Background(), cfg, broken, quiet); err == nil || !strings.HasPrefix(err.Error(), "rest: ") {
+	if err := serve(context.Background(), cfg, broken, process{log: quiet}); err == nil || !strings.HasPrefix(err.Error(), "rest: ") {
 		t.Errorf("port in use: got %v", err)
 	}
 	cfg.Basic.RestTLS = config.TLS{CertFile: "no.pem", KeyFile: "no.key"}
-	if err := serve(context.Background(), cfg, broken, quiet); err == nil || !strings.HasPrefix(err.Error(), "rest tls: ") {
+	if err := serve(context.Background(), cfg, broken, process{log: quiet}); err == nil || !strings.HasPrefix(err.Error(), "rest tls: ") {
 		t.Errorf("certificate: got %v", err)
 	}
 	if code, _, stderr := weir(t, broken, "serve", "--rest", "x:y:z"); code != 1 || !strings.Contains(stderr, "flag --rest") {
@@ -132,12 +138,15 @@ func TestServeFaults(t *testing.T) {
 	cfg = config.Defaults()
 	cfg.Basic.RestPort, cfg.Basic.Prometheus, cfg.Basic.PrometheusPort = freePort(t), true, ln.Addr().(*net.TCPAddr).Port
 	cfg.Basic.RestIP = "127.0.0.1"
-	eng := &stubEngine{running: make(chan struct{}), stop: make(chan struct{})}
-	err = serve(context.Background(), cfg, wiring{open: func(*config.Config, *slog.Logger) (engine, error) { return eng, nil }}, quiet)
+	eng := &stubEngine{}
+	w, _ := opened(eng)
+	err = serve(context.Background(), cfg, w, process{log: quiet})
 	if err == nil || !strings.HasPrefix(err.Error(), "prometheus: ") {
 		t.Errorf("metrics port: got %v", err)
 	}
-	<-eng.running
+	if !eng.closed {
+		t.Error("metrics port: the engine was not closed")
+	}
 }
 
 func TestSim(t *testing.T) {

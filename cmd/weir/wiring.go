@@ -13,22 +13,29 @@ import (
 	"github.com/weir-engine/weir/planner"
 )
 
-// engine is what serve runs.
+// engine is what serve runs. It works from the moment it was opened.
 //
-// Run works until ctx ends or Stop was called, then ends in order (what was read
-// is delivered or stored) and returns. It is called once. The other methods may
-// be called before it and until it has returned.
+// Close ends it in order: sources stop, what was read is delivered or stored, the
+// store is closed. Sinks have until ctx ends. It is called once, after REST has
+// ended; no other method is called from then on.
 type engine interface {
 	api.Engine
 	metrics.Source
-	Run(ctx context.Context) error
+	Close(ctx context.Context) error
+}
+
+// process is what an engine may ask of the process around it.
+type process struct {
+	log      *slog.Logger
+	stop     func()           // begins the end of the process; may be called often
+	setLevel func(slog.Level) // of log
 }
 
 // wiring is what the commands are made of, so that tests can put other parts in.
 type wiring struct {
-	// open makes the engine of a process: the store is open and the definitions
-	// are loaded when it returns, but nothing runs. Without it there is no serve.
-	open func(cfg *config.Config, log *slog.Logger) (engine, error)
+	// open makes the engine of a process and starts it. Without open there is no
+	// serve.
+	open func(cfg *config.Config, p process) (engine, error)
 
 	// functions lists what SQL can call.
 	functions func() []planner.FuncSig

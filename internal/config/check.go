@@ -89,8 +89,8 @@ func (c *Config) checkNumbers(fail func(path, format string, args ...any)) {
 	if c.Rule.QoS < 0 || c.Rule.QoS > 2 {
 		fail("rule.qos", "want 0, 1 or 2, not %d", c.Rule.QoS)
 	}
-	if c.Engine.BatchRows < 1 || c.Engine.BatchRows > 65536 {
-		fail("engine.batchRows", "want 1 to 65536, not %d", c.Engine.BatchRows)
+	if c.Sink.MemoryBytes > c.Sink.MaxBytes {
+		fail("sink.maxBytes", "is less than memoryBytes, %s", c.Sink.MemoryBytes)
 	}
 	if c.Sink.RetryMin > c.Sink.RetryMax {
 		fail("sink.retryMin", "is longer than retryMax, %s", c.Sink.RetryMax)

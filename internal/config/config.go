@@ -24,7 +24,6 @@ type Config struct {
 	MQTT   MQTT   `key:"mqtt"`
 	Rule   Rule   `key:"rule"`
 	Sink   Sink   `key:"sink"`
-	Engine Engine `key:"engine"`
 	Memory Memory `key:"memory"`
 
 	// Sources, Sinks and Connections hold groups of settings by type and name:
@@ -129,17 +128,11 @@ func (r Rule) Options() planner.RuleOptions {
 
 // Sink bounds what waits for a destination.
 type Sink struct {
-	MemoryBytes Bytes         `key:"memoryBytes"` // in memory, per destination; default 4MB
-	DiskBytes   Bytes         `key:"diskBytes"`   // in the data directory, per destination; default 1GB
-	MaxAge      time.Duration `key:"maxAge"`      // older messages are dropped; default 0: never
-	AtLimit     string        `key:"atLimit"`     // block: the streams wait; dropOldest: counted; default block
+	MemoryBytes Bytes         `key:"memoryBytes"` // in memory, per destination, before it goes to disk; default 4MB
+	MaxBytes    Bytes         `key:"maxBytes"`    // in memory and on disk, per destination; default 256MB
+	AtLimit     string        `key:"atLimit"`     // at maxBytes: block lets the streams wait, dropOldest drops and counts; default block
 	RetryMin    time.Duration `key:"retryMin"`    // first wait after a failed delivery; default 100ms
-	RetryMax    time.Duration `key:"retryMax"`    // longest wait; default 30s
-}
-
-// Engine tunes the one pass.
-type Engine struct {
-	BatchRows int `key:"batchRows"` // rows at which a batch is full; default 1024
+	RetryMax    time.Duration `key:"retryMax"`    // longest wait; default 5s
 }
 
 // Memory bounds the process.
@@ -157,10 +150,9 @@ func Defaults() *Config {
 			PrometheusPort: 20499, PprofIP: "127.0.0.1", PprofPort: 6060,
 			RulePatrolInterval: 10 * time.Second, GracefulShutdownTimeout: 10 * time.Second,
 		},
-		Data:   Data{Dir: "data"},
-		Rule:   Rule{LateTolerance: time.Second, Concurrency: 1, BufferLength: 1024, CheckpointInterval: 5 * time.Minute},
-		Sink:   Sink{MemoryBytes: 4 << 20, DiskBytes: 1 << 30, AtLimit: "block", RetryMin: 100 * time.Millisecond, RetryMax: 30 * time.Second},
-		Engine: Engine{BatchRows: 1024},
+		Data: Data{Dir: "data"},
+		Rule: Rule{LateTolerance: time.Second, Concurrency: 1, BufferLength: 1024, CheckpointInterval: 5 * time.Minute},
+		Sink: Sink{MemoryBytes: 4 << 20, MaxBytes: 256 << 20, AtLimit: "block", RetryMin: 100 * time.Millisecond, RetryMax: 5 * time.Second},
 
 		Sources: Groups{}, Sinks: Groups{}, Connections: Groups{},
 	}
