@@ -61,7 +61,7 @@ func newLane(q *Queue, n int, outbox *store.Outbox) *lane {
 func (l *lane) put(msgs []Message) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	before, n := l.memBytes, int64(0)
+	n, bytes := int64(0), int64(0)
 	lanes := uint32(len(l.q.lanes))
 	var open *chunk
 	var prev *Message
@@ -73,6 +73,7 @@ func (l *lane) put(msgs []Message) {
 		n++
 		if prev != nil && samePayload(m.Payload, prev.Payload) && open.share(m) {
 			l.memBytes += messageCost
+			bytes += messageCost
 			prev = m
 			continue
 		}
@@ -84,13 +85,14 @@ func (l *lane) put(msgs []Message) {
 			open.add(m)
 		}
 		l.memBytes += messageCost + int64(len(m.Payload))
+		bytes += messageCost + int64(len(m.Payload))
 		prev = m
 	}
 	if n == 0 {
 		return
 	}
 	l.q.messages.Add(n)
-	l.q.memBytes.Add(l.memBytes - before)
+	l.q.memBytes.Add(bytes)
 	l.wakeUp()
 }
 
