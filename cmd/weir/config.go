@@ -2,11 +2,14 @@ package main
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"github.com/weir-engine/weir/internal/config"
+	"github.com/weir-engine/weir/planner"
 )
 
 func newConfig() *cobra.Command {
@@ -57,7 +60,9 @@ func newFunctions(w wiring) *cobra.Command {
 			}
 			t := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
 			group := ""
-			for _, f := range w.functions() {
+			list := w.functions()
+			slices.SortStableFunc(list, func(a, b planner.FuncSig) int { return strings.Compare(a.Group, b.Group) })
+			for _, f := range list {
 				if len(args) > 0 && !want[f.Name] {
 					continue
 				}

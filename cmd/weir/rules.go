@@ -53,7 +53,7 @@ func createRule() *cobra.Command {
 			return fmt.Errorf("create rule: %w", err)
 		}
 		if _, err := cl.call(c, http.MethodPost, "/rules", text); err != nil {
-			return fmt.Errorf("Create rule %s error : %w.", name, err) //nolint:staticcheck // kuiper's text
+			return fmt.Errorf("Create rule %s error : %w.", name, err) // in the words of kuiper
 		}
 		fmt.Fprintf(c.OutOrStdout(), "Rule %s was created successfully, please use 'weir getstatus rule %s' command to get rule status.\n", name, name)
 		return nil

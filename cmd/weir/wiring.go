@@ -13,12 +13,12 @@ import (
 	"github.com/weir-engine/weir/planner"
 )
 
-// engine is what serve runs. It works from the moment it was opened.
+// runningEngine is what serve runs. It works from the moment it was opened.
 //
 // Close ends it in order: sources stop, what was read is delivered or stored, the
 // store is closed. Sinks have until ctx ends. It is called once, after REST has
 // ended; no other method is called from then on.
-type engine interface {
+type runningEngine interface {
 	api.Engine
 	metrics.Source
 	Close(ctx context.Context) error
@@ -35,7 +35,7 @@ type process struct {
 type wiring struct {
 	// open makes the engine of a process and starts it. Without open there is no
 	// serve.
-	open func(cfg *config.Config, p process) (engine, error)
+	open func(cfg *config.Config, p process) (runningEngine, error)
 
 	// functions lists what SQL can call.
 	functions func() []planner.FuncSig
@@ -46,7 +46,7 @@ type wiring struct {
 
 // production returns the parts of the real program.
 func production() wiring {
-	return wiring{functions: allFunctions}
+	return wiring{open: openEngine, functions: allFunctions}
 }
 
 // allFunctions returns what SQL can call, in the order of the function table.
