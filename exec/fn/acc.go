@@ -23,7 +23,7 @@ type accState struct {
 }
 
 func (s *accState) Apply(_ *Ctx, args []vec.Value, update bool) (vec.Value, error) {
-	if len(args) == 1 {
+	if len(args) < 3 {
 		if update {
 			if err := s.acc.add(args[0]); err != nil {
 				return vec.Value{}, err

@@ -11,12 +11,16 @@ import (
 // are not all.
 var errMixed = errors.New("want numbers with a fraction, got a whole number among them")
 
+// errWide is the fault of a group of whole numbers with a float beyond their range.
+var errWide = errors.New("want whole numbers, got one out of range")
+
 // extremeState is max (sign 1) and min (sign -1). The first value that is not null
 // decides what the others must be: after a whole number floats are cut off, after
 // anything else only the same kind will do.
 type extremeState struct {
 	sign int
 	best vec.Value
+	wide bool // a float did not fit into an int64
 	err  error
 }
 
@@ -25,6 +29,10 @@ func (s *extremeState) Add(args []vec.Value) { s.add(args[0]) }
 func (s *extremeState) add(v vec.Value) {
 	if v.IsNull() || s.err != nil {
 		return
+	}
+	if v.Kind == vec.Float64 {
+		_, ok := floatToInt(v.F)
+		s.wide = s.wide || !ok
 	}
 	if s.best.Kind == vec.Missing {
 		switch v.Kind {
@@ -36,11 +44,7 @@ func (s *extremeState) add(v vec.Value) {
 		return
 	}
 	if s.best.Kind == vec.Int64 && v.Kind == vec.Float64 {
-		i, ok := floatToInt(v.F)
-		if !ok {
-			s.err = wrong("whole numbers", v)
-			return
-		}
+		i, _ := floatToInt(v.F)
 		v = vec.IntValue(i)
 	}
 	if v.Kind != s.best.Kind {
@@ -66,6 +70,7 @@ func compare(a, b vec.Value) int {
 func (s *extremeState) Merge(other AggState) {
 	o := other.(*extremeState)
 	s.add(o.best)
+	s.wide = s.wide || o.wide
 	if s.err == nil {
 		s.err = o.err
 	}
@@ -75,8 +80,11 @@ func (s *extremeState) Result(*Ctx) (vec.Value, error) {
 	if s.err != nil {
 		return vec.Value{}, s.err
 	}
-	if s.best.Kind == vec.Missing {
+	switch {
+	case s.best.Kind == vec.Missing:
 		return null()
+	case s.best.Kind == vec.Int64 && s.wide:
+		return vec.Value{}, errWide
 	}
 	return s.best, nil
 }

@@ -68,8 +68,7 @@ type statsState struct {
 func (s *statsState) Add(args []vec.Value) {
 	s.rows++
 	if s.hasP && s.p.IsNull() {
-		s.p = args[1]
-		s.p.S = ""
+		s.p = args[1].Clone()
 	}
 	if args[0].IsNull() {
 		return

@@ -13,6 +13,7 @@ type sumState struct {
 	ints   int64
 	floats float64
 	anyInt bool
+	wide   bool // a float did not fit into ints
 	err    error
 }
 
@@ -27,9 +28,7 @@ func (s *sumState) Add(args []vec.Value) {
 		s.anyInt = true
 	case vec.Float64:
 		i, ok := floatToInt(v.F)
-		if !ok && s.first == vec.Int64 && s.err == nil {
-			s.err = wrong("whole numbers", v)
-		}
+		s.wide = s.wide || !ok
 		s.ints += i
 		s.floats += v.F
 	default:
@@ -53,6 +52,7 @@ func (s *sumState) Merge(other AggState) {
 		s.err = o.err
 	}
 	s.n, s.ints, s.floats, s.anyInt = s.n+o.n, s.ints+o.ints, s.floats+o.floats, s.anyInt || o.anyInt
+	s.wide = s.wide || o.wide
 }
 
 func (s *sumState) Result(*Ctx) (vec.Value, error) {
@@ -61,6 +61,8 @@ func (s *sumState) Result(*Ctx) (vec.Value, error) {
 		return vec.Value{}, s.err
 	case s.first == vec.Missing:
 		return null()
+	case s.first == vec.Int64 && s.wide:
+		return vec.Value{}, errWide
 	case s.first == vec.Int64 && s.avg:
 		return integer(s.ints / s.n)
 	case s.first == vec.Int64:

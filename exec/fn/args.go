@@ -153,14 +153,18 @@ const (
 	wantInt    = noFloat | noText | noBool
 	wantText   = noInt | noFloat | noBool
 	wantBool   = noInt | noFloat | noText
+	wantChar   = noFloat | noBool
+	wantTime   = noBool // text and milliseconds are times
 )
 
 func (r refuse) String() string {
 	switch r {
 	case wantNumber:
 		return "number - float or int"
-	case wantInt:
+	case wantInt, wantChar:
 		return "int"
+	case wantTime:
+		return "datetime"
 	case wantText:
 		return "string"
 	}

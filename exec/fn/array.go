@@ -196,7 +196,7 @@ func extreme(sign int) Row {
 		for _, x := range l {
 			e.add(rawjson.FromAny(x))
 		}
-		return e.best, e.err
+		return e.Result(nil)
 	}
 }
 

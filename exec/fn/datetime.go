@@ -16,7 +16,7 @@ func datePart(signature, doc, example string, f func(time.Time) vec.Value) *Func
 			return vec.Value{}, err
 		}
 		return f(t), nil
-	}).checked(literals(noBool)).seesNulls()
+	}).checked(literals(wantTime)).seesNulls()
 }
 
 // num makes a value of an int.
@@ -32,9 +32,9 @@ func dateFuncs() []*Func {
 	const group = "datetime"
 	return []*Func{
 		scalar(group, "date_calc(t, duration)", 2, 2, "A time, as text, moved by a duration like 1h30m, -24h or 250ms.",
-			`date_calc("2024-03-15 10:20:30", "1h30m")`, dateCalc).checked(literals(noBool, wantText)).seesNulls(),
+			`date_calc("2024-03-15 10:20:30", "1h30m")`, dateCalc).checked(literals(wantTime, wantText)).seesNulls(),
 		scalar(group, "date_diff(a, b)", 2, 2, "The time from a to b in nanoseconds.", `date_diff("2024-03-15", "2024-03-16")`, dateDiff).
-			checked(literals(noBool)).seesNulls(),
+			checked(literals(wantTime)).seesNulls(),
 		datePart("day(t)", "The same as day_of_month.", `day("2024-03-15")`, func(t time.Time) vec.Value { return num(t.Day()) }),
 		datePart("day_name(t)", "The English name of the day of the week.", `day_name("2024-03-15")`,
 			func(t time.Time) vec.Value { return vec.StringValue(t.Weekday().String()) }),
@@ -42,8 +42,8 @@ func dateFuncs() []*Func {
 		datePart("day_of_week(t)", "The day of the week, from 0 for Sunday.", `day_of_week("2024-03-15")`, func(t time.Time) vec.Value { return num(int(t.Weekday())) }),
 		datePart("day_of_year(t)", "The day of the year, from 1.", `day_of_year("2024-03-15")`, func(t time.Time) vec.Value { return num(t.YearDay()) }),
 		scalar(group, "format_time(t, pattern)", 2, 2, "A time written as a pattern says: yyyy MM dd HH mm ss SSS, EEE, MMM, a, XXX ...",
-			`format_time("2024-03-15 10:20:30", "yyyy-MM-dd HH:mm")`, formatTime).checked(literals(noBool, wantText)).prepared(prepareFormatTime).kernels(formatTimeKernel),
-		scalar(group, "from_days(n)", 1, 1, "Day n as a date, of which 1 is 1970-01-01; null for 0.", `from_days(719528)`, fromDays).checked(literals(wantInt)),
+			`format_time("2024-03-15 10:20:30", "yyyy-MM-dd HH:mm")`, formatTime).checked(literals(wantTime, wantText)).prepared(prepareFormatTime).kernels(formatTimeKernel),
+		scalar(group, "from_days(n)", 1, 1, "Day n as a date, of which 1 is 1970-01-01, up to 106752; null for 0.", `from_days(19798)`, fromDays).checked(literals(wantInt)),
 		scalar(group, "from_unix_time(seconds)", 1, 1, "Seconds since 1970 as date and time; null for 0.", `from_unix_time(1700000000)`, fromUnixTime).
 			checked(literals(wantInt)),
 		datePart("hour(t)", "The hour, from 0 to 23.", `hour("2024-03-15 10:20:30")`, func(t time.Time) vec.Value { return num(t.Hour()) }),
@@ -173,7 +173,7 @@ func formatTimeKernel(l Lits) VecFunc {
 	}
 }
 
-func fromDays(c *Ctx, args []vec.Value) (vec.Value, error) {
+func fromDays(_ *Ctx, args []vec.Value) (vec.Value, error) {
 	n, err := whole(args[0])
 	if err != nil {
 		return vec.Value{}, err
@@ -181,17 +181,13 @@ func fromDays(c *Ctx, args []vec.Value) (vec.Value, error) {
 	if n == 0 {
 		return null()
 	}
-	if n > maxDays || n < -maxDays {
-		return vec.Value{}, fmt.Errorf("day %d is out of range", n)
-	}
-	return text(time.Unix((n-1)*86400, 0).UTC().Format(dateLayout))
+	// Days are counted in nanoseconds, which wrap after day 106752, as users of
+	// eKuiper have it.
+	return text(time.Unix(0, 0).UTC().Add(time.Duration(n-1) * 24 * time.Hour).Format(dateLayout))
 }
 
-// maxDays and maxSeconds keep years within four digits or so.
-const (
-	maxDays    = 4_000_000
-	maxSeconds = maxDays * 86400
-)
+// maxSeconds keeps years within five digits.
+const maxSeconds = 1 << 40
 
 func fromUnixTime(c *Ctx, args []vec.Value) (vec.Value, error) {
 	n, err := whole(args[0])

@@ -17,16 +17,21 @@ func overDict(c *Ctx, dst, col *vec.Column, b Bound, lits Lits, seesNulls bool) 
 		c.codes = make([]uint32, 2*n+64)
 	}
 	entries := c.entries[:n+1] // the last one is for null
-	defer clear(entries)
+	defer clear(entries)       // they borrow col's memory
 	for i := range entries {
 		entries[i].Kind = unseen
 	}
-	args := make([]vec.Value, len(lits))
+	args := append(c.args[:0], make([]vec.Value, len(lits))...)
+	c.args = args
 	for i, l := range lits {
 		if l != nil {
 			args[i] = *l
 		}
 	}
+	defer func() { // they borrow col's memory
+		clear(entries)
+		clear(args)
+	}()
 	eval := func(code int, arg vec.Value) {
 		args[b.Col] = arg
 		v, err := b.Row(c, args)
@@ -61,7 +66,7 @@ func overDict(c *Ctx, dst, col *vec.Column, b Bound, lits Lits, seesNulls bool) 
 		case col.Valid.Has(row):
 			code := int(col.Codes[row])
 			if entries[code].Kind == unseen {
-				eval(code, vec.Value{Kind: vec.String, S: dictText(col.Dict, uint32(code))})
+				eval(code, col.Value(row))
 			}
 			set(row, code)
 		case col.Fault != nil && col.Fault.Has(row):
@@ -75,6 +80,3 @@ func overDict(c *Ctx, dst, col *vec.Column, b Bound, lits Lits, seesNulls bool) 
 	}
 	return true
 }
-
-// dictText returns entry code of d as a copy: functions may return it.
-func dictText(d *vec.Dict, code uint32) string { return d.String(code) }

@@ -96,6 +96,7 @@ type Ctx struct {
 
 	entries []vec.Value // scratch of kernels over dictionaries
 	codes   []uint32
+	args    []vec.Value
 }
 
 // now returns the present in ms.

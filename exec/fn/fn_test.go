@@ -16,6 +16,7 @@ import (
 //
 //	eval [zone=NAME]   one call a line; col(x) is x as a column, so not a literal
 //	agg                a line of aggregates divided by ";", then a row a line
+//	examples           the example of every function
 //	analytic           a line of calls, then a row a line; "~" after a row: OVER WHEN is false
 //
 // A row is an object with columns, or the value of column x. Whole numbers are
@@ -31,6 +32,8 @@ func TestGolden(t *testing.T) {
 				return aggAll(t, lines)
 			case "analytic":
 				return analyticAll(t, lines)
+			case "examples":
+				return examples(t)
 			}
 			t.Fatalf("unknown command %q", d.Cmd)
 			return ""
@@ -188,4 +191,36 @@ func TestTable(t *testing.T) {
 	if _, ok := Lookup("nosuch"); ok {
 		t.Error("Lookup(nosuch): got a function")
 	}
+}
+
+// examples runs the example of every function, as the listings show it.
+func examples(t *testing.T) string {
+	rows := []string{`{"a":1,"b":"x"}`, `{"a":2,"b":"y"}`, `{"a":4,"b":"y"}`}
+	var b strings.Builder
+	for _, f := range All() {
+		e, err := parse(f.Example)
+		if err == nil {
+			err = e.check()
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", f.Name, err)
+		}
+		switch {
+		case f.Agg != nil:
+			b.WriteString(aggAll(t, append([]string{f.Example}, rows...)))
+		case f.Analytic != nil:
+			b.WriteString(analyticAll(t, append([]string{f.Example}, rows...)))
+		case f.Row == nil || f.Name == "newuuid":
+			b.WriteString(f.Example + "\n")
+		default:
+			row := parseRow(t, rows[0])
+			row["topic"] = vec.StringValue("plant/line1")
+			v, err := e.eval(newCtx(), row)
+			if err != nil {
+				t.Errorf("%s: %v", f.Example, err)
+			}
+			fmt.Fprintf(&b, "%s = %s\n", f.Example, display(v))
+		}
+	}
+	return b.String()
 }

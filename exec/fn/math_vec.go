@@ -196,6 +196,8 @@ func roundKernel(l Lits) VecFunc {
 		}
 	}
 	d := int(min(max(digits, -400), 400))
+	factor := math.Pow(10, float64(d))
+	usual := factor > 0 && factor <= math.MaxFloat64
 	return func(_ *Ctx, dst, col *vec.Column) bool {
 		if !numeric(dst, col) {
 			return false
@@ -207,7 +209,11 @@ func roundKernel(l Lits) VecFunc {
 			return true
 		}
 		for i, v := range dst.Floats {
-			dst.Floats[i] = round(v, d)
+			if scaled := v * factor; math.Abs(scaled) <= math.MaxFloat64 && usual {
+				dst.Floats[i] = math.Round(scaled) / factor
+			} else {
+				dst.Floats[i] = round(v, d)
+			}
 		}
 		return true
 	}
