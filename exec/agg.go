@@ -22,9 +22,9 @@ type aggregate interface {
 }
 
 // newAggregate makes the state for a.
-func newAggregate(a *planner.Agg, consts []vec.Value) aggregate {
+func newAggregate(a *planner.Agg) aggregate {
 	if a.Diff {
-		return &listAgg{f: a, consts: consts}
+		return newList(a)
 	}
 	switch a.Func {
 	case "count":
@@ -36,7 +36,12 @@ func newAggregate(a *planner.Agg, consts []vec.Value) aggregate {
 	case "first":
 		return &firstAgg{}
 	}
-	return &listAgg{f: a, consts: consts}
+	return newList(a)
+}
+
+func newList(a *planner.Agg) aggregate {
+	f, _ := fn.Lookup(a.Func)
+	return &listAgg{f: a, agg: f.Agg}
 }
 
 // countAgg counts rows, or values that are not null.
@@ -318,10 +323,10 @@ func (c *firstAgg) reset(gids []int32) {
 // listAgg keeps the arguments of every row and computes any aggregate of the
 // function table from them when the window ends.
 type listAgg struct {
-	f      *planner.Agg
-	consts []vec.Value // literal arguments behind the first
-	rows   [][]vec.Value
-	bad    []string
+	f    *planner.Agg
+	agg  *fn.Agg
+	rows [][]vec.Value
+	bad  []string
 }
 
 func (c *listAgg) grow(groups int) {
@@ -362,7 +367,7 @@ func (c *listAgg) result(x *Executor, dst *vec.Column, row int, g int32) {
 		x.lastNote = c.bad[g]
 		return
 	}
-	st := fn.Lookup(c.f.Func).Agg.New()
+	st := c.agg.New()
 	seen := map[string]bool{}
 	for vs := c.rows[g]; len(vs) >= n && n > 0; vs = vs[n:] {
 		if c.f.Diff {
@@ -418,7 +423,8 @@ func (x *Executor) single(st *planner.Step, args []vec.Value) (vec.Value, error)
 	if st.Star && (!st.Part || args != nil) {
 		return vec.IntValue(1), nil
 	}
-	s := fn.Lookup(st.Func.Name).Agg.New()
+	f, _ := fn.Lookup(st.Func.Name)
+	s := f.Agg.New()
 	if args != nil {
 		s.Add(args)
 	}

@@ -46,6 +46,7 @@ func (m *machine) begin(n *node, b *vec.Batch) {
 	m.node, m.prog, m.batch, m.cols = n, p, b, n.cols
 	m.rows, m.words = b.Rows, vec.Words(b.Rows)
 	m.gen++
+	m.x.out.Begin()
 	m.used = 0
 	if len(m.memos) < len(p.Steps) {
 		m.memos = append(m.memos, make([]memo, len(p.Steps)-len(m.memos))...)

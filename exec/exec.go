@@ -18,6 +18,8 @@ import (
 // Output takes what rules send. p, rows and the batch below them are valid only
 // until the call returns, and must not be written.
 type Output interface {
+	// Begin says that the projections lent so far are no more.
+	Begin()
 	// Send sends one row of p as a message of its own.
 	Send(rule planner.RuleID, p *vec.Projection, row int)
 	// SendRows sends rows of p, in that order, as one message: what a window
@@ -79,11 +81,11 @@ type Stats struct {
 	In      []uint64 // rows of the rule's stream since the rule started
 	Last    []string // text of the rule's last fault
 
-	Batches uint64
-	Rows    uint64
-	Steps   uint64 // step evaluations
-	Capped  uint64 // empty windows that were not made
-	Late    uint64 // rows older than their watermark
+	Batches     uint64
+	Rows        uint64
+	Evaluations uint64 // rows times the rules over them
+	Capped      uint64 // empty windows that were not made
+	Late        uint64 // rows older than their watermark
 }
 
 // New makes an Executor that hands what rules send to out.
@@ -220,6 +222,22 @@ func (x *Executor) fault(rule planner.RuleID, text string) {
 	x.stats.Last[rule] = text
 	if x.env.Faults != nil && x.env.Faults(rule) {
 		x.out.Fault(rule, text)
+	}
+}
+
+// Now returns the time of the batch, in ms since 1970.
+func (x *Executor) Now() int64 { return x.now }
+
+// Failed counts a message of rule that could not be made from its row.
+func (x *Executor) Failed(rule planner.RuleID, text string) { x.fault(rule, text) }
+
+// Reset gives up the batch that is being run, after a panic in it. Windows may
+// have taken some of its rows.
+func (x *Executor) Reset() {
+	x.depth = 0
+	x.pairs = x.pairs[:0]
+	for i := range x.split.rows {
+		x.split.rows[i] = x.split.rows[i][:0]
 	}
 }
 

@@ -1,7 +1,7 @@
 package exec
 
 import (
-	"encoding/binary"
+	enc "encoding/binary"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -28,9 +28,9 @@ func appendKey(b []byte, v vec.Value) []byte {
 	case vec.Missing, vec.Null:
 		b[len(b)-1] = byte(vec.Null) // one group
 	case vec.Int64, vec.Timestamp, vec.Bool:
-		b = binary.LittleEndian.AppendUint64(b, uint64(v.I))
+		b = enc.LittleEndian.AppendUint64(b, uint64(v.I))
 	case vec.Float64:
-		b = binary.LittleEndian.AppendUint64(b, math.Float64bits(v.F))
+		b = enc.LittleEndian.AppendUint64(b, math.Float64bits(v.F))
 	case vec.JSON:
 		s := v.S
 		if v.X != nil {
@@ -40,10 +40,10 @@ func appendKey(b []byte, v vec.Value) []byte {
 			}
 			s = string(text)
 		}
-		b = binary.AppendUvarint(b, uint64(len(s)))
+		b = enc.AppendUvarint(b, uint64(len(s)))
 		b = append(b, s...)
 	default:
-		b = binary.AppendUvarint(b, uint64(len(v.S)))
+		b = enc.AppendUvarint(b, uint64(len(v.S)))
 		b = append(b, v.S...)
 	}
 	return b

@@ -215,7 +215,8 @@ func (n *node) function(x *Executor, s planner.StepID) *fn.Bound {
 			lits[i] = &arg.Value
 		}
 	}
-	f := fn.Lookup(st.Func.Name).Bind(lits)
+	def, _ := fn.Lookup(st.Func.Name)
+	f := def.Bind(lits)
 	n.funcs[s] = &f
 	return &f
 }
@@ -229,6 +230,7 @@ func (x *Executor) run(n *node, b *vec.Batch) {
 // runBound is run for a batch whose columns were found.
 func (x *Executor) runBound(n *node, b *vec.Batch) {
 	n.in += uint64(b.Rows)
+	x.stats.Evaluations += uint64(b.Rows) * uint64(n.prog.Rules)
 	m := x.enter()
 	m.begin(n, b)
 	x.match(n, m)

@@ -61,7 +61,7 @@ func (p *pane) fit(def *planner.Window) {
 	}
 	for i := range def.Aggs {
 		if p.aggs[i] == nil && def.Aggs[i].Func != "" {
-			p.aggs[i] = newAggregate(&def.Aggs[i], nil)
+			p.aggs[i] = newAggregate(&def.Aggs[i])
 			p.aggs[i].grow(len(p.count))
 		}
 	}

@@ -200,9 +200,8 @@ func (b *binder) call(e *sql.Call) *Node {
 	}
 	if sig.Volatile {
 		b.calls++
-		n.Rule = b.rule
 		n.seal()
-		n.Text += "#" + strconv.Itoa(b.calls)
+		n.Text += "@" + b.name + "#" + strconv.Itoa(b.calls) // never shared
 		return n
 	}
 	return b.fold(n.seal())

@@ -174,6 +174,7 @@ func (b *Builder) Program() *Program {
 	}
 	b.dirty = false
 	b.prog.Epoch++
+	b.prog.Rules = len(b.rules)
 	p := b.prog
 	if p.Always != nil {
 		p.Always.frozen = true
@@ -468,4 +469,15 @@ func (b *Builder) cond(step StepID) *CondIndex {
 	x := &CondIndex{Step: step}
 	b.prog.Conds = slices.Insert(b.prog.Conds, i, x)
 	return x
+}
+
+// Columns returns the input columns that some step reads.
+func (b *Builder) Columns() []vec.ColumnSpec {
+	var out []vec.ColumnSpec
+	for i, c := range b.prog.Cols {
+		if b.prog.Used[i] {
+			out = append(out, c)
+		}
+	}
+	return out
 }

@@ -29,6 +29,7 @@ type Step struct {
 // it has until it takes the next, and several may share their parts.
 type Program struct {
 	Epoch uint64
+	Rules int              // over the input, those of windows included
 	Cols  []vec.ColumnSpec // the input columns that steps read; a zero Path and Meta false may be unused slots, see Used
 	Used  []bool           // Cols[i] is read by a step
 	Steps []Step           // freed slots have a nil Node
@@ -236,6 +237,7 @@ type Window struct {
 type Join struct {
 	Rule  RuleID
 	Epoch uint64
+	Rules int // over the input, those of windows included
 }
 
 // At returns the rules of key i.

@@ -69,7 +69,7 @@ func get(t *testing.T, addr string) (int, string) {
 // opened returns a wiring with eng, and a channel that is closed when it is used.
 func opened(eng *stubEngine) (wiring, chan struct{}) {
 	up := make(chan struct{})
-	return wiring{open: func(_ *config.Config, p process) (engine, error) {
+	return wiring{open: func(_ *config.Config, p process) (runningEngine, error) {
 		eng.stop = p.stop
 		close(up)
 		return eng, nil
@@ -112,7 +112,7 @@ func TestServe(t *testing.T) {
 }
 
 func TestServeFaults(t *testing.T) {
-	broken := wiring{open: func(*config.Config, process) (engine, error) { return nil, errors.New("data directory is locked") }}
+	broken := wiring{open: func(*config.Config, process) (runningEngine, error) { return nil, errors.New("data directory is locked") }}
 	cfg := config.Defaults()
 	cfg.Basic.RestPort = freePort(t)
 	if err := serve(context.Background(), cfg, broken, process{log: quiet}); err == nil || err.Error() != "data directory is locked" {

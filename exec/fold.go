@@ -1,0 +1,34 @@
+package exec
+
+import (
+	"errors"
+	"time"
+
+	"github.com/weir-engine/weir/exec/fn"
+	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/vec"
+)
+
+// Fold computes an operation on constants, for the binder. An error leaves the
+// operation as it is.
+func Fold(n *planner.Node) (vec.Value, error) {
+	args := make([]vec.Value, len(n.Args))
+	for i, a := range n.Args {
+		args[i] = a.Value
+	}
+	switch n.Op {
+	case planner.OpNeg:
+		return negate(args[0])
+	case planner.OpNot:
+		return invert(args[0])
+	case planner.OpIndex, planner.OpArrow:
+		return vec.Value{}, errors.New("not folded")
+	case planner.OpCall:
+		f, ok := fn.Lookup(n.Func.Name)
+		if !ok || f.Row == nil {
+			return vec.Value{}, errors.New("not folded")
+		}
+		return f.Call(&fn.Ctx{Location: time.UTC}, args)
+	}
+	return binary(n.Op, args[0], args[1], time.UTC)
+}

@@ -1,0 +1,250 @@
+package engine
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"sort"
+	"strings"
+
+	"github.com/weir-engine/weir/ingest/file"
+	"github.com/weir-engine/weir/internal/api"
+	"github.com/weir-engine/weir/internal/mqttconn"
+	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/sinks"
+	sinkfile "github.com/weir-engine/weir/sinks/file"
+	sinklog "github.com/weir-engine/weir/sinks/log"
+	sinkmemory "github.com/weir-engine/weir/sinks/memory"
+	sinkmqtt "github.com/weir-engine/weir/sinks/mqtt"
+	"github.com/weir-engine/weir/sinks/nop"
+	"github.com/weir-engine/weir/sinks/rest"
+)
+
+// confName names a group of settings. All parts are in lower case.
+type confName struct{ kind, typ, key string }
+
+func (n confName) id() string { return n.kind + "/" + n.typ + "/" + n.key }
+
+// sinkTypes makes the sink types of this process.
+func (e *Engine) sinkTypes() sinks.Registry {
+	return sinks.Registry{
+		"log": sinklog.New(sinklog.Options{}), "nop": nop.New(sinklog.Options{}), "memory": sinkmemory.New(e.bus),
+		"file": &sinkfile.Factory{Dir: e.opt.Dir}, "mqtt": sinkmqtt.New(e.pool), "rest": &rest.Factory{},
+	}
+}
+
+// loadConfs reads the groups of the configuration file, then those of the store.
+func (e *Engine) loadConfs() error {
+	for kind, types := range e.opt.Confs {
+		for typ, groups := range types {
+			for key, props := range groups {
+				e.confs[confName{kind, strings.ToLower(typ), strings.ToLower(key)}] = props
+			}
+		}
+	}
+	return e.catalog.Each(kindConf, func(id string, data []byte) error {
+		parts := strings.SplitN(id, "/", 3)
+		var props map[string]any
+		if len(parts) != 3 || json.Unmarshal(data, &props) != nil {
+			e.log.Error("stored settings are refused", "name", id)
+			return nil
+		}
+		e.confs[confName{parts[0], parts[1], parts[2]}] = props
+		return nil
+	})
+}
+
+// conf returns a group, nil if there is none. The caller holds e.mu.
+func (e *Engine) conf(n confName) map[string]any { return e.confs[n] }
+
+// sinkProps returns an action's properties over the group that it names. The
+// caller holds e.mu.
+func (e *Engine) sinkProps(a planner.Action) (map[string]any, error) {
+	var base map[string]any
+	for _, ref := range []struct{ prop, kind string }{{"connectionSelector", "connections"}, {"resourceId", "sinks"}} {
+		key, ok := a.Props[ref.prop].(string)
+		if !ok || key == "" {
+			continue
+		}
+		group := e.conf(confName{ref.kind, a.Type, strings.ToLower(key)})
+		if group == nil {
+			return nil, fmt.Errorf("sink %s: %s %s does not exist", a.Type, ref.prop, key)
+		}
+		if base == nil {
+			base = map[string]any{}
+		}
+		maps.Copy(base, group)
+	}
+	if base == nil {
+		return a.Props, nil
+	}
+	maps.Copy(base, a.Props)
+	return base, nil
+}
+
+// PutConfKey creates or replaces a group; what uses it connects anew.
+func (e *Engine) PutConfKey(kind api.ConfKind, typ, key string, props map[string]any) error {
+	n := confName{string(kind), strings.ToLower(typ), strings.ToLower(key)}
+	if err := e.checkConf(n, props); err != nil {
+		return planner.Errorf(planner.CodeConfig, "%s %s: %w", typ, key, err)
+	}
+	return e.putConf(n, props)
+}
+
+func (e *Engine) putConf(n confName, props map[string]any) error {
+	data, err := json.Marshal(props)
+	if err != nil {
+		return planner.Errorf(planner.CodeConfig, "settings %s: %w", n.id(), err)
+	}
+	if err := e.catalog.Put(kindConf, n.id(), data); err != nil {
+		return planner.Errorf(planner.CodeIO, "store settings %s: %w", n.id(), err)
+	}
+	e.mu.Lock()
+	old, had := e.confs[n]
+	e.confs[n] = props
+	users := e.confUsers(n)
+	e.mu.Unlock()
+	if had && equalProps(old, props) {
+		return nil
+	}
+	return e.restartUsers(users...)
+}
+
+func equalProps(a, b map[string]any) bool {
+	x, err := json.Marshal(a)
+	y, err2 := json.Marshal(b)
+	return err == nil && err2 == nil && string(x) == string(y)
+}
+
+// confUsers lists the active streams that a group of settings concerns. The
+// caller holds e.mu.
+func (e *Engine) confUsers(n confName) []string {
+	var out []string
+	for name, s := range e.streams {
+		key := or(strings.ToLower(s.def.Options.ConfKey), "default")
+		if n.kind == "sources" && n.typ == s.typ() && s.feed != nil && (n.key == "default" || n.key == key) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// checkConf refuses settings that their type cannot read.
+func (e *Engine) checkConf(n confName, props map[string]any) error {
+	var err error
+	switch {
+	case n.kind != "sources" && n.kind != "sinks" && n.kind != "connections":
+		return fmt.Errorf("there are no settings of kind %q", n.kind)
+	case n.kind == "sources" && n.typ == "mqtt", n.kind == "connections" && n.typ == "mqtt":
+		if _, err = mqttconn.ParseProps(props); err == nil {
+			_, err = mqttconn.ParseQoS(props, 1)
+		}
+	case n.kind == "sources" && n.typ == "file":
+		_, err = file.ParseProps(props, "x", e.opt.Dir)
+	case n.kind == "sources" && !contains(sourceTypes, n.typ):
+		return fmt.Errorf("source type %s is not supported: want %s", n.typ, strings.Join(sourceTypes, ", "))
+	case n.kind == "sinks" && e.registry[n.typ] == nil:
+		return fmt.Errorf("sink %s is not defined", n.typ)
+	}
+	return err
+}
+
+func contains(list []string, s string) bool {
+	for _, x := range list {
+		if x == s {
+			return true
+		}
+	}
+	return false
+}
+
+// DeleteConfKey removes a group that no active stream uses.
+func (e *Engine) DeleteConfKey(kind api.ConfKind, typ, key string) error {
+	n := confName{string(kind), strings.ToLower(typ), strings.ToLower(key)}
+	e.mu.Lock()
+	if e.confs[n] == nil {
+		e.mu.Unlock()
+		return planner.ErrNotFound
+	}
+	if len(e.confUsers(n)) > 0 {
+		e.mu.Unlock()
+		return planner.ErrInUse
+	}
+	delete(e.confs, n)
+	e.mu.Unlock()
+	return e.catalog.Delete(kindConf, n.id())
+}
+
+// ConfKeys returns the groups of a type.
+func (e *Engine) ConfKeys(kind api.ConfKind, typ string) (map[string]map[string]any, error) {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	out := map[string]map[string]any{}
+	for n, props := range e.confs {
+		if n.kind == string(kind) && n.typ == strings.ToLower(typ) {
+			out[n.key] = maps.Clone(props)
+		}
+	}
+	return out, nil
+}
+
+// PutConnection creates or replaces a named connection.
+func (e *Engine) PutConnection(c api.Connection) error {
+	n := confName{"connections", strings.ToLower(c.Type), strings.ToLower(c.ID)}
+	if c.Type != "mqtt" {
+		return planner.Errorf(planner.CodeConfig, "connection type %s is not supported: want mqtt", c.Type)
+	}
+	if err := e.checkConf(n, c.Props); err != nil {
+		return planner.Errorf(planner.CodeConfig, "connection %s: %w", c.ID, err)
+	}
+	return e.putConf(n, c.Props)
+}
+
+// DeleteConnection removes a named connection.
+func (e *Engine) DeleteConnection(id string) error {
+	e.mu.Lock()
+	var n confName
+	for k := range e.confs {
+		if k.kind == "connections" && k.key == strings.ToLower(id) {
+			n = k
+		}
+	}
+	if n.kind == "" {
+		e.mu.Unlock()
+		return planner.ErrNotFound
+	}
+	for m, props := range e.confs {
+		if sel, ok := props["connectionSelector"].(string); ok && m.kind != "connections" && strings.EqualFold(sel, id) {
+			e.mu.Unlock()
+			return planner.ErrInUse
+		}
+	}
+	delete(e.confs, n)
+	e.mu.Unlock()
+	return e.catalog.Delete(kindConf, n.id())
+}
+
+// ConnectionList returns the named connections and those in use.
+func (e *Engine) ConnectionList() []api.Connection {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	out := []api.Connection{}
+	for n, props := range e.confs {
+		if n.kind == "connections" {
+			out = append(out, api.Connection{ID: n.key, Type: n.typ, Props: maps.Clone(props), Named: true, Status: "disconnected"})
+		}
+	}
+	for conn, src := range e.sources {
+		st := conn.State()
+		c := api.Connection{ID: conn.Options().ClientID, Type: "mqtt", Props: map[string]any{"server": strings.Join(conn.Options().Servers, ",")}, Status: "connecting", RefCount: src.Len()}
+		switch {
+		case st.Connected:
+			c.Status = "connected"
+		case st.Err != nil:
+			c.Status, c.Err = "disconnected", st.Err.Error()
+		}
+		out = append(out, c)
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].ID < out[j].ID })
+	return out
+}

@@ -1,0 +1,214 @@
+// Package engine joins ingest, planner, exec and sinks into a running whole. It
+// owns every goroutine but those of connections and sink workers, the
+// definitions, the epochs and the order of shutdown.
+//
+// Definitions live under one lock; what they mean for the data is in builders
+// (package planner) that are edited under it. The executor goroutine pulls what
+// changed at the next batch boundary, so a change has no gap, and nothing in the
+// path of a message takes the lock.
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/weir-engine/weir/exec"
+	"github.com/weir-engine/weir/exec/fn"
+	"github.com/weir-engine/weir/ingest"
+	"github.com/weir-engine/weir/ingest/mqtt"
+	"github.com/weir-engine/weir/internal/membus"
+	"github.com/weir-engine/weir/internal/mqttconn"
+	"github.com/weir-engine/weir/internal/store"
+	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/sinks"
+	"github.com/weir-engine/weir/sinks/encode"
+)
+
+// Options configure an Engine. Zero values are defaults.
+type Options struct {
+	Store    store.Options
+	Sinks    sinks.Options
+	Rules    planner.RuleOptions // defaults of rules; zero: planner.DefaultRuleOptions
+	Location *time.Location      // time zone of texts and windows; nil: UTC
+	// Confs are groups of settings from the configuration file: by kind (sources,
+	// sinks, connections), type and name. Groups put over REST come before them.
+	Confs map[string]map[string]map[string]map[string]any
+	// Dir is the directory of device models and of files that sources name by a
+	// relative path; default: the data directory, else the working directory.
+	Dir    string
+	Logger *slog.Logger
+	// OnStop is called when a client asks the process to end.
+	OnStop func()
+	// SetLevel changes the level of the log; nil: not possible.
+	SetLevel func(slog.Level)
+}
+
+// EnsureDefaults fills the fields that are zero.
+func (o *Options) EnsureDefaults() {
+	if o.Location == nil {
+		o.Location = time.UTC
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.Rules.CheckpointInterval == 0 {
+		o.Rules = planner.DefaultRuleOptions()
+	}
+	if o.Dir == "" {
+		o.Dir = o.Store.Dir
+	}
+	if o.OnStop == nil {
+		o.OnStop = func() {}
+	}
+}
+
+// Engine is a running engine. Its exported methods are safe for concurrent use.
+type Engine struct {
+	opt      Options
+	log      *slog.Logger
+	store    *store.Store
+	catalog  store.Catalog
+	bus      *membus.Bus
+	pool     *mqttconn.Pool
+	registry sinks.Registry
+	queues   *sinks.Queues
+	counters sinks.Counters
+	encoders encode.Interner
+	inbox    *ingest.Inbox
+	x        *exec.Executor
+	out      *output
+
+	ctx    context.Context // ends when Close begins
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+	calls  chan func() // for the executor goroutine
+	nudge  chan struct{}
+	room   chan struct{}
+	dirty  atomic.Bool
+
+	mu      sync.RWMutex
+	streams map[string]*stream
+	byID    []*stream // by stream number, nil when free
+	rules   map[string]*rule
+	byNum   []*rule // by rule number, [0] unused
+	freeNum []planner.RuleID
+	feeds   map[string]*feed
+	sources map[*mqttconn.Conn]*mqtt.Source
+	feedSeq atomic.Uint64
+	confs   map[confName]map[string]any
+	changed []*stream // builders that the executor has to pull
+	edits   []edit    // actions that the executor has to pull
+	started time.Time
+	panics  atomic.Uint64
+	epochs  atomic.Uint64 // programs that the executor took
+	gone    ingest.Stats  // of feeds that are no more
+}
+
+// Open opens the store, reads the definitions and starts everything that they
+// say. The caller calls Close.
+func Open(o Options) (*Engine, error) {
+	o.EnsureDefaults()
+	st, err := store.Open(o.Store)
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{
+		opt: o, log: o.Logger, store: st, catalog: st.Catalog(), bus: membus.New(), pool: new(mqttconn.Pool),
+		inbox: ingest.NewInbox(), calls: make(chan func()), nudge: make(chan struct{}, 1), room: make(chan struct{}, 1),
+		streams: map[string]*stream{}, rules: map[string]*rule{}, byNum: make([]*rule, 1), byID: make([]*stream, 0),
+		feeds: map[string]*feed{}, sources: map[*mqttconn.Conn]*mqtt.Source{}, confs: map[confName]map[string]any{}, started: time.Now(),
+	}
+	e.ctx, e.cancel = context.WithCancel(context.Background())
+	so := o.Sinks
+	so.Logger = o.Logger
+	so.OnRoom = func() { signal(e.room) }
+	e.queues = sinks.NewQueues(so, st, &e.counters)
+	e.registry = e.sinkTypes()
+	e.out = newOutput(e)
+	e.x = exec.New(exec.Env{Location: o.Location, Faults: e.out.wantsFaults}, e.out)
+	if err := e.load(); err != nil {
+		e.cancel()
+		e.queues.Close(e.ctx)
+		return nil, errors.Join(err, st.Close())
+	}
+	e.wg.Go(e.loop)
+	e.startLoaded()
+	return e, nil
+}
+
+// Close stops the sources, lets the executor finish what they delivered, hands
+// the outputs over and closes the store. Sinks have until ctx is done to take
+// what waits; the rest is kept in the store.
+func (e *Engine) Close(ctx context.Context) error {
+	e.mu.Lock()
+	for _, s := range e.streams {
+		e.deactivate(s)
+	}
+	e.mu.Unlock()
+	e.call(func() { e.drain() })
+	e.cancel()
+	e.wg.Wait()
+	e.queues.Close(ctx)
+	for _, c := range e.pool.Conns() {
+		c.Close()
+	}
+	return e.store.Close()
+}
+
+// call runs f on the executor goroutine and waits for it.
+func (e *Engine) call(f func()) {
+	done := make(chan struct{})
+	select {
+	case e.calls <- func() { defer close(done); f() }:
+		<-done
+	case <-e.ctx.Done():
+	}
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// Source resolves a name for the binder. The caller holds e.mu.
+func (e *Engine) Source(name string) (*planner.Source, bool) {
+	s := e.streams[name]
+	if s == nil {
+		return nil, false
+	}
+	return &planner.Source{
+		Name: name, Table: s.def.Table, Lookup: s.def.Options.Kind == "lookup",
+		Fields: s.def.Fields, Timestamp: s.def.Options.Timestamp,
+	}, true
+}
+
+func (e *Engine) env() planner.Env {
+	return planner.Env{Funcs: fn.Set{}, Catalog: e, Fold: exec.Fold}
+}
+
+// load reads the definitions from the store. A definition that cannot be read
+// is logged and left; it must not keep the others from running.
+func (e *Engine) load() error {
+	for _, kind := range []string{kindStream, kindTable} {
+		err := e.catalog.Each(kind, func(id string, data []byte) error {
+			if err := e.defineStored(string(data)); err != nil {
+				e.log.Error("stored definition is refused", "kind", kind, "name", id, "err", err)
+			}
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("read definitions: %w", err)
+		}
+	}
+	if err := e.loadConfs(); err != nil {
+		return fmt.Errorf("read settings: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,336 @@
+package engine
+
+import (
+	"github.com/weir-engine/weir/ingest"
+	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/sinks"
+	"github.com/weir-engine/weir/sinks/encode"
+	"github.com/weir-engine/weir/vec"
+)
+
+// action is one sink of a rule, ready to use.
+type action struct {
+	to    *outlet
+	route *sinks.Route
+	enc   *encode.Encoder
+	place *encode.Template // topic, URL or path that differs per message; nil: the route's
+	batch *batched         // batchSize or lingerInterval; nil: none
+}
+
+// outlet is a queue as the executor sees it: what this batch puts there, and
+// which feeds stop when it is full.
+type outlet struct {
+	queue  *sinks.Queue
+	msgs   []sinks.Message
+	feeds  map[*feed]int // feeds whose rules send here, with their number
+	paused bool
+}
+
+// batched is the state of an action that collects messages.
+type batched struct {
+	encode.Batcher
+	rule  planner.RuleID
+	a     *action
+	place string
+}
+
+// output takes what rules send, encodes it and puts it into queues. It belongs
+// to the executor goroutine.
+type output struct {
+	e       *Engine
+	actions [][]action // by rule
+	faults  []bool     // by rule
+	feeds   map[*ingest.Feed]*feed
+
+	outlets map[*sinks.Queue]*outlet // guarded by Engine.mu, with feeds and paused
+	used    []*outlet
+	buf     []byte
+	queued  int
+	memo    [4]encoded
+	next    int
+	waiting []*batched // with something in them
+	errs    uint64
+}
+
+// encoded remembers the last encodings: a row that several rules send alike is
+// encoded once.
+type encoded struct {
+	enc     *encode.Encoder
+	p       *vec.Projection
+	row     int
+	payload []byte
+	sent    bool
+	err     error
+}
+
+// maxQueued is the number of messages at which a batch's outputs are handed
+// over before it ends, maxBuf the bytes.
+const (
+	maxQueued = 8192
+	maxBuf    = 1 << 20
+)
+
+func newOutput(e *Engine) *output {
+	return &output{e: e, feeds: map[*ingest.Feed]*feed{}, outlets: map[*sinks.Queue]*outlet{}}
+}
+
+// set takes over the actions of a rule.
+func (o *output) set(ed edit) {
+	for int(ed.rule) >= len(o.actions) {
+		o.actions = append(o.actions, nil)
+		o.faults = append(o.faults, false)
+	}
+	for i := range o.actions[ed.rule] {
+		if b := o.actions[ed.rule][i].batch; b != nil && ed.actions == nil {
+			o.send(b)
+		}
+	}
+	o.actions[ed.rule] = ed.actions
+	o.faults[ed.rule] = ed.faults
+}
+
+func (o *output) wantsFaults(r planner.RuleID) bool { return int(r) < len(o.faults) && o.faults[r] }
+
+// begin starts the outputs of a batch.
+func (o *output) begin() { o.Begin() }
+
+// Begin says that projections before it are no more: what was encoded of them
+// must not be taken for what comes.
+func (o *output) Begin() { o.memo = [4]encoded{} }
+
+// Send sends one row as a message of its own.
+func (o *output) Send(rule planner.RuleID, p *vec.Projection, row int) {
+	for i := range o.actions[rule] {
+		a := &o.actions[rule][i]
+		m := o.encode(a.enc, p, row)
+		if m.err != nil || !m.sent {
+			o.failed(rule, m.err)
+			continue
+		}
+		place := ""
+		if a.place != nil {
+			var err error
+			if a.enc.Single() {
+				place, err = a.place.EvalRow(p, row)
+			} else {
+				place, err = a.place.Eval(p, []int32{int32(row)})
+			}
+			if err != nil {
+				o.failed(rule, err)
+				continue
+			}
+		}
+		o.put(rule, a, m.payload, place)
+	}
+}
+
+// encode returns one row as a message, encoded at most once.
+func (o *output) encode(enc *encode.Encoder, p *vec.Projection, row int) *encoded {
+	for i := range o.memo {
+		if m := &o.memo[i]; m.enc == enc && m.p == p && m.row == row {
+			return m
+		}
+	}
+	m := &o.memo[o.next&3]
+	o.next++
+	m.enc, m.p, m.row = enc, p, row
+	n := len(o.buf)
+	o.buf, m.sent, m.err = enc.AppendMessage(o.buf, p, row)
+	m.payload = o.buf[n:len(o.buf):len(o.buf)]
+	return m
+}
+
+// SendRows sends the rows of a window as one message, or one each.
+func (o *output) SendRows(rule planner.RuleID, p *vec.Projection, rows []int32) {
+	for i := range o.actions[rule] {
+		a := &o.actions[rule][i]
+		if a.enc.Single() {
+			for _, r := range rows {
+				o.sendOne(rule, a, p, r)
+			}
+			continue
+		}
+		n := len(o.buf)
+		var sent bool
+		var err error
+		o.buf, sent, err = a.enc.AppendRows(o.buf, p, rows)
+		if err != nil || !sent {
+			o.failed(rule, err)
+			continue
+		}
+		place := ""
+		if a.place != nil {
+			if place, err = a.place.Eval(p, rows); err != nil {
+				o.failed(rule, err)
+				continue
+			}
+		}
+		o.put(rule, a, o.buf[n:len(o.buf):len(o.buf)], place)
+	}
+}
+
+func (o *output) sendOne(rule planner.RuleID, a *action, p *vec.Projection, row int32) {
+	n := len(o.buf)
+	var sent bool
+	var err error
+	o.buf, sent, err = a.enc.AppendMessage(o.buf, p, int(row))
+	if err != nil || !sent {
+		o.failed(rule, err)
+		return
+	}
+	place := ""
+	if a.place != nil {
+		if place, err = a.place.EvalRow(p, int(row)); err != nil {
+			o.failed(rule, err)
+			return
+		}
+	}
+	o.put(rule, a, o.buf[n:len(o.buf):len(o.buf)], place)
+}
+
+// put adds a message to the outputs of the batch.
+func (o *output) put(rule planner.RuleID, a *action, payload []byte, place string) {
+	if b := a.batch; b != nil {
+		if b.Len() == 0 {
+			o.waiting = append(o.waiting, b)
+		}
+		b.place = place
+		if b.Add(a.enc, payload, o.e.x.Now()) {
+			o.send(b)
+		}
+		return
+	}
+	o.enqueue(a.to, sinks.Message{Route: a.route, Target: place, Payload: payload, Rule: uint32(rule)})
+}
+
+func (o *output) enqueue(to *outlet, m sinks.Message) {
+	if len(to.msgs) == 0 {
+		o.used = append(o.used, to)
+	}
+	to.msgs = append(to.msgs, m)
+	if o.queued++; o.queued >= maxQueued || len(o.buf) >= maxBuf {
+		o.flush()
+	}
+}
+
+// send ends a collected batch.
+func (o *output) send(b *batched) {
+	n := len(o.buf)
+	var sent bool
+	var err error
+	o.buf, sent, err = b.Flush(b.a.enc, o.buf)
+	for i, w := range o.waiting {
+		if w == b {
+			o.waiting = append(o.waiting[:i], o.waiting[i+1:]...)
+			break
+		}
+	}
+	if err != nil || !sent {
+		o.failed(b.rule, err)
+		return
+	}
+	o.enqueue(b.a.to, sinks.Message{Route: b.a.route, Target: b.place, Payload: o.buf[n:len(o.buf):len(o.buf)], Rule: uint32(b.rule)})
+}
+
+// linger sends the collected batches whose time has come.
+func (o *output) linger(now int64) {
+	for i := 0; i < len(o.waiting); {
+		if d, ok := o.waiting[i].Deadline(); ok && d <= now {
+			o.send(o.waiting[i])
+			continue
+		}
+		i++
+	}
+}
+
+func (o *output) deadline() int64 {
+	var d int64
+	for _, b := range o.waiting {
+		if t, ok := b.Deadline(); ok && (d == 0 || t < d) {
+			d = t
+		}
+	}
+	return d
+}
+
+// finish sends everything that is still collected.
+func (o *output) finish() {
+	for len(o.waiting) > 0 {
+		o.send(o.waiting[0])
+	}
+	o.flush()
+}
+
+// failed counts a message that could not be made. A nil err says that it was not
+// to be sent.
+func (o *output) failed(rule planner.RuleID, err error) {
+	if err != nil {
+		o.e.x.Failed(rule, err.Error())
+	}
+}
+
+// Fault sends the text of a fault to the sinks of a rule that asked for it.
+func (o *output) Fault(rule planner.RuleID, text string) {
+	for i := range o.actions[rule] {
+		a := &o.actions[rule][i]
+		if a.to != nil {
+			o.enqueue(a.to, sinks.Message{Route: a.route, Payload: []byte(text), Rule: uint32(rule)})
+		}
+	}
+}
+
+// flush hands the outputs over to the queues and pauses the feeds of those that
+// are full.
+func (o *output) flush() {
+	for _, to := range o.used {
+		to.queue.Put(to.msgs)
+		clear(to.msgs)
+		to.msgs = to.msgs[:0]
+		if to.queue.Full() {
+			o.hold(to)
+		}
+	}
+	o.used = o.used[:0]
+	o.queued = 0
+	if cap(o.buf) > 2*maxBuf {
+		o.buf = nil
+	}
+	o.buf = o.buf[:0]
+	o.Begin()
+}
+
+// hold pauses the feeds of a queue that is full.
+func (o *output) hold(to *outlet) {
+	o.e.mu.Lock()
+	defer o.e.mu.Unlock()
+	if to.paused {
+		return
+	}
+	to.paused = true
+	for f := range to.feeds {
+		f.pause(1)
+	}
+}
+
+// resume lets the feeds of queues go on that have room again.
+func (o *output) resume() {
+	o.e.mu.Lock()
+	defer o.e.mu.Unlock()
+	for _, to := range o.outlets {
+		if to.paused && !to.queue.Full() {
+			to.paused = false
+			for f := range to.feeds {
+				f.pause(-1)
+			}
+		}
+	}
+}
+
+// drop forgets the outputs of a batch that failed.
+func (o *output) drop() {
+	for _, to := range o.used {
+		to.msgs = to.msgs[:0]
+	}
+	o.used, o.buf, o.queued = o.used[:0], o.buf[:0], 0
+	o.Begin()
+}

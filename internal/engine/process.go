@@ -1,0 +1,120 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/weir-engine/weir/exec/fn"
+	"github.com/weir-engine/weir/internal/api"
+	"github.com/weir-engine/weir/internal/mqttconn"
+	"github.com/weir-engine/weir/planner"
+)
+
+// Healthy returns nil while the process does its work.
+func (e *Engine) Healthy() error {
+	if err := e.ctx.Err(); err != nil {
+		return fmt.Errorf("engine is closed")
+	}
+	return e.store.Health()
+}
+
+// Configure changes settings of the running process.
+func (e *Engine) Configure(settings map[string]any) error {
+	level, set := slog.LevelInfo, false
+	for k, v := range settings {
+		switch k {
+		case "logLevel":
+			s, ok := v.(string)
+			if !ok || level.UnmarshalText([]byte(s)) != nil {
+				return planner.Errorf(planner.CodeConfig, "logLevel %v: want debug, info, warn or error", v)
+			}
+			set = true
+		case "debug":
+			on, ok := v.(bool)
+			if !ok {
+				return planner.Errorf(planner.CodeConfig, "debug %v: want true or false", v)
+			}
+			if on {
+				level, set = slog.LevelDebug, true
+			}
+		case "timezone":
+			name, ok := v.(string)
+			if !ok {
+				return planner.Errorf(planner.CodeConfig, "timezone %v: want a name such as Europe/Berlin", v)
+			}
+			if _, err := time.LoadLocation(name); err != nil {
+				return planner.Errorf(planner.CodeConfig, "timezone %q: %w", name, err)
+			}
+			if name != e.opt.Location.String() {
+				return planner.Errorf(planner.CodeConfig, "timezone changes with a restart only")
+			}
+		case "consoleLog", "fileLog":
+			if _, ok := v.(bool); !ok {
+				return planner.Errorf(planner.CodeConfig, "%s %v: want true or false", k, v)
+			}
+		default:
+			return planner.Errorf(planner.CodeConfig, "setting %q cannot be changed while running", k)
+		}
+	}
+	if set && e.opt.SetLevel != nil {
+		e.opt.SetLevel(level)
+	}
+	return nil
+}
+
+// Stop asks for the end of the process.
+func (e *Engine) Stop() { e.opt.OnStop() }
+
+// Functions returns what SQL can call.
+func (e *Engine) Functions() []planner.FuncSig {
+	var out []planner.FuncSig
+	for _, f := range fn.All() {
+		out = append(out, f.FuncSig)
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].Name < out[j].Name })
+	return out
+}
+
+// SourceTypes returns what TYPE can name.
+func (e *Engine) SourceTypes() []string { return sourceTypes }
+
+// SinkTypes returns what an action can name.
+func (e *Engine) SinkTypes() []string {
+	var out []string
+	for t := range e.registry {
+		out = append(out, t)
+	}
+	sort.Strings(out)
+	return out
+}
+
+// LookupTypes returns what a lookup table can name.
+func (e *Engine) LookupTypes() []string { return nil }
+
+// PingConnection tries to reach a broker.
+func (e *Engine) PingConnection(ctx context.Context, kind api.ConfKind, typ string, props map[string]any) error {
+	if strings.ToLower(typ) != "mqtt" {
+		return e.checkConf(confName{string(kind), strings.ToLower(typ), "ping"}, props)
+	}
+	o, err := mqttconn.ParseProps(props)
+	if err != nil {
+		return err
+	}
+	conn, err := e.pool.Get(o)
+	if err != nil {
+		return err
+	}
+	defer e.pool.Put(conn)
+	conn.Start()
+	if err := conn.WaitConnected(ctx); err != nil {
+		if st := conn.State(); st.Err != nil {
+			return st.Err
+		}
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,385 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"sort"
+	"strings"
+
+	"github.com/weir-engine/weir/internal/api"
+	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/planner/sql"
+	"github.com/weir-engine/weir/vec"
+)
+
+// Kinds of definitions in the catalog.
+const (
+	kindStream = "stream"
+	kindTable  = "table"
+	kindRule   = "rule"
+	kindConf   = "conf"
+)
+
+// stream is a defined stream or table. Its source runs while rules use it.
+type stream struct {
+	name  string
+	num   uint32
+	def   *sql.Create
+	users int // rules that name it, running or not
+
+	builder *planner.Builder // of the running rules; nil: none
+	feed    *feed            // while it is active
+	source  running
+	cols    []string // keys of the columns that its program reads
+	dirty   bool     // in Engine.changed
+	pins    int      // reasons to stay connected without a rule
+	err     string   // why the source does not run
+}
+
+func kindOf(table bool) string {
+	if table {
+		return kindTable
+	}
+	return kindStream
+}
+
+func title(table bool) string {
+	if table {
+		return "Table"
+	}
+	return "Stream"
+}
+
+// ExecStatement runs a statement about streams and tables.
+func (e *Engine) ExecStatement(text string) (api.Statement, error) {
+	st, err := sql.Parse(text)
+	if err != nil {
+		return api.Statement{Verb: verbOf(text)}, planner.Errorf(planner.CodeParser, "Parse SQL %s error: %w.", text, err)
+	}
+	kind := func(table bool) api.StreamKind {
+		if table {
+			return api.Table
+		}
+		return api.Stream
+	}
+	switch s := st.(type) {
+	case *sql.Create:
+		out := api.Statement{Verb: api.VerbCreate, Kind: kind(s.Table), Name: s.Name}
+		return out, e.createStream(s)
+	case *sql.Show:
+		out := api.Statement{Verb: api.VerbShow, Kind: kind(s.Tables)}
+		for _, i := range e.StreamList(out.Kind) {
+			out.List = append(out.List, i.Name)
+		}
+		return out, nil
+	case *sql.Describe:
+		out := api.Statement{Verb: api.VerbDescribe, Kind: kind(s.Table), Name: s.Name}
+		out.Def, err = e.DescribeStream(out.Kind, s.Name)
+		return out, err
+	case *sql.Explain:
+		out := api.Statement{Verb: api.VerbExplain, Kind: kind(s.Table), Name: s.Name}
+		out.Def, err = e.DescribeStream(out.Kind, s.Name)
+		return out, err
+	case *sql.Drop:
+		out := api.Statement{Verb: api.VerbDrop, Kind: kind(s.Table), Name: s.Name}
+		return out, e.DropStream(out.Kind, s.Name)
+	}
+	return api.Statement{}, planner.Errorf(planner.CodeParser, "Invalid stream statement: %s", text)
+}
+
+// verbOf reads the verb of a text that does not parse.
+func verbOf(text string) api.Verb {
+	word, _, _ := strings.Cut(strings.TrimSpace(text), " ")
+	switch strings.ToUpper(word) {
+	case "CREATE":
+		return api.VerbCreate
+	case "SHOW":
+		return api.VerbShow
+	case "DESCRIBE":
+		return api.VerbDescribe
+	case "EXPLAIN":
+		return api.VerbExplain
+	case "DROP":
+		return api.VerbDrop
+	}
+	return api.VerbNone
+}
+
+// createStream defines what s says, durably.
+func (e *Engine) createStream(s *sql.Create) error {
+	if err := checkDefinition(s); err != nil {
+		return err
+	}
+	if e.known(s.Name) {
+		return fmt.Errorf("Item %s %w", s.Name, planner.ErrExists)
+	}
+	if !s.Options.Temp {
+		if err := e.catalog.Put(kindOf(s.Table), s.Name, []byte(s.Text)); err != nil {
+			return planner.Errorf(planner.CodeIO, "store %s: %w", s.Name, err)
+		}
+	}
+	return e.define(s)
+}
+
+func (e *Engine) known(name string) bool {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return e.streams[name] != nil
+}
+
+// defineStored enters a definition read from the store.
+func (e *Engine) defineStored(text string) error {
+	st, err := sql.Parse(text)
+	if err != nil {
+		return err
+	}
+	c, ok := st.(*sql.Create)
+	if !ok {
+		return errors.New("no CREATE statement")
+	}
+	return e.define(c)
+}
+
+func (e *Engine) define(c *sql.Create) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.streams[c.Name] != nil {
+		return fmt.Errorf("Item %s %w", c.Name, planner.ErrExists)
+	}
+	s := &stream{name: c.Name, def: c, num: uint32(len(e.byID))}
+	for i, o := range e.byID {
+		if o == nil {
+			s.num = uint32(i)
+			break
+		}
+	}
+	if int(s.num) == len(e.byID) {
+		e.byID = append(e.byID, nil)
+	}
+	e.byID[s.num] = s
+	e.streams[c.Name] = s
+	return nil
+}
+
+// checkDefinition refuses what can be seen to be wrong without data.
+func checkDefinition(c *sql.Create) error {
+	var errs []error
+	switch f := c.Options.Format; f {
+	case "", "json", "delimited", "binary", "urlencoded":
+	case "protobuf", "custom":
+		errs = append(errs, fmt.Errorf("format %s is not supported yet", f))
+	default:
+		errs = append(errs, fmt.Errorf("format %s is unknown: want json, delimited, binary or urlencoded", f))
+	}
+	if c.Options.Format == "binary" && !(len(c.Fields) == 0 || len(c.Fields) == 1 && c.Fields[0].Type.Kind == vec.Bytes) {
+		errs = append(errs, errors.New("format binary takes no fields or one of type BYTEA"))
+	}
+	if c.Table && c.Options.Format == "binary" {
+		errs = append(errs, errors.New("format binary is not for tables"))
+	}
+	if c.Table && c.Options.Kind == "lookup" && strings.EqualFold(c.Options.Type, "memory") && c.Options.Key == "" {
+		errs = append(errs, errors.New("option KEY is required for a memory lookup table"))
+	}
+	return errors.Join(errs...)
+}
+
+// ReplaceStream redefines a stream or table; its rules go on with it.
+func (e *Engine) ReplaceStream(kind api.StreamKind, name, text string) error {
+	st, err := sql.Parse(text)
+	c, ok := st.(*sql.Create)
+	switch {
+	case err != nil:
+		return planner.Errorf(planner.CodeParser, "Parse SQL %s error: %w.", text, err)
+	case !ok || c.Table != (kind == api.Table):
+		return planner.Errorf(planner.CodeParser, "want CREATE %s", strings.ToUpper(title(kind == api.Table)))
+	case c.Name != name:
+		return planner.Errorf(planner.CodeStream, "Replace %s fails: the sql statement must update the %s source", name, name)
+	}
+	if err := checkDefinition(c); err != nil {
+		return err
+	}
+	e.mu.RLock()
+	old := e.streams[name]
+	e.mu.RUnlock()
+	if old == nil {
+		return e.createStream(c)
+	}
+	if old.def.Table != c.Table {
+		return fmt.Errorf("Item %s %w", name, planner.ErrExists)
+	}
+	if old.def.Options.Version != "" || c.Options.Version != "" {
+		if c.Options.Version <= old.def.Options.Version {
+			return planner.Errorf(planner.CodeStream, "stream %s already exists with version (%s), new version (%s) is lower", name, old.def.Options.Version, c.Options.Version)
+		}
+	}
+	if !c.Options.Temp {
+		if err := e.catalog.Put(kindOf(c.Table), name, []byte(c.Text)); err != nil {
+			return planner.Errorf(planner.CodeIO, "store %s: %w", name, err)
+		}
+	}
+	e.mu.Lock()
+	old.def = c
+	e.mu.Unlock()
+	return e.restartUsers(name)
+}
+
+// restartUsers binds the running rules of a stream anew, after its definition
+// or the settings of its source changed.
+func (e *Engine) restartUsers(names ...string) error {
+	e.mu.RLock()
+	var ids []string
+	for id, r := range e.rules {
+		for _, n := range names {
+			if r.runs() && r.uses(n) {
+				ids = append(ids, id)
+			}
+		}
+	}
+	e.mu.RUnlock()
+	sort.Strings(ids)
+	for _, id := range ids {
+		e.stop(id, "")
+	}
+	for _, id := range ids {
+		e.startOrNote(id)
+	}
+	return nil
+}
+
+// DropStream removes a definition that no rule uses.
+func (e *Engine) DropStream(kind api.StreamKind, name string) error { return e.drop(kind, name, false) }
+
+// ForceDropStream removes a definition; rules that use it stop.
+func (e *Engine) ForceDropStream(kind api.StreamKind, name string) error {
+	return e.drop(kind, name, true)
+}
+
+func (e *Engine) drop(kind api.StreamKind, name string, force bool) error {
+	e.mu.Lock()
+	s := e.streams[name]
+	if s == nil || s.def.Table != (kind == api.Table) {
+		e.mu.Unlock()
+		return planner.ErrNotFound
+	}
+	if s.users > 0 && !force {
+		e.mu.Unlock()
+		return planner.ErrInUse
+	}
+	var ids []string
+	for id, r := range e.rules {
+		if r.runs() && r.uses(name) {
+			ids = append(ids, id)
+		}
+	}
+	e.mu.Unlock()
+	for _, id := range ids {
+		e.stop(id, fmt.Sprintf("%s %s was dropped", strings.ToLower(title(s.def.Table)), name))
+	}
+	if err := e.catalog.Delete(kindOf(s.def.Table), name); err != nil {
+		return planner.Errorf(planner.CodeIO, "delete %s: %w", name, err)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.deactivate(s)
+	delete(e.streams, name)
+	e.byID[s.num] = nil
+	s.builder = nil
+	e.touch(s)
+	return nil
+}
+
+// StreamList returns the definitions of a kind.
+func (e *Engine) StreamList(kind api.StreamKind) []api.StreamInfo {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	out := []api.StreamInfo{}
+	for _, s := range e.streams {
+		if s.def.Table != (kind == api.Table) {
+			continue
+		}
+		out = append(out, api.StreamInfo{
+			Name: s.name, Type: s.typ(), Format: or(s.def.Options.Format, "json"), Lookup: s.def.Options.Kind == "lookup",
+		})
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].Name < out[j].Name })
+	return out
+}
+
+func or(s, def string) string {
+	if s == "" {
+		return def
+	}
+	return s
+}
+
+// typ returns the source type.
+func (s *stream) typ() string {
+	if s.def.Table {
+		return strings.ToLower(or(s.def.Options.Type, "file"))
+	}
+	return strings.ToLower(or(s.def.Options.Type, "mqtt"))
+}
+
+// DescribeStream returns one definition.
+func (e *Engine) DescribeStream(kind api.StreamKind, name string) (api.StreamDef, error) {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	s := e.streams[name]
+	if s == nil || s.def.Table != (kind == api.Table) {
+		return api.StreamDef{}, planner.ErrNotFound
+	}
+	d := api.StreamDef{Kind: kind, Name: name, Options: options(&s.def.Options)}
+	for _, f := range s.def.Fields {
+		d.Fields = append(d.Fields, describe(f.Name, f.Type))
+	}
+	return d, nil
+}
+
+func describe(name string, t vec.Type) api.Field {
+	f := api.Field{Name: name, Type: t.Kind.String()}
+	switch {
+	case t.Array():
+		f.Type = "array"
+		el := describe("", *t.Elem)
+		f.Elem = &el
+	case t.Kind == vec.JSON:
+		f.Type = "struct"
+		for _, x := range t.Fields {
+			f.Fields = append(f.Fields, describe(x.Name, x.Type))
+		}
+	}
+	return f
+}
+
+// options lists the options that a definition gave.
+func options(o *sql.StreamOptions) []api.Option {
+	var out []api.Option
+	text := func(key, v string) {
+		if v != "" {
+			out = append(out, api.Option{Key: key, Value: v})
+		}
+	}
+	flag := func(key string, v bool) {
+		if v {
+			out = append(out, api.Option{Key: key, Value: true})
+		}
+	}
+	text("DATASOURCE", o.DataSource)
+	text("TYPE", o.Type)
+	text("FORMAT", o.Format)
+	text("CONF_KEY", o.ConfKey)
+	text("KEY", o.Key)
+	text("SCHEMAID", o.SchemaID)
+	flag("STRICT_VALIDATION", o.StrictValidation)
+	text("TIMESTAMP", o.Timestamp)
+	text("TIMESTAMP_FORMAT", o.TimestampFormat)
+	flag("SHARED", o.Shared)
+	text("KIND", o.Kind)
+	if o.RetainSize > 0 {
+		out = append(out, api.Option{Key: "RETAIN_SIZE", Value: int(o.RetainSize)})
+	}
+	text("DELIMITER", o.Delimiter)
+	text("VERSION", o.Version)
+	flag("TEMP", o.Temp)
+	return out
+}

@@ -1,0 +1,166 @@
+package engine
+
+import (
+	"encoding/json"
+	"sort"
+	"strings"
+
+	"github.com/weir-engine/weir/internal/api"
+	"github.com/weir-engine/weir/planner"
+)
+
+// Definitions returns everything that is defined.
+func (e *Engine) Definitions() (api.Definitions, error) {
+	d := newDefinitions()
+	e.mu.RLock()
+	for name, s := range e.streams {
+		if s.def.Table {
+			d.Tables[name] = s.def.Text
+		} else {
+			d.Streams[name] = s.def.Text
+		}
+	}
+	groups := map[string]map[string]map[string]any{}
+	for n, props := range e.confs {
+		k := n.kind + "/" + n.typ
+		if groups[k] == nil {
+			groups[k] = map[string]map[string]any{}
+		}
+		groups[k][n.key] = props
+	}
+	var ids []string
+	for id := range e.rules {
+		ids = append(ids, id)
+	}
+	e.mu.RUnlock()
+	for k, g := range groups {
+		text, err := json.Marshal(g)
+		if err != nil {
+			return d.Definitions, planner.Errorf(planner.CodeConfig, "settings %s: %w", k, err)
+		}
+		kind, typ, _ := strings.Cut(k, "/")
+		d.conf(kind)[typ] = string(text)
+	}
+	for _, id := range ids {
+		text, err := e.RuleText(id)
+		if err != nil {
+			continue // deleted meanwhile
+		}
+		d.Rules[id] = string(text)
+	}
+	return d.Definitions, nil
+}
+
+type definitions struct{ api.Definitions }
+
+func newDefinitions() definitions {
+	return definitions{api.Definitions{
+		Streams: map[string]string{}, Tables: map[string]string{}, Rules: map[string]string{},
+		SourceConfig: map[string]string{}, SinkConfig: map[string]string{}, ConnectionConfig: map[string]string{},
+	}}
+}
+
+func (d *definitions) conf(kind string) map[string]string {
+	switch kind {
+	case "sinks":
+		return d.SinkConfig
+	case "connections":
+		return d.ConnectionConfig
+	}
+	return d.SourceConfig
+}
+
+// ImportDefinitions creates or replaces what d holds.
+func (e *Engine) ImportDefinitions(d api.Definitions) api.Definitions {
+	bad := newDefinitions()
+	for kind, texts := range map[string]map[string]string{"sources": d.SourceConfig, "sinks": d.SinkConfig, "connections": d.ConnectionConfig} {
+		for typ, text := range texts {
+			if err := e.importConf(kind, typ, text); err != nil {
+				bad.conf(kind)[typ] = err.Error()
+			}
+		}
+	}
+	for _, name := range sorted(d.Streams) {
+		if err := e.ReplaceStream(api.Stream, name, d.Streams[name]); err != nil {
+			bad.Streams[name] = err.Error()
+		}
+	}
+	for _, name := range sorted(d.Tables) {
+		if err := e.ReplaceStream(api.Table, name, d.Tables[name]); err != nil {
+			bad.Tables[name] = err.Error()
+		}
+	}
+	e.importRules(d.Rules, &bad)
+	return bad.Definitions
+}
+
+func (e *Engine) importConf(kind, typ, text string) error {
+	var groups map[string]map[string]any
+	if err := json.Unmarshal([]byte(text), &groups); err != nil {
+		return planner.Errorf(planner.CodeConfig, "settings of %s: %w", typ, err)
+	}
+	for key, props := range groups {
+		if err := e.PutConfKey(api.ConfKind(kind), typ, key, props); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// importRules creates the rules that are new with one commit and replaces the
+// others. A rule that cannot run stays listed, with the reason.
+func (e *Engine) importRules(texts map[string]string, bad *definitions) {
+	var fresh []*planner.RuleDef
+	for _, id := range sorted(texts) {
+		def, err := planner.ParseRuleFor(id, []byte(texts[id]), e.opt.Rules)
+		if err != nil {
+			bad.Rules[id] = err.Error()
+			continue
+		}
+		e.mu.RLock()
+		known := e.rules[id] != nil
+		e.mu.RUnlock()
+		if !known {
+			fresh = append(fresh, def)
+		} else if err := e.ReplaceRule(def); err != nil {
+			bad.Rules[id] = err.Error()
+		}
+	}
+	for i, err := range e.CreateRules(fresh) {
+		if err != nil {
+			bad.Rules[fresh[i].ID] = err.Error()
+		}
+	}
+}
+
+// ReplaceDefinitions deletes everything and imports d.
+func (e *Engine) ReplaceDefinitions(d api.Definitions) api.Definitions {
+	e.mu.RLock()
+	var rules []string
+	for id := range e.rules {
+		rules = append(rules, id)
+	}
+	e.mu.RUnlock()
+	for _, id := range rules {
+		if err := e.DeleteRule(id); err != nil {
+			e.log.Warn("rule is not deleted before the import", "rule", id, "err", err)
+		}
+	}
+	for _, kind := range []api.StreamKind{api.Stream, api.Table} {
+		for _, s := range e.StreamList(kind) {
+			if err := e.drop(kind, s.Name, true); err != nil {
+				e.log.Warn("definition is not dropped before the import", "name", s.Name, "err", err)
+			}
+		}
+	}
+	return e.ImportDefinitions(d)
+}
+
+func sorted(m map[string]string) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	return keys
+}

@@ -1,0 +1,119 @@
+package planner
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+// Names returns the output columns of the query in the order of its SELECT list.
+func (q *Query) Names() []string {
+	b := q.Root
+	for b.Window != nil {
+		b = b.Window.Over
+	}
+	var out []string
+	for _, f := range b.Fields {
+		out = append(out, f.Name)
+	}
+	return out
+}
+
+// Explain describes a query as lines of {"op","info"}, the output first, each
+// line below what it feeds. b is the builder of the rules that run on the same
+// stream, or nil: the lines then say with how many rules each part is shared.
+func Explain(q *Query, b *Builder) string {
+	var out strings.Builder
+	line := 0
+	add := func(op, format string, args ...any) {
+		info, err := json.Marshal(fmt.Sprintf(format, args...))
+		if err != nil {
+			panic("bug: text that JSON cannot hold: " + err.Error())
+		}
+		fmt.Fprintf(&out, "%s{\"op\":\"%s_%d\",\"info\":%s}\n", strings.Repeat("\t", line), op, line, info)
+		line++
+	}
+	explain(q.Root, b, add)
+	add("DataSourcePlan", "StreamName: %s", strings.Join(q.Streams, ", "))
+	return out.String()
+}
+
+func explain(r *Bound, b *Builder, add func(op, format string, args ...any)) {
+	if w := r.Window; w != nil {
+		var over *Builder
+		shared := 0
+		if b != nil {
+			if wb := b.windows[w.text()]; wb != nil {
+				over, shared = wb.out, wb.out.Len()
+			}
+		}
+		explain(w.Over, over, add)
+		add("WindowPlan", "%s; shared with %d rules", w.text(), max(shared-1, 0))
+		return
+	}
+	var list []string
+	for _, f := range r.Fields {
+		list = append(list, f.Node.Text+" AS "+quoteName(f.Name))
+	}
+	if r.Star != nil {
+		list = append([]string{"*"}, list...)
+	}
+	add("ProjectPlan", "Fields:[ %s ]; shared with %d rules", strings.Join(list, ", "), b.sharing(projectionText(r)))
+	if len(r.Where) == 0 {
+		return
+	}
+	var conds []string
+	for _, n := range r.Where {
+		conds = append(conds, n.Text)
+	}
+	ac := plan(r.Where)
+	add("FilterPlan", "Condition:{ %s }; %s", strings.Join(conds, " AND "), b.access(ac.pivot))
+}
+
+// sharing tells how many other rules have a projection.
+func (b *Builder) sharing(text string) int {
+	if b == nil {
+		return 0
+	}
+	i, ok := b.projAt[text]
+	if !ok {
+		return 0
+	}
+	return max(int(b.projRefs[i])-1, 0)
+}
+
+// access describes the index that a condition is found by.
+func (b *Builder) access(a *atom) string {
+	if a == nil {
+		return "every row"
+	}
+	if b == nil {
+		return "not running"
+	}
+	id, ok := b.stepAt[a.node.Text]
+	if !ok {
+		return "not running"
+	}
+	switch {
+	case a.equality():
+		for _, x := range b.prog.Equals {
+			if x.Step == id {
+				return fmt.Sprintf("found by equality of %s: index of %d values, %d entries", a.node.Text, len(x.Texts)+len(x.Nums), len(x.TextEntries)+len(x.NumEntries))
+			}
+		}
+	case a.comparison():
+		rules, keys := 0, 0
+		for _, x := range b.prog.Ranks {
+			if x.Step == id && x.Op == a.op {
+				rules, keys = rules+len(x.Entries), keys+len(x.Keys)
+			}
+		}
+		return fmt.Sprintf("found by rank of %s %s: index of %d constants, %d rules", a.node.Text, a.op, keys, rules)
+	}
+	for _, x := range b.prog.Conds {
+		if x.Step == id {
+			return fmt.Sprintf("evaluated once for %d rules", len(x.Send)+len(x.Count))
+		}
+	}
+	return "not running"
+}
