@@ -199,15 +199,16 @@ func (l *lane) flushTail() {
 		data := l.writer.encode(c.msgs)
 		if err := l.outbox.Append(t, len(c.msgs), data); err != nil {
 			t.Discard()
-			l.q.diskFailed(err)
+			l.q.disk(err)
 			return
 		}
 		bytes += int64(len(data))
 	}
 	if err := t.Commit(store.Lazy); err != nil {
-		l.q.diskFailed(err)
+		l.q.disk(err)
 		return
 	}
+	l.q.disk(nil)
 	l.q.diskBytes.Add(bytes)
 	for _, c := range l.tail {
 		l.release(c)

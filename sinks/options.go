@@ -80,6 +80,9 @@ type Stats struct {
 	// LastError is the last failure's text, at LastErrorMs.
 	LastError   string
 	LastErrorMs int64
+	// DiskError is why messages that should go to disk stay in memory, "" if
+	// none do.
+	DiskError string
 	// LastDeliveredMs is when messages were last delivered.
 	LastDeliveredMs int64
 	// Connection is the state of the way out.

@@ -35,6 +35,7 @@ type Queue struct {
 	lastErr  string
 	lastErrs int // failures since the last success
 	errMs    int64
+	diskErr  string
 	waiters  []chan struct{} // closed when nothing is left
 	closed   bool
 }
@@ -253,7 +254,7 @@ func (q *Queue) Stats() Stats {
 	s.Bytes = q.memBytes.Load() + s.DiskBytes
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	s.LastError, s.LastErrorMs, s.Connection = q.lastErr, q.errMs, q.conn
+	s.LastError, s.LastErrorMs, s.DiskError, s.Connection = q.lastErr, q.errMs, q.diskErr, q.conn
 	if d := q.lanes[0].status.Load(); d != nil {
 		s.Connection = (*d).Status()
 	}
@@ -302,11 +303,19 @@ func (q *Queue) failed(err error, retries int) {
 	q.conn.State, q.conn.LastTryMs, q.conn.LastDisconnected = Disconnected, now, err.Error()
 }
 
-// diskFailed notes that the outbox did not take messages, which stay in memory.
-func (q *Queue) diskFailed(err error) {
+// disk notes whether the outbox took messages; with an error they stay in memory.
+func (q *Queue) disk(err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.lastErr, q.errMs = err.Error(), time.Now().UnixMilli()
+	switch {
+	case err == nil:
+		q.diskErr = ""
+	case q.diskErr == "":
+		q.o.Logger.Warn("sink backlog stays in memory", "destination", q.target.DestKey, "err", err)
+		fallthrough
+	default:
+		q.diskErr = err.Error()
+	}
 }
 
 func (q *Queue) trying() {

@@ -541,7 +541,7 @@ func TestDiskRefuses(t *testing.T) {
 	for ; !q.Full() && n < 1e6; n++ {
 		numbers(q, n, n+1, 300)
 	}
-	if s := q.Stats(); s.DiskBytes != 0 || !strings.Contains(s.LastError, "full") || n == 1e6 {
+	if s := q.Stats(); s.DiskBytes != 0 || !strings.Contains(s.DiskError, "full") || n == 1e6 {
 		t.Errorf("%d messages, %+v", n, s)
 	}
 	g.set(nil)

@@ -1,0 +1,201 @@
+package rest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/weir-engine/weir/sinks"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// server records requests and answers with the codes that it was given.
+type server struct {
+	*httptest.Server
+	mu    sync.Mutex
+	codes []int
+	got   []string
+}
+
+func newServer(t *testing.T, codes ...int) *server {
+	s := &server{codes: codes}
+	s.Server = httptest.NewServer(s)
+	t.Cleanup(s.Close)
+	return s
+}
+
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.got = append(s.got, fmt.Sprintf("%s %s %s|%s|%s", r.Method, r.URL, body, r.Header.Get("Content-Type"), r.Header.Get("X-Key")))
+	if len(s.codes) > 0 {
+		code := s.codes[0]
+		s.codes = s.codes[1:]
+		w.WriteHeader(code)
+		fmt.Fprintf(w, "because %d", code)
+	}
+}
+
+func mustOpen(t *testing.T, props map[string]any) (sinks.Target, sinks.Destination) {
+	t.Helper()
+	target, err := new(Factory).Open(props)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := target.Open(context.Background(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.Close() })
+	return target, d
+}
+
+func TestRequests(t *testing.T) {
+	s := newServer(t)
+	for _, c := range []struct {
+		props map[string]any
+		body  string
+		want  string
+	}{
+		{map[string]any{"method": "post"}, `[{"a":1}]`, `POST /x [{"a":1}]|application/json|`},
+		{map[string]any{"method": "PUT", "bodyType": "text", "headers": map[string]any{"X-Key": 5.0}}, `hi`, `PUT /x hi|text/plain|5`},
+		{map[string]any{}, `[{"a":1}]`, `GET /x ||`},
+		{map[string]any{"method": "post", "headers": `{"Content-Type":"my/type","X-Key":"k"}`}, `1`, `POST /x 1|my/type|k`},
+		{map[string]any{"method": "post", "bodyType": "form"}, `[{"b":"x y","a":1,"c":[2]}]`, `POST /x a=1&b=x+y&c=%5B2%5D|application/x-www-form-urlencoded|`},
+		{map[string]any{"method": "delete"}, ``, `DELETE /x |application/json|`},
+	} {
+		c.props["url"] = s.URL + "/x"
+		target, d := mustOpen(t, c.props)
+		n, err := d.Write(context.Background(), []sinks.Message{{Route: target.Route, Payload: []byte(c.body)}})
+		if n != 1 || err != nil {
+			t.Errorf("%v: got %d %v", c.props, n, err)
+		}
+		if got := s.got[len(s.got)-1]; got != c.want {
+			t.Errorf("%v: got %s, want %s", c.props, got, c.want)
+		}
+		route, err := target.Restore(target.Route.Spec)
+		if err != nil || route != target.Route {
+			t.Errorf("%v: restored another route, %v", c.props, err)
+		}
+	}
+}
+
+func TestAnswers(t *testing.T) {
+	for code, want := range map[int]string{
+		200: "", 204: "", 302: "retry", 400: "refused", 404: "refused", 408: "retry", 429: "retry", 500: "retry", 503: "retry",
+	} {
+		s := newServer(t, 200, code)
+		target, d := mustOpen(t, map[string]any{"url": s.URL + "/p?secret=1", "method": "post"})
+		m := sinks.Message{Route: target.Route, Payload: []byte("{}")}
+		n, err := d.Write(context.Background(), []sinks.Message{m, m, m})
+		got := ""
+		switch {
+		case errors.Is(err, sinks.ErrRefused):
+			got = "refused"
+		case err != nil:
+			got = "retry"
+		}
+		if got != want || (want != "" && n != 1) {
+			t.Errorf("%d: got %q after %d, want %q: %v", code, got, n, want, err)
+		}
+		if err != nil && strings.Contains(err.Error(), "secret") {
+			t.Errorf("%d: the error shows the query: %v", code, err)
+		}
+	}
+}
+
+func TestTimeoutAndDown(t *testing.T) {
+	stop := make(chan struct{})
+	slow := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-stop }))
+	target, d := mustOpen(t, map[string]any{"url": slow.URL, "timeout": 20})
+	m := []sinks.Message{{Route: target.Route}}
+	if _, err := d.Write(context.Background(), m); err == nil || errors.Is(err, sinks.ErrRefused) || !strings.Contains(err.Error(), "no answer within 20ms") {
+		t.Errorf("slow: got %v", err)
+	}
+	close(stop)
+	slow.Close()
+	if _, err := d.Write(context.Background(), m); err == nil || errors.Is(err, sinks.ErrRefused) {
+		t.Errorf("down: got %v", err)
+	}
+	m[0].Target = "no url"
+	if _, err := d.Write(context.Background(), m); !errors.Is(err, sinks.ErrRefused) {
+		t.Errorf("bad dynamic url: got %v, want refused", err)
+	}
+}
+
+// TestQueue sends through a queue to a server that fails at first.
+func TestQueue(t *testing.T) {
+	s := newServer(t, 503, 500, 200, 400, 200)
+	target, err := (&Factory{Lanes: 1}).Open(map[string]any{"url": s.URL + "/a", "method": "post"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := new(sinks.Counters)
+	q, err := sinks.NewQueue(target, sinks.Options{RetryMin: time.Millisecond, Logger: slog.New(slog.DiscardHandler)}, nil, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q.Close(context.Background())
+	for i := range 3 {
+		q.Put([]sinks.Message{{Route: target.Route, Payload: fmt.Append(nil, i), Rule: uint32(i)}})
+	}
+	if err := q.Drained(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	want := "[POST /a 0 POST /a 0 POST /a 0 POST /a 1 POST /a 2]"
+	if got := strings.ReplaceAll(fmt.Sprint(s.got), "|application/json|", ""); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if f, _ := c.LastFailure(1); c.Failed(1) != 1 || c.Delivered(2) != 1 || !strings.HasSuffix(f.Text, "400 Bad Request: because 400") {
+		t.Errorf("failed %d, %q", c.Failed(1), f.Text)
+	}
+}
+
+func TestProperties(t *testing.T) {
+	for want, props := range map[string]map[string]any{
+		"property url is required": {},
+		`property url: want http://server/path or https://server/path, got "ftp://x"`: {"url": "ftp://x"},
+		"format must be json if bodyType is json":                                     {"url": "http://x", "method": "post", "format": "delimited"},
+		"property bodyType: formdata is not supported yet":                            {"url": "http://x", "bodyType": "formdata"},
+		`property method: want GET, POST, PUT, PATCH, DELETE, HEAD, got "fetch"`:      {"url": "http://x", "method": "fetch"},
+		`property headers: templates are not supported yet, got "{{.a}}"`:             {"url": "http://x", "headers": map[string]any{"a": "{{.a}}"}},
+		"property rootCaPath: open /nowhere: no such file or directory":               {"url": "https://x", "rootCaPath": "/nowhere"},
+	} {
+		if _, err := new(Factory).Open(props); err == nil || err.Error() != want {
+			t.Errorf("%v: got %v, want %s", props, err, want)
+		}
+	}
+	f := new(Factory)
+	keys := map[string]string{}
+	for url, want := range map[string]string{
+		"http://a/x":            "rest http://a",
+		"http://a/{{.x}}?y=1":   "rest http://a",
+		"http://user:pw@a/":     "rest http://a",
+		"http://{{.host}}/x":    "rest any server",
+		"http://a{{.rest}}/x":   "rest any server",
+		"https://b:1/{{.x}}/{{": "rest https://b:1",
+	} {
+		target, err := f.Open(map[string]any{"url": url})
+		if err != nil || target.DestKey != want || (target.Dynamic != "") != strings.Contains(url, "{{") {
+			t.Errorf("%s: got %q %q %v, want %q", url, target.DestKey, target.Dynamic, err, want)
+		}
+		keys[url] = target.DestKey
+	}
+	a, _ := f.Open(map[string]any{"url": "https://a", "insecureSkipVerify": true})
+	b, _ := f.Open(map[string]any{"url": "https://a"})
+	if a.DestKey == b.DestKey {
+		t.Error("different TLS settings share a destination")
+	}
+}
