@@ -7,10 +7,14 @@ import (
 	"time"
 
 	"github.com/cockroachdb/datadriven"
+	"go.uber.org/goleak"
 
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/vec"
 )
+
+// TestMain holds that no codec leaves a goroutine behind.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // TestGolden runs the files of testdata, one for each group of functions.
 //
