@@ -9,6 +9,8 @@ const (
 	// keepBytes is the text buffer that is kept for the next batch: one that met a
 	// large payload is let go.
 	keepBytes = fullBytes + fullBytes/4
+	// keepString is the same for the strings of one column.
+	keepString = fullBytes / 4
 	// pooledBatches are kept for reuse by all feeds of an inbox. Three circulate
 	// per busy feed.
 	pooledBatches = 8
@@ -185,7 +187,9 @@ func (b *batch) takeBack() {
 	for k := n - 1; k >= 0; k-- {
 		c := &b.Cols[b.touched[k]]
 		clear(c.Vals)
-		b.spare = append(b.spare, *c)
+		if c.Dict == nil || cap(c.Dict.Data) <= keepString {
+			b.spare = append(b.spare, *c)
+		}
 		*c = vec.Column{Kind: vec.Null}
 	}
 	b.touched = b.touched[:0]

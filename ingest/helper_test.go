@@ -33,25 +33,43 @@ func typedPlan(schema []vec.Field, more ...vec.ColumnSpec) *vec.Plan {
 	return vec.NewPlan(1, append(cols, more...))
 }
 
-// push sends payloads as one read and returns what Take gives, printed.
+// push sends payloads as one read and returns what Take gives, printed. Another
+// goroutine pushes, as it blocks when there are many rows.
 func push(t testing.TB, in *Inbox, f *Feed, payloads ...string) []string {
 	t.Helper()
-	route := f.Route([]uint32{7})
-	f.Begin(1700000000000)
-	for _, p := range payloads {
-		if err := f.Push([]byte(p), route, nil, Ack{}); err != nil {
-			t.Fatal(err)
+	done := make(chan error, 1)
+	go func() {
+		route := f.Route([]uint32{7})
+		f.Begin(1700000000000)
+		defer f.End()
+		for _, p := range payloads {
+			if err := f.Push([]byte(p), route, nil, Ack{}); err != nil {
+				done <- err
+				return
+			}
+		}
+		done <- nil
+	}()
+	var rows []string
+	take := func() {
+		for g, b := in.Take(); b != nil; g, b = in.Take() {
+			rows = append(rows, printRows(t, b)...)
+			g.Done(b)
 		}
 	}
-	f.End()
-	var rows []string
 	for {
-		g, b := in.Take()
-		if b == nil {
+		select {
+		case <-in.Ready():
+			take()
+		case err := <-done:
+			if err != nil {
+				t.Error(err)
+			}
+			f.Begin(0) // waits for End
+			f.End()
+			take()
 			return rows
 		}
-		rows = append(rows, printRows(t, b)...)
-		g.Done(b)
 	}
 }
 

@@ -16,6 +16,8 @@ const (
 	// relearned bounds how often the spelling of one key (white space around it)
 	// is learned again, since learning allocates.
 	relearned = 16
+	// keepScratch is the scratch memory that a decoder keeps between rows.
+	keepScratch = 64 << 10
 )
 
 // Object is the decoder of JSON objects: one strict pass that reads the wanted
@@ -165,6 +167,9 @@ func (d *Object) Decode(w *Writer, pos int, m *Meta) (int, error) {
 	}
 	if len(d.metas) > 0 {
 		setMeta(w, d.metas, m)
+	}
+	if cap(d.buf)+cap(d.out) > keepScratch {
+		d.buf, d.out = nil, nil
 	}
 	return end, nil
 }

@@ -29,11 +29,15 @@ func (s *scan) number(i int) (n number) {
 	first := i
 	m, i := readDigits(src, i, 0)
 	count := i - first
-	if count == 0 || count > 1 && src[first] == '0' {
+	if count == 0 {
 		n.end = s.fail(i, "number")
 		return n
 	}
 	n.whole = true
+	if count > 1 && src[first] == '0' { // ends here, and what follows is no comma
+		n.end, n.exact = first+1, true
+		return n
+	}
 	if i < len(src) && src[i] == '.' {
 		n.whole = false
 		point := i + 1
