@@ -193,6 +193,12 @@ func (l *lane) flushTail() {
 	if len(l.tail) == 0 {
 		return
 	}
+	if len(l.tail) > 1 { // refused before: not encoded again in vain
+		if err := l.q.st.Health(); err != nil {
+			l.q.disk(err)
+			return
+		}
+	}
 	t := l.q.st.Begin()
 	var bytes int64
 	for _, c := range l.tail {
