@@ -198,7 +198,7 @@ func (b *binder) selectList() *Bound {
 		}
 		_, ident := f.Expr.(*sql.Ident)
 		if n != nil && !f.Invisible {
-			add(f.At, name, n, ident && n.Op == OpColumn)
+			add(f.At, name, n, ident && f.Alias == "" && n.Op == OpColumn)
 		}
 	}
 	if b.set.SendMeta {

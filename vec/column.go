@@ -232,10 +232,10 @@ func (c *Column) variant() {
 // Value returns row's value; it borrows c's memory. A fault reads as null.
 func (c *Column) Value(row int) Value {
 	if !c.Valid.Has(row) {
-		if c.Present != nil && !c.Present.Has(row) {
-			return Value{}
+		if c.Present.Has(row) {
+			return NullValue
 		}
-		return NullValue
+		return Value{}
 	}
 	switch c.Kind {
 	case Bool:
