@@ -13,8 +13,10 @@ const (
 	maxChunk = 256 << 10
 	// messageCost is what a waiting message counts beside its payload.
 	messageCost = 64
-	// messageShare is how many bytes of a chunk are expected for a message.
-	messageShare = 128
+	// A chunk's places for messages and its bytes grow on their own: many rules
+	// may share one payload, and one message may be large.
+	minPlaces = 64
+	maxPlaces = 4096
 )
 
 // chunk is a run of messages whose payloads lie in one buffer. It grows at its end
@@ -29,11 +31,8 @@ type chunk struct {
 	block store.Block
 }
 
-func newChunk(size int) *chunk {
-	return &chunk{
-		msgs: make([]Message, 0, max(1, min(size, maxChunk)/messageShare)),
-		buf:  make([]byte, 0, size),
-	}
+func newChunk(places, size int) *chunk {
+	return &chunk{msgs: make([]Message, 0, places), buf: make([]byte, 0, size)}
 }
 
 func (c *chunk) reset() {

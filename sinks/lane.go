@@ -31,7 +31,8 @@ type lane struct {
 	tail     []*chunk // more than one only while the disk refuses
 	memBytes int64    // of mem, tail and the worker's chunk
 	free     []*chunk
-	size     int // of new chunks
+	size     int // of new chunks, in bytes
+	places   int // of new chunks, in messages
 	small    int // chunks taken nearly empty since the last that was not
 	idle     bool
 	closing  bool
@@ -46,7 +47,7 @@ type lane struct {
 }
 
 func newLane(q *Queue, n int, outbox *store.Outbox) *lane {
-	l := &lane{q: q, n: n, outbox: outbox, size: minChunk, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	l := &lane{q: q, n: n, outbox: outbox, size: minChunk, places: minPlaces, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	if outbox != nil {
 		messages, bytes := outbox.Backlog()
@@ -113,21 +114,17 @@ func (l *lane) openChunk(n int) *chunk {
 	if !l.spilling && l.outbox != nil && l.memBytes >= l.q.o.MemoryBytes {
 		l.spilling = true
 	}
-	if l.opened() != nil { // one was filled before the worker came
+	if c := l.opened(); c != nil { // one was filled before the worker came
+		l.grow(c)
 		if l.spilling {
 			l.flushTail()
 		}
-		if l.size < maxChunk {
-			l.size *= 2
-			l.free = nil
-		}
-		l.small = 0
 	}
 	var c *chunk
 	if k := len(l.free); k > 0 && n <= l.size {
 		c, l.free = l.free[k-1], l.free[:k-1]
 	} else {
-		c = newChunk(max(l.size, n))
+		c = newChunk(l.places, max(l.size, n))
 	}
 	if l.spilling {
 		l.tail = append(l.tail, c)
@@ -187,6 +184,23 @@ func (l *lane) close() {
 	l.wakeUp()
 }
 
+// grow makes new chunks larger in what full had too little of.
+func (l *lane) grow(full *chunk) {
+	l.small = 0
+	switch {
+	case len(full.msgs) == cap(full.msgs):
+		if l.places == maxPlaces {
+			return
+		}
+		l.places *= 2
+	case l.size == maxChunk:
+		return
+	default:
+		l.size *= 2
+	}
+	l.free = nil
+}
+
 // flushTail writes tail to the outbox. What the disk refuses stays in memory, and
 // the queue is full soon.
 func (l *lane) flushTail() {
@@ -226,7 +240,7 @@ func (l *lane) flushTail() {
 func (l *lane) release(c *chunk) {
 	l.memBytes -= c.bytes
 	l.q.memBytes.Add(-c.bytes)
-	if cap(c.buf) == l.size && len(l.free) < 4 {
+	if cap(c.buf) == l.size && cap(c.msgs) == l.places && len(l.free) < 4 {
 		c.reset()
 		l.free = append(l.free, c)
 	}
@@ -360,13 +374,13 @@ func (l *lane) take() (*chunk, error) {
 
 // shrink makes new chunks smaller after many that were taken nearly empty.
 func (l *lane) shrink(c *chunk) {
-	if len(l.mem) > 0 || len(c.buf) > l.size/8 || len(c.msgs) > cap(c.msgs)/8 || l.size == minChunk {
+	if len(l.mem) > 0 || len(c.buf) > l.size/8 || len(c.msgs) > l.places/8 {
 		l.small = 0
 		return
 	}
-	if l.small++; l.small > 256 {
+	if l.small++; l.small > 256 && (l.size > minChunk || l.places > minPlaces) {
 		l.small = 0
-		l.size /= 2
+		l.size, l.places = max(l.size/2, minChunk), max(l.places/2, minPlaces)
 		l.free = nil
 	}
 }

@@ -13,7 +13,7 @@ type Options struct {
 	// Default 4 MiB. Without a store it is not used.
 	MemoryBytes int64
 	// MaxBytes is the bound of the whole backlog, in memory and on disk. Default
-	// 256 MiB, or 32 MiB when nothing may go to disk. At the bound the queue is
+	// 256 MiB, or 8 MiB when nothing may go to disk. At the bound the queue is
 	// Full: whoever feeds it must pause until OnRoom, or, with DropOldest, the
 	// oldest messages go, counted.
 	MaxBytes int64
@@ -38,7 +38,7 @@ func (o *Options) EnsureDefaults(disk bool) {
 	if o.MaxBytes == 0 {
 		o.MaxBytes = 256 << 20
 		if !disk {
-			o.MaxBytes = 32 << 20
+			o.MaxBytes = 8 << 20
 		}
 	}
 	if o.RetryMin == 0 {

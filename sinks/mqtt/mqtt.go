@@ -10,6 +10,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
+	"sync"
 
 	"github.com/weir-engine/weir/internal/mqttconn"
 	"github.com/weir-engine/weir/sinks"
@@ -28,6 +30,10 @@ type Publisher interface {
 type Factory struct {
 	pool   *mqttconn.Pool
 	routes sinks.Routes
+
+	mu   sync.Mutex
+	last mqttconn.Options // of the last Open, and its destKey: most are the same
+	key  string
 }
 
 // New makes the sink type on the connections of pool.
@@ -74,7 +80,7 @@ func (f *Factory) Open(props map[string]any) (sinks.Target, error) {
 		return sinks.Target{}, err
 	}
 	t := sinks.Target{
-		DestKey: destKey(conn), Route: f.route(string(spec), o), Restore: f.restore,
+		DestKey: f.destKey(conn), Route: f.route(string(spec), o), Restore: f.restore,
 		Open: func(context.Context, int) (sinks.Destination, error) { return f.connect(conn) },
 	}
 	if dynamic {
@@ -84,9 +90,14 @@ func (f *Factory) Open(props map[string]any) (sinks.Target, error) {
 }
 
 // destKey names the server, and the other settings by a hash: they hold secrets.
-func destKey(o mqttconn.Options) string {
-	sum := sha256.Sum256([]byte(o.Key()))
-	return fmt.Sprintf("mqtt %s %s", o.Servers[0], hex.EncodeToString(sum[:6]))
+func (f *Factory) destKey(o mqttconn.Options) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.key == "" || !reflect.DeepEqual(o, f.last) {
+		sum := sha256.Sum256([]byte(o.Key()))
+		f.last, f.key = o, fmt.Sprintf("mqtt %s %s", o.Servers[0], hex.EncodeToString(sum[:6]))
+	}
+	return f.key
 }
 
 func (f *Factory) route(spec string, o options) *sinks.Route {
