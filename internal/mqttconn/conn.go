@@ -1,8 +1,8 @@
 // Package mqttconn is the MQTT connection that sources and sinks share, and the
 // only home of the MQTT client library.
 //
-// The library opens the session: CONNECT, its answer, and messages of QoS 2 in
-// both directions. It is given a net.Conn of our own, the tap, which reads the
+// The library opens the session, CONNECT and its answer, and receives messages of
+// QoS 2. It is given a net.Conn of our own, the tap, which reads the
 // socket in large blocks and takes PUBLISH packets of QoS 0 and 1 straight off
 // them: one goroutine reads, slices, looks up topics and calls the handler, and
 // nothing is passed from one goroutine to another on the way. Subscriptions,
@@ -10,9 +10,11 @@
 // writes in bulk beside the library.
 //
 // Reconnecting is ours too, since the library can neither be interrupted while
-// it waits nor go on while a handler blocks. Subscriptions are ours because the
-// library counts packet identifiers from 1 as brokers do, and there are brokers
-// that refuse a SUBSCRIBE with the identifier of a delivery that is under way.
+// it waits nor go on while a handler blocks. Subscriptions and outgoing QoS 2 are
+// ours because the library counts packet identifiers from 1 as brokers do, and
+// there are brokers that refuse a SUBSCRIBE with the identifier of a delivery
+// that is under way; and because its Publish waits for half a minute when the
+// connection breaks.
 //
 // Invariants: messages are handed to the handler in order of receipt, one call
 // at a time, across connections; a handler that blocks stops the reading of the

@@ -269,8 +269,8 @@ func (f *fake) until(ok func() bool) {
 	}
 }
 
-// got is a message with memory of its own.
-type got struct {
+// received is a message with memory of its own.
+type received struct {
 	topic, payload string
 	subs           []SubID
 	qos            byte
@@ -286,7 +286,7 @@ type inbox struct {
 
 	mu   sync.Mutex
 	cond *sync.Cond
-	list []got
+	list []received
 }
 
 func newInbox(c *Conn) *inbox {
@@ -303,7 +303,7 @@ func (in *inbox) Messages(_ int64, msgs []Message) {
 	in.mu.Lock()
 	var tokens []uint64
 	for _, m := range msgs {
-		in.list = append(in.list, got{
+		in.list = append(in.list, received{
 			m.Topic.Name, string(m.Payload), slices.Clone(m.Topic.Subs), m.QoS, m.Retained, m.Dup, m.Token,
 		})
 		tokens = append(tokens, m.Token)
@@ -316,7 +316,7 @@ func (in *inbox) Messages(_ int64, msgs []Message) {
 }
 
 // take waits for n messages and returns and forgets them.
-func (in *inbox) take(n int) []got {
+func (in *inbox) take(n int) []received {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	for len(in.list) < n {

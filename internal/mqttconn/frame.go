@@ -108,6 +108,21 @@ func checkAnswer(first byte, body []byte) error {
 	return fmt.Errorf("malformed packet: first byte %#02x with a content of %d bytes", first, len(body))
 }
 
+// refusedBy says in words why a broker does not let us in.
+func refusedBy(code byte) error {
+	reasons := [...]string{
+		1: "protocol version is not supported",
+		2: "client identifier is not allowed",
+		3: "server is unavailable",
+		4: "bad user name or password",
+		5: "not authorized",
+	}
+	if int(code) < len(reasons) {
+		return fmt.Errorf("refused by the broker: %s", reasons[code])
+	}
+	return fmt.Errorf("refused by the broker: code %d", code)
+}
+
 func appendLen(b []byte, n int) []byte {
 	for n > 0x7f {
 		b = append(b, byte(n)|0x80)

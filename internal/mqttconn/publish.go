@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-
-	paho "github.com/eclipse/paho.mqtt.golang"
 )
 
 // ErrBadMessage marks a message that can never be sent (a topic with a wildcard,
@@ -15,9 +13,9 @@ var ErrBadMessage = errors.New("message cannot be sent")
 const (
 	// pubChunk is how many bytes of small messages are written at once.
 	pubChunk = 64 << 10
-	// window is how many messages of QoS 1 of one Publish are under way.
+	// window is how many messages of one Publish await their confirmation.
 	window = 4096
-	// maxFlying is how many are under way of all.
+	// maxFlying is how many await theirs of all.
 	maxFlying = 1<<15 - 2*window
 )
 
@@ -29,7 +27,8 @@ type OutMessage struct {
 	Retain  bool
 }
 
-// flight is a group of messages of QoS 1 on their way.
+// flight is a group of messages of which some, of QoS 1 and 2, await their
+// confirmation.
 type flight struct {
 	acked []bool
 	left  int
@@ -58,16 +57,7 @@ func (c *Conn) Publish(ctx context.Context, msgs []OutMessage) (done int, err er
 		if t == nil {
 			return done, c.notConnected()
 		}
-		part := msgs[done:]
-		if part[0].QoS == 2 {
-			n, err := t.publish2(ctx, part)
-			done += n
-			if err != nil {
-				return done, err
-			}
-			continue
-		}
-		n, err := t.publish(ctx, part)
+		n, err := t.publish(ctx, msgs[done:])
 		done += n
 		if err != nil {
 			return done, err
@@ -99,12 +89,12 @@ func checkMessage(m *OutMessage) error {
 	return nil
 }
 
-// publish sends messages of QoS 0 and 1, up to the first of QoS 2 or as many as
-// the window allows, and returns how many are surely sent.
+// publish sends as many messages as the window allows, and returns how many are
+// surely sent.
 func (t *tap) publish(ctx context.Context, msgs []OutMessage) (int, error) {
 	n, confirm := 0, 0
 	var bad error
-	for n < len(msgs) && msgs[n].QoS != 2 && confirm < window {
+	for n < len(msgs) && confirm < window {
 		// Messages of one batch mostly share their topics.
 		same := n > 0 && msgs[n].Topic == msgs[n-1].Topic && len(msgs[n].Payload) < pubChunk
 		if !same || msgs[n].QoS > 2 {
@@ -112,7 +102,9 @@ func (t *tap) publish(ctx context.Context, msgs []OutMessage) (int, error) {
 				break
 			}
 		}
-		confirm += int(msgs[n].QoS)
+		if msgs[n].QoS > 0 {
+			confirm++
+		}
 		n++
 	}
 	msgs = msgs[:n]
@@ -157,7 +149,7 @@ func (c *Conn) prefix(msgs []OutMessage, f *flight, written int) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i := range written {
-		if msgs[i].QoS == 1 && !f.acked[i] {
+		if msgs[i].QoS > 0 && !f.acked[i] {
 			return i
 		}
 	}
@@ -174,7 +166,7 @@ func (t *tap) writeAll(msgs []OutMessage, f *flight) (int, error) {
 	for i := range msgs {
 		var id uint16
 		var full error
-		if msgs[i].QoS == 1 {
+		if msgs[i].QoS > 0 {
 			id, full = t.launch(f, i)
 		}
 		if full == nil {
@@ -218,8 +210,8 @@ func (t *tap) launch(f *flight, i int) (uint16, error) {
 	return id, nil
 }
 
-// puback takes the broker's confirmation. The caller holds Conn.mu.
-func (t *tap) puback(id uint16) {
+// confirm takes the broker's PUBACK or PUBCOMP. The caller holds Conn.mu.
+func (t *tap) confirm(id uint16) {
 	p, ok := t.pubs[id]
 	if !ok {
 		return
@@ -229,41 +221,4 @@ func (t *tap) puback(id uint16) {
 	if p.f.left--; p.f.left == 0 {
 		close(p.f.done)
 	}
-}
-
-// publish2 sends the leading messages of QoS 2 through the library.
-func (t *tap) publish2(ctx context.Context, msgs []OutMessage) (int, error) {
-	t.c.mu.Lock()
-	client := t.client
-	t.c.mu.Unlock()
-	if client == nil {
-		return 0, ErrNotConnected // the handshake is not quite over
-	}
-	var tokens []paho.Token
-	var bad error
-	for i := range msgs {
-		if msgs[i].QoS != 2 || len(tokens) == window {
-			break
-		}
-		if bad = checkMessage(&msgs[i]); bad != nil {
-			break
-		}
-		tokens = append(tokens, client.Publish(msgs[i].Topic, 2, msgs[i].Retain, msgs[i].Payload))
-	}
-	for i, token := range tokens {
-		select {
-		case <-token.Done():
-			if err := token.Error(); err != nil {
-				return i, fmt.Errorf("%w: %w", ErrNotConnected, err)
-			}
-		case <-ctx.Done():
-			return i, ctx.Err()
-		case <-t.closed:
-			return i, fmt.Errorf("%w: %w", ErrNotConnected, t.err)
-		}
-	}
-	t.c.mu.Lock()
-	t.c.stats.MessagesOut += uint64(len(tokens))
-	t.c.mu.Unlock()
-	return len(tokens), bad
 }

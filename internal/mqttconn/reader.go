@@ -202,12 +202,15 @@ func (t *tap) packet(first byte, body, whole []byte, at int64) error {
 		if c.live == t {
 			return errors.New("malformed packet: second CONNACK")
 		}
-		if body[1] == 0 {
-			c.accepted(t, body[0]&1 != 0)
-		}
 		t.pass(whole)
-	case pktPuback:
-		t.puback(binary.BigEndian.Uint16(body))
+		if body[1] != 0 {
+			return refusedBy(body[1])
+		}
+		c.accepted(t, body[0]&1 != 0)
+	case pktPuback, pktPubcomp:
+		t.confirm(binary.BigEndian.Uint16(body))
+	case pktPubrec:
+		t.prompt = appendAck(t.prompt, pktPubrel, binary.BigEndian.Uint16(body))
 	case pktSuback:
 		return t.suback(binary.BigEndian.Uint16(body), body[2:], at)
 	case pktUnsuback: // nothing waits for it

@@ -60,8 +60,7 @@ func (c *Conn) session() (made bool, err error) {
 	o := c.library()
 	c.wg.Add(1)
 	o.SetConnectionLostHandler(func(paho.Client, error) { c.wg.Done() })
-	client := paho.NewClient(o)
-	token := client.Connect()
+	token := paho.NewClient(o).Connect()
 	<-token.Done()
 	if err := token.Error(); err != nil {
 		c.wg.Done()
@@ -77,7 +76,6 @@ func (c *Conn) session() (made bool, err error) {
 	}
 	c.mu.Lock()
 	t := c.opened
-	t.client = client
 	again := c.stats.Connects > 1
 	c.mu.Unlock()
 	if again {

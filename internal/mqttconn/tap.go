@@ -65,15 +65,13 @@ type tap struct {
 	waiting    atomic.Int64 // since when the reader waits for the broker, ms; 0: it does not
 
 	// Guarded by Conn.mu.
-	receipts  receipts
-	prompt    []byte         // acknowledgements out of order: of packets that were skipped
-	released  []paho.Message // QoS 2, to acknowledge
-	client    paho.Client    // once its handshake is over
-	lastID    uint16
-	libraryID uint16 // the packet identifier that the library used last
-	rounds    map[uint16][]*filter
-	roundMs   int64 // when the oldest of rounds was sent
-	pubs      map[uint16]flying
+	receipts receipts
+	prompt   []byte         // answers that wait for nobody
+	released []paho.Message // QoS 2, to acknowledge
+	lastID   uint16
+	rounds   map[uint16][]*filter
+	roundMs  int64 // when the oldest of rounds was sent
+	pubs     map[uint16]flying
 }
 
 func newTap(c *Conn, nc net.Conn, gen uint32) *tap {
@@ -166,14 +164,6 @@ func (t *tap) pass(packet []byte) {
 func (t *tap) Write(p []byte) (int, error) {
 	if len(p) == 0 || p[0] == pktPingreq {
 		return len(p), nil
-	}
-	if p[0]&0xf0 == pktPublish {
-		var pub publication
-		if body, size, err := head(p); err == nil && size == len(p) && readPublish(p[0], p[body:], &pub) == nil {
-			t.c.mu.Lock()
-			t.libraryID = pub.id
-			t.c.mu.Unlock()
-		}
 	}
 	if err := t.send(p); err != nil {
 		return 0, err

@@ -139,18 +139,15 @@ func (t *tap) suback(id uint16, codes []byte, at int64) error {
 	return nil
 }
 
-// packetID returns a packet identifier that nothing under way has. Ours are in
-// the upper half, since the library counts from 1; should it ever get there, in
-// the lower half. The caller holds Conn.mu, and bounds what is under way.
+// packetID returns a packet identifier that nothing of ours under way has. They
+// are in the upper half: brokers count from 1 for what they send, and there are
+// some that take an equal identifier of ours for theirs. The caller holds
+// Conn.mu, and bounds what is under way.
 func (t *tap) packetID() uint16 {
 	const half = 1 << 15
-	base := uint16(half)
-	if t.libraryID >= half {
-		base = 0
-	}
 	for range half {
-		t.lastID = t.lastID%(half-1) + 1
-		id := base + t.lastID
+		t.lastID = (t.lastID + 1) % half
+		id := half + t.lastID
 		if _, busy := t.pubs[id]; busy {
 			continue
 		}
