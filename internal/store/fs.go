@@ -2,6 +2,9 @@ package store
 
 import (
 	"errors"
+	"fmt"
+	"io"
+	"io/fs"
 	"log/slog"
 	"strings"
 	"sync"
@@ -32,8 +35,8 @@ type diskFS struct {
 	retry time.Duration
 }
 
-func newDiskFS(fs vfs.FS, log *slog.Logger) *diskFS {
-	return &diskFS{FS: fs, log: log, retry: 250 * time.Millisecond}
+func newDiskFS(base vfs.FS, log *slog.Logger) *diskFS {
+	return &diskFS{FS: base, log: log, retry: 250 * time.Millisecond}
 }
 
 // hard makes syncs of the log real until the returned function is called.
@@ -164,10 +167,17 @@ func (f *diskFile) Close() error {
 	return errors.Join(err, f.File.Close())
 }
 
-// isLocked tells the error of a directory that another process has locked.
-func isLocked(err error) bool {
-	return errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EACCES) ||
-		strings.Contains(err.Error(), "lock held by current process")
+// errLocked marks the error of a lock that somebody else holds.
+var errLocked = errors.New("locked")
+
+// Lock locks the directory for this process.
+func (d *diskFS) Lock(name string) (io.Closer, error) {
+	c, err := d.FS.Lock(name)
+	var pe *fs.PathError
+	if err != nil && !errors.As(err, &pe) { // the file could be opened, but not locked
+		err = fmt.Errorf("%w: %w", errLocked, err)
+	}
+	return c, err
 }
 
 // space watches the room on the disk.

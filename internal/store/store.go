@@ -203,7 +203,7 @@ func openError(dir string, err error) error {
 			return fmt.Errorf("data directory %q cannot be written: %w", dir, pe.Err)
 		}
 	}
-	if isLocked(err) {
+	if errors.Is(err, errLocked) {
 		return fmt.Errorf("data directory %q is used by another process: %w", dir, err)
 	}
 	return fmt.Errorf("data directory %q: %w", dir, err)

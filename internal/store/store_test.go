@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -283,7 +284,7 @@ func TestWriteWaitsForRoom(t *testing.T) {
 		}
 	})
 	for s.fs.stuck() == nil {
-		time.After(0) // let the writer come to its first attempt
+		runtime.Gosched() // until the writer has made its first attempt
 	}
 	if err := s.Catalog().Put("rule", "b", nil); !errors.Is(err, ErrFull) {
 		t.Errorf("put meanwhile: got %v, want full", err)
