@@ -81,7 +81,7 @@ func (o *Options) Validate() error {
 // Broker is a running broker.
 type Broker struct {
 	server *mqtt.Server
-	addr   net.Addr
+	ln     *listener
 	once   sync.Once
 	err    error
 }
@@ -105,9 +105,13 @@ func Start(o Options) (*Broker, error) {
 		Logger:                 slog.New(quiet{slog.Default().Handler()}),
 		SysTopicResendInterval: 10,
 	})
+	// The library waits for its clients with a group that must not be empty while
+	// new ones may come.
+	s.Listeners.ClientsWg.Add(1)
+	own := newListener(ln, s.Listeners.ClientsWg.Done)
 	err = s.AddHook(&doorkeeper{user: []byte(o.Username), password: []byte(o.Password)}, nil)
 	if err == nil {
-		err = s.AddListener(listeners.NewNet("weir", ln))
+		err = s.AddListener(listeners.NewNet("weir", own))
 	}
 	if err == nil {
 		err = s.Serve()
@@ -116,7 +120,7 @@ func Start(o Options) (*Broker, error) {
 		_ = ln.Close() // the first error is the one to tell
 		return nil, fmt.Errorf("broker: %w", err)
 	}
-	return &Broker{server: s, addr: ln.Addr()}, nil
+	return &Broker{server: s, ln: own}, nil
 }
 
 func listen(o *Options) (net.Listener, error) {
@@ -134,7 +138,7 @@ func listen(o *Options) (net.Listener, error) {
 }
 
 // Addr is where it listens, host:port.
-func (b *Broker) Addr() string { return b.addr.String() }
+func (b *Broker) Addr() string { return b.ln.Addr().String() }
 
 // Clients returns how many clients are connected.
 func (b *Broker) Clients() int { return int(atomic.LoadInt64(&b.server.Info.ClientsConnected)) }
@@ -148,7 +152,10 @@ func (b *Broker) Dropped() int64 {
 // Close ends all connections and returns when it has. A second call does nothing
 // more.
 func (b *Broker) Close() error {
-	b.once.Do(func() { b.err = b.server.Close() })
+	b.once.Do(func() {
+		b.ln.shut()
+		b.err = b.server.Close()
+	})
 	return b.err
 }
 
