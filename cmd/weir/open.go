@@ -27,7 +27,7 @@ func openEngine(cfg *config.Config, p process) (runningEngine, error) {
 		},
 		Rules: cfg.Rule.Options(), Location: loc, Dir: cfg.Dir, Logger: p.log,
 		Confs:  map[string]map[string]map[string]map[string]any{"sources": cfg.Sources, "sinks": cfg.Sinks, "connections": cfg.Connections},
-		OnStop: p.stop, SetLevel: p.setLevel,
+		OnStop: p.stop, SetLevel: p.setLevel, OnQuiet: tidy,
 	})
 	if err != nil {
 		return nil, err

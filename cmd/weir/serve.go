@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"os"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -123,12 +122,7 @@ func newLogger(cfg *config.Config, level *slog.LevelVar, out io.Writer) *slog.Lo
 // client asks for the end, or a listener fails. They end in the other order: REST
 // first, so that no change is lost, then the engine, then the broker.
 func serve(ctx context.Context, cfg *config.Config, w wiring, p process) (err error) {
-	if cfg.Memory.Limit > 0 {
-		debug.SetMemoryLimit(int64(cfg.Memory.Limit))
-	}
-	if cfg.Memory.GCPercent > 0 {
-		debug.SetGCPercent(cfg.Memory.GCPercent)
-	}
+	limitMemory(cfg.Memory)
 	certs, err := loadTLS(cfg.Basic.RestTLS)
 	if err != nil {
 		return err

@@ -112,7 +112,9 @@ func TestServe(t *testing.T) {
 }
 
 func TestServeFaults(t *testing.T) {
-	broken := wiring{open: func(*config.Config, process) (runningEngine, error) { return nil, errors.New("data directory is locked") }}
+	broken := wiring{open: func(*config.Config, process) (runningEngine, error) {
+		return nil, errors.New("data directory is locked")
+	}}
 	cfg := config.Defaults()
 	cfg.Basic.RestPort = freePort(t)
 	if err := serve(context.Background(), cfg, broken, process{log: quiet}); err == nil || err.Error() != "data directory is locked" {

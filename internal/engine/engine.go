@@ -42,6 +42,9 @@ type Options struct {
 	// relative path; default: the data directory, else the working directory.
 	Dir    string
 	Logger *slog.Logger
+	// OnQuiet is called when definitions have not changed for a second after
+	// they did, and once after the start: the time to give memory back.
+	OnQuiet func()
 	// OnStop is called when a client asks the process to end.
 	OnStop func()
 	// SetLevel changes the level of the log; nil: not possible.
@@ -61,6 +64,9 @@ func (o *Options) EnsureDefaults() {
 	}
 	if o.Dir == "" {
 		o.Dir = o.Store.Dir
+	}
+	if o.OnQuiet == nil {
+		o.OnQuiet = func() {}
 	}
 	if o.OnStop == nil {
 		o.OnStop = func() {}
@@ -105,6 +111,7 @@ type Engine struct {
 	edits   []edit    // actions that the executor has to pull
 	started time.Time
 	panics  atomic.Uint64
+	quiet   *time.Timer   // runs OnQuiet
 	epochs  atomic.Uint64 // programs that the executor took
 	gone    ingest.Stats  // of feeds that are no more
 }
@@ -136,6 +143,7 @@ func Open(o Options) (*Engine, error) {
 		e.queues.Close(e.ctx)
 		return nil, errors.Join(err, st.Close())
 	}
+	e.quiet = time.AfterFunc(quietTime, func() { e.wg.Go(e.opt.OnQuiet) })
 	e.wg.Go(e.loop)
 	e.startLoaded()
 	return e, nil
@@ -150,6 +158,7 @@ func (e *Engine) Close(ctx context.Context) error {
 		e.deactivate(s)
 	}
 	e.mu.Unlock()
+	e.quiet.Stop()
 	e.call(func() { e.drain() })
 	e.cancel()
 	e.wg.Wait()
@@ -159,6 +168,9 @@ func (e *Engine) Close(ctx context.Context) error {
 	}
 	return e.store.Close()
 }
+
+// quietTime is how long definitions must not change before OnQuiet is called.
+const quietTime = time.Second
 
 // call runs f on the executor goroutine and waits for it.
 func (e *Engine) call(f func()) {

@@ -179,5 +179,6 @@ func (e *Engine) touch(s *stream) {
 // edited notes an edit. The caller holds e.mu.
 func (e *Engine) edited(ed edit) {
 	e.edits = append(e.edits, ed)
+	e.quiet.Reset(quietTime)
 	e.dirty.Store(true)
 }

@@ -288,12 +288,17 @@ func (e *Engine) activateMQTT(s *stream, props map[string]any, o ingest.Options)
 	return nil
 }
 
-// leaveConn gives one use of a connection back.
+// leaveConn gives one use of a connection back. The last one closes it, which
+// takes as long as the network does; nobody waits for it.
 func (e *Engine) leaveConn(conn *mqttconn.Conn) {
-	if src := e.sources[conn]; src != nil && src.Len() == 0 {
-		delete(e.sources, conn)
-	}
-	e.pool.Put(conn)
+	e.wg.Go(func() {
+		e.pool.Put(conn)
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if !slices.Contains(e.pool.Conns(), conn) {
+			delete(e.sources, conn)
+		}
+	})
 }
 
 // runner is a source with a goroutine of its own.
