@@ -95,6 +95,9 @@ func (m *machine) col(s planner.StepID, want vec.Bitmap) *vec.Column {
 		}
 		mm.all, mm.col = true, c
 		return c
+	}
+	m.x.stats.Steps++
+	switch st.Op {
 	case planner.OpCall:
 		m.call(s, st, mm, want)
 	case planner.OpCase, planner.OpSwitch, planner.OpAgg:

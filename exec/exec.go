@@ -84,6 +84,8 @@ type Stats struct {
 	Batches     uint64
 	Rows        uint64
 	Evaluations uint64 // rows times the rules over them
+	Lookups     uint64 // searches of indexes, one for each batch and index
+	Steps       uint64 // evaluations of steps, one for each batch that needs it
 	Capped      uint64 // empty windows that were not made
 	Late        uint64 // rows older than their watermark
 }

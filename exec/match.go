@@ -21,6 +21,7 @@ const maxPairs = 1 << 16
 // send are noted as pairs; of the others only the number.
 func (x *Executor) match(n *node, m *machine) {
 	p := n.prog
+	x.stats.Lookups += uint64(len(p.Ranks) + len(p.Equals) + len(p.Conds))
 	if p.Always != nil {
 		x.matchAlways(m, p.Always)
 	}
