@@ -1,6 +1,10 @@
 package ingest
 
-import "github.com/weir-engine/weir/vec"
+import (
+	"slices"
+
+	"github.com/weir-engine/weir/vec"
+)
 
 const (
 	// fullBytes is the text at which a batch is full before it has MaxRows rows:
@@ -78,7 +82,19 @@ func (b *batch) begin(plan *vec.Plan, dec Decoder) {
 	}
 	b.Cols = b.Cols[:n] // columns without a buffer are Null, up to the capacity
 	b.Clean = b.Clean.Grow(vec.MaxRows)
+	b.perRow(b.rows)
 }
+
+// perRow makes room for rows rows in what is kept of each row. The slices have
+// that length until seal: writing a slot costs less than five appends.
+func (b *batch) perRow(rows int) {
+	b.Row = sized(b.Row, rows)
+	b.Route = sized(b.Route, rows)
+	b.At = sized(b.At, rows)
+	b.infos = sized(b.infos, rows)
+}
+
+func sized[T any](s []T, n int) []T { return slices.Grow(s[:0], n)[:n] }
 
 func (b *batch) empty() bool { return b.Rows == 0 && len(b.acks) == 0 }
 
@@ -104,10 +120,14 @@ func (b *batch) room() {
 		return
 	}
 	b.rows = min(4*b.rows, vec.MaxRows)
+	b.Row, b.Route, b.At, b.infos = more(b.Row, b.rows), more(b.Route, b.rows), more(b.At, b.rows), more(b.infos, b.rows)
 	for _, i := range b.touched {
 		b.Cols[i].Extend(b.rows)
 	}
 }
+
+// more gives s length n and keeps what it has.
+func more[T any](s []T, n int) []T { return slices.Grow(s, n-len(s))[:n] }
 
 func (b *batch) addAck(a Ack) {
 	if a.To == nil {
@@ -138,6 +158,7 @@ func (b *batch) seal(routes *vec.Routes) {
 	b.Routes = routes
 	b.end = true
 	b.Clean = b.Clean[:vec.Words(b.Rows)]
+	b.Row, b.Route, b.At = b.Row[:b.Rows], b.Route[:b.Rows], b.At[:b.Rows]
 	for _, i := range b.touched {
 		c := &b.Cols[i]
 		if c.Data != nil {
@@ -158,8 +179,6 @@ func (b *batch) drop(from, raw int) {
 	b.Clean.Unset(min(b.Rows, vec.MaxRows-1)) // the row that was being written
 	b.Rows = from
 	b.Raw = b.Raw[:raw]
-	b.Row, b.Route, b.At = b.Row[:from], b.Route[:from], b.At[:from]
-	b.infos = b.infos[:from]
 }
 
 // reset empties b for the pool. Buffers beyond what the batch used are let go.
@@ -172,9 +191,7 @@ func (b *batch) reset() {
 		b.rows = max(minRows, b.rows/4)
 	}
 	b.Rows, b.Raw = 0, b.Raw[:0]
-	b.Row, b.Route, b.At = b.Row[:0], b.Route[:0], b.At[:0]
 	clear(b.infos)
-	b.infos = b.infos[:0]
 	clear(b.acks)
 	b.acks, b.tokens = b.acks[:0], b.tokens[:0]
 	b.Plan, b.Routes, b.dec, b.names = nil, nil, nil, nil

@@ -3,6 +3,7 @@ package ingest
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -410,6 +411,44 @@ func TestSteadyStateDoesNotAllocate(t *testing.T) {
 	if n := testing.AllocsPerRun(100, read); n != 0 {
 		t.Errorf("got %v allocations a read, want 0", n)
 	}
+}
+
+// Thousands of feeds that had their message hold little: no batch, no columns.
+func TestIdleFeedsAreSmall(t *testing.T) {
+	in := NewInbox()
+	schema := []vec.Field{of("temperature", vec.Float64), of("humidity", vec.Int64), of("deviceid", vec.String)}
+	plan := typedPlan(schema)
+	const n = 2000
+	heap := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := heap()
+	feeds := make([]*Feed, n)
+	for i := range feeds {
+		f, err := NewFeed(in, Options{Schema: schema})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.SetPlan(plan)
+		route := f.Route([]uint32{uint32(i)})
+		for range 2 {
+			f.Begin(1)
+			mustPush(t, f, flatMessage, route, Ack{})
+			f.End()
+			_, b := in.Take()
+			f.Done(b)
+		}
+		feeds[i] = f
+	}
+	size := (heap() - before) / n
+	t.Logf("%d bytes a feed", size)
+	if size > 6<<10 {
+		t.Errorf("got %d bytes a feed", size)
+	}
+	runtime.KeepAlive(feeds)
 }
 
 func TestSources(t *testing.T) {

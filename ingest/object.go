@@ -45,6 +45,7 @@ type Object struct {
 	buf    []byte // scratch: unquoted text
 	out    []byte // scratch: computed text
 	places []int  // scratch: where the fields of structs are
+	memory memory
 	err    error
 }
 
@@ -79,7 +80,7 @@ type target struct {
 // declares; nil: where the plan's paths say, as declared.
 // Metadata columns need no mapping.
 func NewObject(o *Options, p *vec.Plan, maps []Mapping) (*Object, error) {
-	d := &Object{root: newNode(), whole: -1, ints: o.UseInt64}
+	d := &Object{root: newNode(), whole: -1, ints: o.UseInt64, memory: memory{credit: startCredit}}
 	if o.Schema != nil && maps == nil {
 		d.schema = newSchema(o)
 		d.root.typ, d.strict = &d.schema.row, o.Strict
@@ -151,9 +152,12 @@ func (d *Object) Decode(w *Writer, pos int, m *Meta) (int, error) {
 	d.w = w
 	d.s = scan{src: w.Src()}
 	d.clean, d.unsure, d.err = true, false, nil
-	end := d.object(d.root, pos, 0)
+	end := d.tryShapes(pos)
 	if end < 0 {
-		return 0, d.fault(pos)
+		if end = d.object(d.root, pos, 0); end < 0 {
+			return 0, d.fault(pos)
+		}
+		d.learn(pos, end)
 	}
 	if d.schema != nil {
 		if d.whole >= 0 && !d.typedWhole(pos) {

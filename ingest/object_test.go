@@ -148,6 +148,48 @@ func TestClean(t *testing.T) {
 	}
 }
 
+// Messages are read by the shape of an earlier one; what does not fit it is read
+// by keys, and nothing of the attempt stays.
+func TestShapes(t *testing.T) {
+	in, f := mustFeed(t, Options{}, paths("a", "b/c", "b/d", ""))
+	d := func() *Object { return f.dec.(*Object) }
+	one, two := `{"a":1,"b":{"c":2,"x":[1]},"y":"z"}`, `{"a":1,"b":{"d":2}}`
+	for range 20 {
+		check(t, "alternating", push(t, in, f, one, two, `{"a":1,"b":{"c":2,"x":[1]},"y":"z"`, `{"a":"x","b":5}`, `{"b":{"c":{},"x":"y"},"a":1}`),
+			`a=1 b/c=2 =`+one, `a=1 b/d=2 =`+two, `a="x" ={"a":"x","b":5}`, `a=1 b/c={} ={"b":{"c":{},"x":"y"},"a":1}`)
+	}
+	if n := len(d().memory.known); n != shapes {
+		t.Errorf("got %d shapes remembered, want %d", n, shapes)
+	}
+	in, f = mustFeed(t, Options{}, paths("a"))
+	for i := range 100 {
+		push(t, in, f, fmt.Sprintf(`{"key%d":1,"a":%d}`, i, i))
+	}
+	if d().memory.rest == 0 {
+		t.Error("messages that are never alike are still learned")
+	}
+}
+
+func TestCleanOfShapes(t *testing.T) {
+	in, f := mustFeed(t, Options{}, paths(""))
+	for _, c := range []struct {
+		payload string
+		clean   bool
+	}{
+		{`{"x":1}`, true}, {`{"x":[{"a":1,"a":2}]}`, false}, {`{"x":{"a":1,"a":2}}`, false}, {`{"x":[1]}`, true}, {`{"x":[ 1]}`, false},
+		{`{"x":[{"a":1}]}`, true}, {"{\"x\":\"\xff\"}", false}, {`{"x":"ä"}`, true}, {`{"x": 1}`, false}, {`{"x":1}`, true},
+	} {
+		f.Begin(1)
+		mustPush(t, f, c.payload, 0, Ack{})
+		f.End()
+		_, b := in.Take()
+		if got := b.Clean.Has(0); got != c.clean {
+			t.Errorf("%s: got clean %v, want %v", c.payload, got, c.clean)
+		}
+		f.Done(b)
+	}
+}
+
 // wide is an object of n keys, the first one twice if twice is set.
 func wide(n int, twice bool) string {
 	var b strings.Builder

@@ -97,17 +97,17 @@ func (f *Feed) row(text []byte, route uint32, m *Meta) error {
 	b.Raw = append(b.Raw, text...)
 	end := len(b.Raw)
 	span := vec.Span{Off: uint32(raw), End: uint32(end)}
-	b.Row = append(b.Row, span)
-	b.Route = append(b.Route, route)
-	b.At = append(b.At, f.at)
-	b.infos = append(b.infos, info{*m, span})
-	f.w.row, f.w.src = b.Rows, b.Raw
+	row := b.Rows
+	b.Row[row], b.Route[row], b.At[row] = span, route, f.at
+	x := &b.infos[row]
+	x.meta, x.text = *m, span
+	f.w.row, f.w.src = row, b.Raw
 	to, err := b.dec.Decode(&f.w, raw, m)
 	if err == nil && to != end {
 		err = trailing(b.Raw[raw:end], to-raw)
 	}
 	if err != nil {
-		b.drop(b.Rows, raw)
+		b.drop(row, raw)
 		return err
 	}
 	b.Rows++

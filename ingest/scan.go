@@ -152,8 +152,11 @@ func (s *scan) num(i int) int {
 
 // digits walks the digits at i, if any.
 func digits(src []byte, i int) int {
-	for i+8 <= len(src) && eightDigits(binary.LittleEndian.Uint64(src[i:])) {
-		i += 8
+	for i+8 <= len(src) {
+		n := digitRun(binary.LittleEndian.Uint64(src[i:]) ^ '0'*low8)
+		if i += n; n < 8 {
+			return i
+		}
 	}
 	for i < len(src) && src[i]-'0' < 10 {
 		i++
@@ -161,9 +164,11 @@ func digits(src []byte, i int) int {
 	return i
 }
 
-// eightDigits tells whether all bytes of x are digits.
-func eightDigits(x uint64) bool {
-	return (x&0xf0f0f0f0f0f0f0f0)|((x+0x0606060606060606)&0xf0f0f0f0f0f0f0f0)>>4 == 0x3333333333333333
+// digitRun counts the digits at the low end of x, whose bytes were exclusive-ored
+// with '0'. Counting needs no branch a digit: numbers of varying length would
+// make each one a guess.
+func digitRun(x uint64) int {
+	return bits.TrailingZeros64(((x&^high8)+0x76*low8|x)&high8) >> 3
 }
 
 // blank walks white space.

@@ -66,12 +66,12 @@ func (s *scan) number(i int) (n number) {
 // silently after 19.
 func readDigits(src []byte, i int, m uint64) (uint64, int) {
 	for i+8 <= len(src) {
-		x := binary.LittleEndian.Uint64(src[i:])
-		if !eightDigits(x) {
-			break
+		x := binary.LittleEndian.Uint64(src[i:]) ^ '0'*low8
+		n := digitRun(x)
+		m = m*tens[n&15] + parseEight(x<<(64-8*uint(n)))
+		if i += n; n < 8 {
+			return m, i
 		}
-		m = m*100000000 + parseEight(x)
-		i += 8
 	}
 	for i < len(src) {
 		d := src[i] - '0'
@@ -84,13 +84,15 @@ func readDigits(src []byte, i int, m uint64) (uint64, int) {
 	return m, i
 }
 
-// parseEight is the value of eight digits, the first in the lowest byte.
+// parseEight is the number of eight digits, the first in the lowest byte, each
+// as its value.
 func parseEight(x uint64) uint64 {
-	x -= 0x3030303030303030
 	x = x*10 + x>>8 // pairs
 	const mask = 0x000000ff000000ff
 	return ((x&mask)*(100+1000000<<32) + (x>>16&mask)*(1+10000<<32)) >> 32
 }
+
+var tens = [16]uint64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8}
 
 var powers = [...]float64{1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22}
 

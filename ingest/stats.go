@@ -45,29 +45,21 @@ func (f *Feed) counters(route uint32) *counters {
 }
 
 func (f *Feed) count(route uint32, rows, bytes int) {
-	for _, c := range [...]*counters{f.counters(route), &f.totals} {
-		c.messages++
-		c.rows += uint64(rows)
-		c.bytes += uint64(bytes)
-		c.last = f.at
-	}
+	c := f.counters(route)
+	c.messages++
+	c.rows += uint64(rows)
+	c.bytes += uint64(bytes)
+	c.last = f.at
 }
 
 // bad counts a message that did not decode.
 func (f *Feed) bad(route uint32, err error, payload []byte) {
-	text := err.Error()
-	for _, c := range [...]*counters{f.counters(route), &f.totals} {
-		b := c.keep(f.at, text, payload)
-		b.errors++
-	}
+	f.counters(route).keep(f.at, err.Error(), payload).errors++
 }
 
 // badValue counts a value that could not be converted.
 func (f *Feed) badValue(route uint32, reason string, text []byte) {
-	for _, c := range [...]*counters{f.counters(route), &f.totals} {
-		b := c.keep(f.at, reason, text)
-		b.values++
-	}
+	f.counters(route).keep(f.at, reason, text).values++
 }
 
 func (c *counters) keep(at int64, reason string, payload []byte) *badness {
@@ -101,7 +93,9 @@ func (f *Feed) Stats() Stats {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var s Stats
-	f.totals.addTo(&s)
+	for r := range f.routes { // every message has one route
+		f.routes[r].addTo(&s)
+	}
 	return s
 }
 
