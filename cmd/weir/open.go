@@ -28,6 +28,7 @@ func openEngine(cfg *config.Config, p process) (runningEngine, error) {
 		Rules: cfg.Rule.Options(), Location: loc, Dir: cfg.Dir, Logger: p.log,
 		Confs:  map[string]map[string]map[string]map[string]any{"sources": cfg.Sources, "sinks": cfg.Sinks, "connections": cfg.Connections},
 		OnStop: p.stop, SetLevel: p.setLevel, OnQuiet: tidy,
+		Patrol: cfg.Basic.RulePatrolInterval,
 	})
 	if err != nil {
 		return nil, err

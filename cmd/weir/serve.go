@@ -87,6 +87,7 @@ func newServe(w wiring) *cobra.Command {
 		}
 		level := new(slog.LevelVar)
 		log := newLogger(cfg, level, c.ErrOrStderr())
+		slog.SetDefault(log)
 		for _, text := range cfg.Warnings {
 			log.Warn(text)
 		}

@@ -27,10 +27,21 @@ func (n confName) id() string { return n.kind + "/" + n.typ + "/" + n.key }
 
 // sinkTypes makes the sink types of this process.
 func (e *Engine) sinkTypes() sinks.Registry {
+	lines := sinklog.Options{Logger: e.log, RuleName: e.ruleName}
 	return sinks.Registry{
-		"log": sinklog.New(sinklog.Options{}), "nop": nop.New(sinklog.Options{}), "memory": sinkmemory.New(e.bus),
+		"log": sinklog.New(lines), "nop": nop.New(lines), "memory": sinkmemory.New(e.bus),
 		"file": &sinkfile.Factory{Dir: e.opt.Dir}, "mqtt": sinkmqtt.New(e.pool), "rest": &rest.Factory{},
 	}
+}
+
+// ruleName returns the id of a rule by its number.
+func (e *Engine) ruleName(num uint32) string {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	if int(num) < len(e.byNum) && e.byNum[num] != nil {
+		return e.byNum[num].id
+	}
+	return "?"
 }
 
 // loadConfs reads the groups of the configuration file, then those of the store.

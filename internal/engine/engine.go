@@ -42,6 +42,9 @@ type Options struct {
 	// relative path; default: the data directory, else the working directory.
 	Dir    string
 	Logger *slog.Logger
+	// Patrol is the time between attempts to start rules that stopped by an
+	// error; default 10 s.
+	Patrol time.Duration
 	// OnQuiet is called when definitions have not changed for a second after
 	// they did, and once after the start: the time to give memory back.
 	OnQuiet func()
@@ -64,6 +67,9 @@ func (o *Options) EnsureDefaults() {
 	}
 	if o.Dir == "" {
 		o.Dir = o.Store.Dir
+	}
+	if o.Patrol == 0 {
+		o.Patrol = 10 * time.Second
 	}
 	if o.OnQuiet == nil {
 		o.OnQuiet = func() {}
@@ -145,6 +151,7 @@ func Open(o Options) (*Engine, error) {
 	}
 	e.quiet = time.AfterFunc(quietTime, func() { e.wg.Go(e.opt.OnQuiet) })
 	e.wg.Go(e.loop)
+	e.wg.Go(e.patrol)
 	e.startLoaded()
 	return e, nil
 }
@@ -167,6 +174,30 @@ func (e *Engine) Close(ctx context.Context) error {
 		c.Close()
 	}
 	return e.store.Close()
+}
+
+// patrol tries to start the rules that stopped by an error.
+func (e *Engine) patrol() {
+	beat := time.NewTicker(e.opt.Patrol)
+	defer beat.Stop()
+	for {
+		select {
+		case <-beat.C:
+		case <-e.ctx.Done():
+			return
+		}
+		e.mu.RLock()
+		var ids []string
+		for id, r := range e.rules {
+			if r.failed && !r.running {
+				ids = append(ids, id)
+			}
+		}
+		e.mu.RUnlock()
+		for _, id := range ids {
+			e.startOrNote(id)
+		}
+	}
 }
 
 // quietTime is how long definitions must not change before OnQuiet is called.

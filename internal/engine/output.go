@@ -15,6 +15,8 @@ type action struct {
 	enc   *encode.Encoder
 	place *encode.Template // topic, URL or path that differs per message; nil: the route's
 	batch *batched         // batchSize or lingerInterval; nil: none
+	// header says that each payload has the line of column names before it.
+	header bool
 }
 
 // outlet is a queue as the executor sees it: what this batch puts there, and
@@ -102,6 +104,10 @@ func (o *output) Begin() { o.memo = [4]encoded{} }
 func (o *output) Send(rule planner.RuleID, p *vec.Projection, row int) {
 	for i := range o.actions[rule] {
 		a := &o.actions[rule][i]
+		if a.header {
+			o.sendOne(rule, a, p, int32(row))
+			continue
+		}
 		m := o.encode(a.enc, p, row)
 		if m.err != nil || !m.sent {
 			o.failed(rule, m.err)
@@ -153,6 +159,9 @@ func (o *output) SendRows(rule planner.RuleID, p *vec.Projection, rows []int32) 
 		n := len(o.buf)
 		var sent bool
 		var err error
+		if a.header && len(rows) > 0 {
+			o.buf = append(a.enc.Header(o.buf, p, int(rows[0])), '\n')
+		}
 		o.buf, sent, err = a.enc.AppendRows(o.buf, p, rows)
 		if err != nil || !sent {
 			o.failed(rule, err)
@@ -173,6 +182,9 @@ func (o *output) sendOne(rule planner.RuleID, a *action, p *vec.Projection, row 
 	n := len(o.buf)
 	var sent bool
 	var err error
+	if a.header {
+		o.buf = append(a.enc.Header(o.buf, p, int(row)), '\n')
+	}
 	o.buf, sent, err = a.enc.AppendMessage(o.buf, p, int(row))
 	if err != nil || !sent {
 		o.failed(rule, err)

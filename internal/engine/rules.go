@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
 	"time"
@@ -72,7 +73,7 @@ func (e *Engine) compile(def *planner.RuleDef, num planner.RuleID) (*compiled, e
 	}
 	st, err := sql.Parse(def.SQL)
 	if err != nil {
-		return nil, planner.Errorf(planner.CodeParser, "Parse SQL %s error: %w.", def.SQL, err)
+		return nil, planner.Errorf(planner.CodeParser, "%w", err)
 	}
 	sel, ok := st.(*sql.Select)
 	if !ok {
@@ -109,15 +110,17 @@ func (e *Engine) checkAction(a planner.Action) (checked, error) {
 		return checked{}, err
 	}
 	ch := checked{typ: a.Type, index: a.Index, target: t}
+	if a.Type == "file" && props["compression"] != nil {
+		props = maps.Clone(props)
+		delete(props, "compression") // the file as a whole is compressed, by the sink
+	}
 	if ch.enc, err = e.encoders.Get(props, encode.In(e.opt.Location)); err != nil {
 		return ch, fmt.Errorf("sink %s: %w", a.Type, err)
 	}
-	place, dynamic, err := encode.CompileDynamic(t.Route.Target, encode.In(e.opt.Location))
-	if err != nil {
-		return ch, fmt.Errorf("sink %s: %w", a.Type, err)
-	}
-	if dynamic {
-		ch.place = place
+	if t.Dynamic != "" {
+		if ch.place, _, err = encode.CompileDynamic(t.Dynamic, encode.In(e.opt.Location)); err != nil {
+			return ch, fmt.Errorf("sink %s: %w", a.Type, err)
+		}
 	}
 	return ch, nil
 }
@@ -289,7 +292,7 @@ func (e *Engine) acquire(r *rule, c *compiled, s *stream) ([]action, error) {
 		if to.feeds[s.feed]++; to.feeds[s.feed] == 1 && to.paused {
 			s.feed.pause(1)
 		}
-		a := action{to: to, route: ch.target.Route, enc: ch.enc, place: ch.place}
+		a := action{to: to, route: ch.target.Route, enc: ch.enc, place: ch.place, header: ch.target.WithHeader}
 		if ch.enc.Batching() {
 			a.batch = &batched{rule: r.num}
 		}
