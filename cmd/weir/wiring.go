@@ -46,7 +46,7 @@ type wiring struct {
 
 // production returns the parts of the real program.
 func production() wiring {
-	return wiring{open: openEngine, functions: allFunctions}
+	return wiring{open: openEngine, functions: allFunctions, tools: []*cobra.Command{newBench(), newSQL()}}
 }
 
 // allFunctions returns what SQL can call, in the order of the function table.
