@@ -302,7 +302,7 @@ func (l pebbleLog) Errorf(format string, args ...any) { l.log.Error(fmt.Sprintf(
 // Fatalf is called when the database cannot go on, as after an I/O error of its
 // log: what it would write from then on would have a hole before it.
 func (l pebbleLog) Fatalf(format string, args ...any) {
-	panic("store: " + fmt.Sprintf(format, args...))
+	panic("store: " + fmt.Sprintf(format, args...)) // lint:allow panic: Pebble wants that it does not return
 }
 
 // Eventf and IsTracingEnabled complete Pebble's logger; nothing is traced.
