@@ -44,7 +44,7 @@ func (e *Env) EnsureDefaults() {
 		e.Location = time.UTC
 	}
 	if e.Now == nil {
-		e.Now = func() int64 { return time.Now().UnixMilli() } //lint:allow clock
+		e.Now = func() int64 { return time.Now().UnixMilli() } // lint:allow clock: the default of a process that sets none
 	}
 	if e.Rand == nil {
 		e.Rand = rand.New(rand.NewPCG(1, 1))
