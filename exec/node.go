@@ -117,10 +117,10 @@ func (x *Executor) flush(n *node) {
 	for i, e := range p.Equals {
 		c := &n.equals[i]
 		if c.textFaults > 0 {
-			x.faultAll(e.TextEntries, c.textFaults, c.note)
+			x.faultOnce(e.TextEntries, c.textFaults, c.note)
 		}
 		if c.numFaults > 0 {
-			x.faultAll(e.NumEntries, c.numFaults, c.note)
+			x.faultOnce(e.NumEntries, c.numFaults, c.note)
 		}
 		*c = equalCount{}
 	}
@@ -136,6 +136,14 @@ func (x *Executor) flush(n *node) {
 func (x *Executor) faultAll(es []planner.Entry, n uint64, note string) {
 	for _, e := range es {
 		x.stats.Faults[e.Rule] += n
+		x.stats.Last[e.Rule] = note
+	}
+}
+
+// faultOnce is faultAll for rules that may stand in several places (IN).
+func (x *Executor) faultOnce(es []planner.Entry, n uint64, note string) {
+	addOnce(x.stats.Faults, es, n)
+	for _, e := range es {
 		x.stats.Last[e.Rule] = note
 	}
 }
@@ -175,12 +183,12 @@ func (x *Executor) flushIn(n *node, rows uint64) {
 }
 
 // addOnce adds n for each rule; a rule with IN stands in several places.
-func addOnce(in []uint64, es []planner.Entry, n uint64) {
+func addOnce(counts []uint64, es []planner.Entry, n uint64) {
 	seen := map[planner.RuleID]bool{}
 	for _, e := range es {
 		if !seen[e.Rule] {
 			seen[e.Rule] = true
-			in[e.Rule] += n
+			counts[e.Rule] += n
 		}
 	}
 }

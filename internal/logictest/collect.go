@@ -14,12 +14,13 @@ import (
 type collector struct {
 	rows, windows *encode.Encoder
 	names         map[planner.RuleID]string
+	silent        map[planner.RuleID]bool // rules whose rows nobody reads
 	sent          map[string][]string
 	failed        func(rule planner.RuleID, text string)
 }
 
 func newCollector() (*collector, error) {
-	c := &collector{names: map[planner.RuleID]string{}, sent: map[string][]string{}}
+	c := &collector{names: map[planner.RuleID]string{}, silent: map[planner.RuleID]bool{}, sent: map[string][]string{}}
 	var err error
 	if c.rows, err = encode.New(map[string]any{"sendSingle": true}); err != nil {
 		return nil, err
@@ -49,6 +50,9 @@ func (c *collector) Fault(planner.RuleID, string) {}
 func (c *collector) add(rule planner.RuleID, text []byte, err error) {
 	if err != nil {
 		c.failed(rule, err.Error())
+		return
+	}
+	if c.silent[rule] {
 		return
 	}
 	name := c.names[rule]

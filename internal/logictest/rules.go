@@ -98,7 +98,7 @@ func (s *session) enter(r *rule) error {
 	}
 	b.Add(r.id, q.Root, r.count)
 	r.eng.x.Forget(r.id)
-	s.out.names[r.id] = r.name
+	s.out.names[r.id], s.out.silent[r.id] = r.name, r.count
 	s.rules[r.name] = r
 	return nil
 }
