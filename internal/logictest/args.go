@@ -28,8 +28,10 @@ var (
 
 func argsOf(d *datadriven.TestData) (args, error) {
 	a := args{flags: map[string]bool{}, texts: map[string]string{}}
-	for _, x := range d.CmdArgs {
+	for i, x := range d.CmdArgs {
 		switch {
+		case i == 0 && d.Cmd == "rule" && len(x.Vals) == 0:
+			a.name = x.Key // a word, too
 		case len(x.Vals) == 1 && slices.Contains(keys[d.Cmd], x.Key):
 			a.texts[x.Key] = x.Vals[0]
 		case len(x.Vals) == 0 && slices.Contains(words[d.Cmd], x.Key):
