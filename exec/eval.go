@@ -370,7 +370,7 @@ func (m *machine) call(s planner.StepID, st *planner.Step, mm *memo, want vec.Bi
 	if mm.col == nil {
 		mm.col = m.get()
 	}
-	if !f.Vec(&m.x.ctx, mm.col, arg) {
+	if arg.Rows != m.rows || !f.Vec(&m.x.ctx, mm.col, arg) { // a field that no row has has no rows
 		mm.col.Reset(m.rows)
 		m.lift(s, st, mm, want)
 		return
