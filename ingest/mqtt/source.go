@@ -208,8 +208,16 @@ func (s *Source) Messages(at int64, msgs []mqttconn.Message) {
 		}
 	}
 	s.mu.Unlock()
+	defer s.rest()
 	for _, p := range s.busy {
 		s.push(p, at, msgs)
+	}
+}
+
+// rest forgets the read that is through, also if a feed panicked over it.
+func (s *Source) rest() {
+	for _, p := range s.busy {
+		p.first, p.last = 0, 0
 	}
 	clear(s.busy)
 	s.busy, s.items = s.busy[:0], s.items[:0]
@@ -255,14 +263,11 @@ func (s *Source) queue(x target, i int32) {
 func (s *Source) push(p *port, at int64, msgs []mqttconn.Message) {
 	p.feed.Begin(at)
 	defer p.feed.End()
-	n := p.first
-	p.first, p.last = 0, 0
-	var ack ingest.Ack
-	for n != 0 {
+	for n := p.first; n != 0; {
 		x := &s.items[n-1]
 		m := &msgs[x.msg]
 		s.meta = ingest.Meta{Topic: m.Topic.Name, MQTT: true, QoS: m.QoS, MessageID: m.ID}
-		ack = ingest.Ack{}
+		var ack ingest.Ack
 		if m.Token != 0 {
 			ack = ingest.Ack{To: s.conn, Token: m.Token}
 		}

@@ -409,6 +409,12 @@ func TestPacer(t *testing.T) {
 			t.Fatalf("a read that brings much waits for %v", d)
 		}
 	}
+	for i := range 5000 { // 1,000 a second again
+		at = at.Add(time.Millisecond)
+		if d := p.wait(at, at, 100); d != 0 && i > 100 {
+			t.Fatalf("read %d waits for %v", i, d)
+		}
+	}
 	p = pacer{linger: 20 * time.Millisecond}
 	if d := p.wait(at, at.Add(5*time.Millisecond), 10); d != 15*time.Millisecond {
 		t.Errorf("got %v, want 15ms", d)
@@ -416,77 +422,6 @@ func TestPacer(t *testing.T) {
 	p = pacer{}
 	if d := p.wait(at, at, 10); d != 0 {
 		t.Errorf("linger 0 waits for %v", d)
-	}
-}
-
-func TestPublish(t *testing.T) {
-	f := newFake()
-	c, _ := fakeConnTest(t, f, Options{})
-	if _, err := c.Publish(patient(t), []OutMessage{{Topic: "a"}}); !errors.Is(err, ErrNotConnected) {
-		t.Errorf("got %v", err)
-	}
-	c.Start()
-	if err := c.WaitConnected(patient(t)); err != nil {
-		t.Fatal(err)
-	}
-	var msgs []OutMessage
-	for i := range 10000 {
-		msgs = append(msgs, OutMessage{Topic: "a", Payload: fmt.Appendf(nil, "%d", i), QoS: byte(i % 2)})
-	}
-	if n, err := c.Publish(patient(t), msgs); n != len(msgs) || err != nil {
-		t.Fatalf("got %d, %v", n, err)
-	}
-	f.until(func() bool { return len(f.pubs) == len(msgs) })
-	for i, p := range f.pubs {
-		if string(p.payload) != fmt.Sprint(i) || p.qos != byte(i%2) {
-			t.Fatalf("message %d: got %q, QoS %d", i, p.payload, p.qos)
-		}
-		if p.qos == 1 && p.id < 1<<15 {
-			t.Fatalf("message %d: identifier %d is in the half of the library", i, p.id)
-		}
-	}
-	bad := []OutMessage{{Topic: "a"}, {Topic: "b"}, {Topic: "a/+"}, {Topic: "c"}}
-	if n, err := c.Publish(patient(t), bad); n != 2 || !errors.Is(err, ErrBadMessage) {
-		t.Errorf("got %d, %v; want 2, ErrBadMessage", n, err)
-	}
-	if n, err := c.Publish(patient(t), []OutMessage{{Topic: "a", QoS: 3}}); n != 0 || !errors.Is(err, ErrBadMessage) {
-		t.Errorf("got %d, %v; want 0, ErrBadMessage", n, err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	if n, err := c.Publish(ctx, msgs); n != 0 || !errors.Is(err, context.Canceled) {
-		t.Errorf("got %d, %v", n, err)
-	}
-	c.Close()
-	if _, err := c.Publish(patient(t), msgs); !errors.Is(err, ErrClosed) && !errors.Is(err, ErrNotConnected) {
-		t.Errorf("got %v", err)
-	}
-}
-
-func TestPublishAndConnectionLost(t *testing.T) {
-	f := newFake()
-	c, _ := fakeConnTest(t, f, Options{})
-	c.Start()
-	if err := c.WaitConnected(patient(t)); err != nil {
-		t.Fatal(err)
-	}
-	msgs := make([]OutMessage, 20000)
-	for i := range msgs {
-		msgs[i] = OutMessage{Topic: "a", QoS: 1, Payload: make([]byte, 100)}
-	}
-	go func() {
-		f.until(func() bool { return len(f.pubs) > 10000 })
-		f.drop()
-	}()
-	n, err := c.Publish(patient(t), msgs)
-	if !errors.Is(err, ErrNotConnected) || n == 0 || n >= len(msgs) {
-		t.Fatalf("got %d, %v", n, err)
-	}
-	if err := c.WaitConnected(patient(t)); err != nil {
-		t.Fatal(err)
-	}
-	if m, err := c.Publish(patient(t), msgs[n:]); m != len(msgs)-n {
-		t.Errorf("got %d, %v", m, err)
 	}
 }
 
@@ -516,6 +451,36 @@ func TestUnsubscribeAndReplace(t *testing.T) {
 	}
 	if err := c.Subscribe(9, []string{"a/#/b", "+x"}, 3); err == nil || strings.Count(err.Error(), "\n") != 2 {
 		t.Errorf("got %v, want three faults", err)
+	}
+}
+
+type panicking struct {
+	*inbox
+	left int
+}
+
+func (p *panicking) Messages(at int64, msgs []Message) {
+	if p.left--; p.left >= 0 {
+		panic("bug: on purpose")
+	}
+	p.inbox.Messages(at, msgs)
+}
+
+func TestHandlerPanics(t *testing.T) {
+	f := newFake()
+	c, in := fakeConnTest(t, f, Options{})
+	c.Handle(&panicking{in, 1})
+	mustSubscribe(t, c, 1, 1, "a")
+	c.Start()
+	mustAcked(t, c, 1)
+	f.send(OutMessage{Topic: "a", Payload: []byte("1"), QoS: 1})
+	f.send(OutMessage{Topic: "a", Payload: []byte("2"), QoS: 1})
+	if got := in.payloads(1); got[0] != "2" {
+		t.Errorf("got %v", got)
+	}
+	f.until(func() bool { return len(f.acks) == 2 })
+	if s := c.Stats(); s.Failed != 1 || s.Connects != 1 {
+		t.Errorf("got %+v", s)
 	}
 }
 

@@ -49,7 +49,7 @@ func (t *table) uncover(f *filter) {
 
 // split covers anew, one by one, what w has covered.
 func (t *table) split(w *filter) {
-	for _, u := range t.filters {
+	for _, u := range t.overlapping(w) {
 		if len(u.subs) > 0 && !u.shared() && !u.refused && covers(w.match, u.match) {
 			t.cover(u, t.qos(u), false)
 		}
@@ -100,7 +100,7 @@ func (t *table) under(g *filter) []*filter {
 		return nil
 	}
 	var list []*filter
-	for _, o := range t.filters {
+	for _, o := range t.overlapping(g) {
 		if o.want && o != g && !o.shared() && covers(g.match, o.match) {
 			list = append(list, o)
 		}
@@ -155,7 +155,7 @@ func (t *table) retry() {
 		return
 	}
 	t.denied = nil
-	for _, f := range t.filters {
+	for f := range t.all() {
 		if !f.refused {
 			continue
 		}
@@ -172,7 +172,7 @@ func (t *table) reset() {
 	for _, s := range t.subs {
 		s.asked, s.stale = false, false
 	}
-	for _, f := range t.filters {
+	for f := range t.all() {
 		f.sent, f.acked, f.replay, f.sentQoS = false, false, false, 0
 		if f.want {
 			t.queue(f)
@@ -184,7 +184,7 @@ func (t *table) reset() {
 // resume goes on with a session that the broker kept: what was under way when
 // the connection broke is asked again.
 func (t *table) resume() {
-	for _, f := range t.filters {
+	for f := range t.all() {
 		if f.sent {
 			f.sent = false
 			t.queue(f)
@@ -247,11 +247,9 @@ func (t *table) newcomers(on []*filter) {
 			}
 			continue
 		}
-		for _, u := range t.filters {
-			if len(u.subs) > 0 && overlaps(w.match, u.match) {
-				for _, id := range u.subs {
-					mark(id)
-				}
+		for _, u := range t.overlapping(w) {
+			for _, id := range u.subs {
+				mark(id)
 			}
 		}
 	}

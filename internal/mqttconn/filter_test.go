@@ -227,8 +227,8 @@ func TestCover(t *testing.T) {
 			tab.remove(id)
 		}
 		settle(tab, broker)
-		if len(tab.filters) > 0 || len(broker) > 0 {
-			t.Fatalf("left behind: %d filters, %d at the broker", len(tab.filters), len(broker))
+		if n := len(tab.exact) + len(tab.wild); n > 0 || len(broker) > 0 {
+			t.Fatalf("left behind: %d filters, %d at the broker", n, len(broker))
 		}
 	}
 }
@@ -254,7 +254,7 @@ func checkCover(t *testing.T, tab *table, broker map[string]bool, live map[SubID
 	t.Helper()
 	for id, fs := range live {
 		for _, f := range fs {
-			w := tab.covering(tab.filters[f])
+			w := tab.covering(tab.find(f))
 			if w == nil || !broker[w.name] {
 				t.Fatalf("filter %q of %d is not at the broker: %v", f, id, broker)
 			}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"time"
 )
 
@@ -42,7 +43,7 @@ func (t *tap) drain(at int64) error {
 		var err error
 		more, err = t.slice(at)
 		if len(t.msgs) > 0 {
-			t.c.hand(t, at, t.msgs)
+			t.c.hand(at, t.msgs)
 		}
 		if err != nil {
 			return err
@@ -53,7 +54,7 @@ func (t *tap) drain(at int64) error {
 
 // hand calls the handler, unless the connection was closed meanwhile: the
 // handler of a connection that is gone may have blocked for long.
-func (c *Conn) hand(t *tap, at int64, msgs []Message) {
+func (c *Conn) hand(at int64, msgs []Message) {
 	c.deliver.Lock()
 	defer c.deliver.Unlock()
 	c.mu.Lock()
@@ -63,10 +64,29 @@ func (c *Conn) hand(t *tap, at int64, msgs []Message) {
 	case <-c.ctx.Done():
 	default:
 		if h != nil {
-			h.Messages(at, msgs)
+			c.call(h, at, msgs)
 		}
 	}
 	clear(msgs)
+}
+
+// call calls the handler. One that panics loses these messages, not the process;
+// they are acknowledged, or the broker would send them again and again.
+func (c *Conn) call(h Handler, at int64, msgs []Message) {
+	defer func() {
+		r := recover()
+		if r == nil {
+			return
+		}
+		c.log.Error("handler of messages panicked", "panic", r, "messages", len(msgs), "topic", msgs[0].Topic.Name, "stack", string(debug.Stack()))
+		c.mu.Lock()
+		c.stats.Failed += uint64(len(msgs))
+		c.mu.Unlock()
+		for i := range msgs {
+			c.Expect(msgs[i].Token, 0)
+		}
+	}()
+	h.Messages(at, msgs)
 }
 
 // fill reads once from the socket.

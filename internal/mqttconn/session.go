@@ -222,7 +222,7 @@ func (c *Conn) exactlyOnce(_ paho.Client, m paho.Message) {
 		return
 	}
 	c.mu.Unlock()
-	c.hand(t, at, []Message{{
+	c.hand(at, []Message{{
 		Topic: tp, Payload: m.Payload(), Token: h.token,
 		ID: id, QoS: 2, Retained: m.Retained(), Dup: m.Duplicate(),
 	}})

@@ -2,6 +2,7 @@ package mqttconn
 
 import (
 	"errors"
+	"iter"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -47,6 +48,9 @@ type filter struct {
 
 func (f *filter) shared() bool { return len(f.name) != len(f.match) }
 
+// treed tells whether f is found by the tree, not by its text.
+func (f *filter) treed() bool { return f.shared() || wild(f.match) }
+
 // sub is one subscription.
 type sub struct {
 	filters []*filter
@@ -59,20 +63,22 @@ type sub struct {
 // table knows which topics belong to which subscriptions, and which filters the
 // broker has to be asked for. It is guarded by Conn.mu.
 type table struct {
-	subs    map[SubID]*sub
-	filters map[string]*filter // by name
-	tree    node               // those with wildcards, and the shared ones
-	topics  map[string]*Topic
-	last    *Topic
-	denied  map[string]bool // joined filters that the broker refused
-	dirty   []*filter       // what the broker has to be told
+	subs   map[SubID]*sub
+	exact  map[string]*filter // filters without wildcards, by name
+	wild   map[string]*filter // those with wildcards, and the shared ones
+	tree   node               // of wild
+	topics map[string]*Topic
+	last   *Topic
+	denied map[string]bool // filters that the broker refused
+	dirty  []*filter       // what the broker has to be told
 }
 
 func newTable() *table {
 	return &table{
-		subs:    make(map[SubID]*sub),
-		filters: make(map[string]*filter),
-		topics:  make(map[string]*Topic),
+		subs:   make(map[SubID]*sub),
+		exact:  make(map[string]*filter),
+		wild:   make(map[string]*filter),
+		topics: make(map[string]*Topic),
 	}
 }
 
@@ -105,7 +111,7 @@ func (t *table) topic(name []byte) (*Topic, error) {
 // match returns the subscriptions that topic belongs to.
 func (t *table) match(topic string) []SubID {
 	var ids []SubID
-	if f := t.filters[topic]; f != nil && !wild(f.name) && !f.shared() {
+	if f := t.exact[topic]; f != nil {
 		ids = append(ids, f.subs...)
 	}
 	t.tree.coverers(topic, func(f *filter) { ids = append(ids, f.subs...) })
@@ -177,20 +183,68 @@ func (t *table) forget(f *filter) {
 
 // filter returns the filter called name, new if need be.
 func (t *table) filter(name string) *filter {
-	f := t.filters[name]
-	if f != nil {
+	if f := t.find(name); f != nil {
 		return f
 	}
 	match, err := unshare(name)
 	if err != nil {
 		panic("bug: filter was not checked: " + err.Error())
 	}
-	f = &filter{name: name, match: match}
-	t.filters[name] = f
-	if wild(match) || f.shared() {
+	f := &filter{name: name, match: match}
+	if f.treed() {
+		t.wild[name] = f
 		t.tree.insert(f)
+	} else {
+		t.exact[name] = f
 	}
 	return f
+}
+
+// find returns the filter called name, nil if there is none.
+func (t *table) find(name string) *filter {
+	if f := t.exact[name]; f != nil {
+		return f
+	}
+	return t.wild[name]
+}
+
+// all returns every filter.
+func (t *table) all() iter.Seq[*filter] {
+	return func(yield func(*filter) bool) {
+		for _, m := range []map[string]*filter{t.exact, t.wild} {
+			for _, f := range m {
+				if !yield(f) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// overlapping returns the filters, each once, that overlap f, f among them.
+func (t *table) overlapping(f *filter) []*filter {
+	var list []*filter
+	t.tree.overlapping(f.match, func(o *filter) { list = append(list, o) })
+	if len(list) > 1 {
+		seen := make(map[*filter]bool, len(list))
+		list = slices.DeleteFunc(list, func(o *filter) bool {
+			twice := seen[o]
+			seen[o] = true
+			return twice
+		})
+	}
+	if !wild(f.match) {
+		if o := t.exact[f.match]; o != nil {
+			list = append(list, o)
+		}
+		return list
+	}
+	for _, o := range t.exact {
+		if covers(f.match, o.match) {
+			list = append(list, o)
+		}
+	}
+	return list
 }
 
 // drop lets go of f if nobody needs it any more.
@@ -198,8 +252,10 @@ func (t *table) drop(f *filter) {
 	if len(f.subs) > 0 || f.want || f.queued || f.sent || f.acked {
 		return
 	}
-	delete(t.filters, f.name)
-	if wild(f.match) || f.shared() {
+	if f.treed() {
+		delete(t.wild, f.name)
 		t.tree.remove(f)
+	} else {
+		delete(t.exact, f.name)
 	}
 }

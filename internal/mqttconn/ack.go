@@ -1,0 +1,70 @@
+package mqttconn
+
+import paho "github.com/eclipse/paho.mqtt.golang"
+
+// Expect says that the message with token will be acknowledged n times, once for
+// each who keeps it. It is called before the first Ack of it; 0 acknowledges it.
+func (c *Conn) Expect(token uint64, n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if token&qos2Bit != 0 {
+		if h := c.held[uint16(token)]; h != nil && h.token == token {
+			h.left = n
+			c.release(h)
+		}
+		return
+	}
+	t := c.live
+	if t == nil || t.gen != tokenGen(token) {
+		return
+	}
+	if r := t.receipts.at(uint32(token)); r != nil {
+		r.left = uint16(n)
+		t.kickAcks()
+	}
+}
+
+// Ack acknowledges messages: they are safe. It never blocks. Tokens of a
+// connection that is gone are dropped, as the broker sends such messages again.
+func (c *Conn) Ack(tokens []uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := c.live
+	for _, token := range tokens {
+		if token&qos2Bit != 0 {
+			if h := c.held[uint16(token)]; h != nil && h.token == token {
+				h.left--
+				c.release(h)
+			}
+			continue
+		}
+		if token == 0 || t == nil || t.gen != tokenGen(token) {
+			continue
+		}
+		if r := t.receipts.at(uint32(token)); r != nil && r.left > 0 {
+			r.left--
+		}
+	}
+	if t != nil {
+		t.kickAcks()
+	}
+}
+
+// held is a message of QoS 2 that was handed on and is not acknowledged.
+type held struct {
+	token uint64
+	left  int
+	msg   paho.Message // of the connection that brought it last
+	gen   uint32       // of that connection
+}
+
+// release acknowledges h if nobody keeps it any more. The caller holds mu.
+func (c *Conn) release(h *held) {
+	if h.left > 0 || c.live == nil || c.live.gen != h.gen {
+		return // a session that is resumed brings it again
+	}
+	delete(c.held, uint16(h.token))
+	c.live.released = append(c.live.released, h.msg)
+	c.stats.Acked++
+	c.live.kick()
+}
