@@ -61,7 +61,7 @@ func newRoot(w wiring) *cobra.Command {
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
 	if w.open != nil {
-		root.AddCommand(newServe(w))
+		root.AddCommand(newServe(w), newDemo(w))
 	}
 	root.AddCommand(newSim(), newConfig(), newVersion(), newFunctions(w))
 	root.AddCommand(w.tools...)
