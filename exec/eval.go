@@ -29,7 +29,8 @@ type machine struct {
 	used    int
 	args    []vec.Value
 	rowsBuf []int32
-	note    string // text of the last fault
+	numbers *vec.Column // row_number() of the message
+	note    string      // text of the last fault
 }
 
 type memo struct {
@@ -46,6 +47,7 @@ func (m *machine) begin(n *node, b *vec.Batch) {
 	m.node, m.prog, m.batch, m.cols = n, p, b, n.cols
 	m.rows, m.words = b.Rows, vec.Words(b.Rows)
 	m.gen++
+	m.numbers = nil
 	m.x.out.Begin()
 	m.used = 0
 	if len(m.memos) < len(p.Steps) {
@@ -100,6 +102,8 @@ func (m *machine) col(s planner.StepID, want vec.Bitmap) *vec.Column {
 	switch st.Op {
 	case planner.OpCall:
 		m.call(s, st, mm, want)
+	case planner.OpAnalytic:
+		m.analytic(s, st, mm)
 	case planner.OpCase, planner.OpSwitch, planner.OpAgg:
 		m.lift(s, st, mm, want)
 	default:

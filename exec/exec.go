@@ -70,6 +70,7 @@ type Executor struct {
 	codes    []int32
 	stats    Stats
 	lastNote string // why an aggregate failed
+	spreads  spreader
 
 	deadlines int64 // earliest end of a window in processing time, 0: none
 }
@@ -80,6 +81,7 @@ type Stats struct {
 	Faults  []uint64 // rows (or windows) that the rule lost by a fault
 	In      []uint64 // rows of the rule's stream since the rule started
 	Last    []string // text of the rule's last fault
+	Hit     []int64  // time of the rule's last result, ms since 1970
 
 	Batches     uint64
 	Rows        uint64
@@ -205,7 +207,7 @@ func (x *Executor) Stats() *Stats {
 // and after an old one ended.
 func (x *Executor) Forget(rule planner.RuleID) {
 	x.stats.grow(rule)
-	x.stats.Matched[rule], x.stats.Faults[rule], x.stats.In[rule], x.stats.Last[rule] = 0, 0, 0, ""
+	x.stats.Matched[rule], x.stats.Faults[rule], x.stats.In[rule], x.stats.Last[rule], x.stats.Hit[rule] = 0, 0, 0, "", 0
 }
 
 func (s *Stats) grow(rule planner.RuleID) {
@@ -215,6 +217,7 @@ func (s *Stats) grow(rule planner.RuleID) {
 		s.Faults = append(s.Faults, make([]uint64, n-len(s.Faults))...)
 		s.In = append(s.In, make([]uint64, n-len(s.In))...)
 		s.Last = append(s.Last, make([]string, n-len(s.Last))...)
+		s.Hit = append(s.Hit, make([]int64, n-len(s.Hit))...)
 	}
 }
 

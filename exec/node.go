@@ -15,10 +15,11 @@ type node struct {
 	in   uint64 // rows seen since the counters were flushed
 	over bool   // over a window's output
 
-	funcs   []*fn.Bound // by step, made at first use
-	ranks   []rankCount
-	equals  []equalCount
-	windows []*window
+	funcs    []*fn.Bound               // by step, made at first use
+	memories map[*planner.Node]*memory // of stateful steps
+	ranks    []rankCount
+	equals   []equalCount
+	windows  []*window
 }
 
 // rankCount counts rows by rank for rules of which only the number of rows
@@ -50,6 +51,7 @@ func (x *Executor) adopt(n *node, p *planner.Program) {
 			}
 		}
 	}
+	n.keepMemories(p)
 	n.prog, n.plan = p, nil
 	n.ranks = resize(n.ranks, len(p.Ranks))
 	for i, r := range p.Ranks {
@@ -73,6 +75,9 @@ func (x *Executor) adopt(n *node, p *planner.Program) {
 	for _, c := range p.Conds {
 		x.growFor(c.Send)
 		x.growFor(c.Count)
+	}
+	for _, s := range p.Serials {
+		x.stats.grow(s.Rule)
 	}
 	x.adoptWindows(n, p)
 }
@@ -170,6 +175,9 @@ func (x *Executor) flushIn(n *node, rows uint64) {
 		add(c.Send)
 		add(c.Count)
 	}
+	for _, s := range p.Serials {
+		x.stats.In[s.Rule] += rows
+	}
 	for _, e := range p.Equals {
 		addOnce(x.stats.In, e.TextEntries, rows)
 		addOnce(x.stats.In, e.NumEntries, rows)
@@ -241,8 +249,12 @@ func (x *Executor) runBound(n *node, b *vec.Batch) {
 	x.stats.Evaluations += uint64(b.Rows) * uint64(n.prog.Rules)
 	m := x.enter()
 	m.begin(n, b)
+	for _, s := range n.prog.Analytics {
+		m.col(s, nil)
+	}
 	x.match(n, m)
 	x.deliver(m)
+	x.serial(m)
 	for _, w := range n.windows {
 		x.feed(w, m)
 	}

@@ -46,6 +46,10 @@ func (m *machine) evaluate(p *projection) {
 	}
 	for i := range p.plan.Fields {
 		f := &p.plan.Fields[i]
+		if f.Number {
+			out.Fields = append(out.Fields, vec.OutField{Name: f.Name, Key: f.Key, Col: m.ones()})
+			continue
+		}
 		out.Fields = append(out.Fields, vec.OutField{Name: f.Name, Key: f.Key, Col: col(f.Step), Plain: f.Plain})
 	}
 	if s := p.plan.Star; s != planner.NoStep {
@@ -59,6 +63,9 @@ func (m *machine) evaluate(p *projection) {
 	}
 	for _, o := range p.plan.Order {
 		col(o.Step)
+	}
+	if s := p.plan.Spread; s != planner.NoStep {
+		col(s)
 	}
 	p.fault.And(p.want)
 	p.bad = p.fault.Any()
@@ -85,12 +92,86 @@ func (x *Executor) deliver(m *machine) {
 		case p.bad && p.fault.Has(int(pr.row)):
 			x.fault(pr.Rule, m.note)
 		case p.plan.Limit == 0:
+		case p.plan.Spread != planner.NoStep:
+			x.sendSpread(m, p, pr.Rule, pr.row)
 		default:
 			x.stats.Matched[pr.Rule]++
 			x.out.Send(pr.Rule, &p.out, int(pr.row))
 		}
 	}
 	x.pairs = x.pairs[:0]
+}
+
+// sendSpread sends the rows that one row is spread to, a message each.
+func (x *Executor) sendSpread(m *machine, p *projection, rule planner.RuleID, row int32) {
+	if err := x.spread(m, p, []int32{row}); err != nil {
+		x.fault(rule, err.Error())
+		return
+	}
+	for _, r := range x.spreads.rows {
+		x.stats.Matched[rule]++
+		x.out.Send(rule, &x.spreads.out, int(r))
+	}
+}
+
+// serial runs the rules whose conditions or fields count what they sent before:
+// one row after the other, each delivered before the next is looked at.
+func (x *Executor) serial(m *machine) {
+	if len(m.prog.Serials) == 0 {
+		return
+	}
+	one := x.bitmap(m.rows)
+	defer x.free(one)
+	for i := range m.prog.Serials {
+		s := &m.prog.Serials[i]
+		for row := range m.rows {
+			clear(one)
+			one.Set(row)
+			x.hits(s.Rule)
+			if !x.allHold(m, s, one, row) {
+				continue
+			}
+			sent := x.stats.Matched[s.Rule]
+			x.pairs = append(x.pairs, pair{s.Entry, int32(row)})
+			x.deliver(m)
+			if x.stats.Matched[s.Rule] > sent {
+				x.stats.Hit[s.Rule] = x.now
+				if row < len(m.batch.At) && m.node.over {
+					x.stats.Hit[s.Rule] = m.batch.At[row]
+				}
+			}
+		}
+	}
+}
+
+// hits tells the functions of a rule's own results what they were.
+func (x *Executor) hits(rule planner.RuleID) {
+	n, t := int64(x.stats.Matched[rule]), x.stats.Hit[rule]
+	x.ctx.HitCount, x.ctx.HitTime, x.ctx.AggHits, x.ctx.AggTime = n, t, n, t
+}
+
+func (x *Executor) allHold(m *machine, s *planner.Serial, one vec.Bitmap, row int) bool {
+	for _, id := range s.Where {
+		c := m.col(id, one)
+		if c.Fault.Has(row) {
+			x.fault(s.Rule, m.note)
+			return false
+		}
+		if !c.Value(row).Truth() {
+			return false
+		}
+	}
+	return true
+}
+
+// ones returns the column of row numbers: 1 for a row that is sent alone.
+func (m *machine) ones() *vec.Column {
+	c := m.get()
+	for r := range m.rows {
+		c.SetInt(r, 1)
+	}
+	m.numbers = c
+	return c
 }
 
 // deliverWindow hands each rule the rows that it selected as one message.
@@ -118,6 +199,7 @@ func (x *Executor) deliverWindow(m *machine, keep func(planner.RuleID) bool) {
 func (x *Executor) message(m *machine, rule planner.RuleID, proj int32, pairs []pair) {
 	p := m.projAt(proj)
 	if !p.ready {
+		x.hits(rule)
 		m.evaluate(p)
 	}
 	rows := x.rows[:0]
@@ -135,6 +217,9 @@ func (x *Executor) message(m *machine, rule planner.RuleID, proj int32, pairs []
 			return
 		}
 	}
+	if p.plan.Distinct {
+		rows = distinct(&p.out, rows)
+	}
 	if off := p.plan.Offset; off > 0 {
 		rows = rows[min(int64(len(rows)), off):]
 	}
@@ -144,8 +229,27 @@ func (x *Executor) message(m *machine, rule planner.RuleID, proj int32, pairs []
 	if p.plan.Limit == 0 {
 		return
 	}
+	out := &p.out
+	if p.plan.Spread != planner.NoStep {
+		if err := x.spread(m, p, rows); err != nil {
+			x.fault(rule, err.Error())
+			return
+		}
+		out, rows = &x.spreads.out, x.spreads.rows
+	}
+	if c := m.numbers; c != nil && c.Rows == m.rows {
+		for i, r := range rows {
+			if int(r) < len(c.Ints) {
+				c.Ints[r] = int64(i + 1)
+			}
+		}
+	}
 	x.stats.Matched[rule]++
-	x.out.SendRows(rule, &p.out, rows)
+	x.stats.Hit[rule] = x.now
+	if len(rows) > 0 && len(m.batch.At) > 0 {
+		x.stats.Hit[rule] = m.batch.At[0]
+	}
+	x.out.SendRows(rule, out, rows)
 }
 
 // sort orders rows by the keys; null and missing are last, ascending or not.

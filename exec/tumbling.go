@@ -242,14 +242,14 @@ func (t *tumbling) fire(x *Executor, w *window) {
 	joins := w.joins
 	for k := len(t.panes) - 1; k > 0; k-- {
 		late := k
-		t.send(x, w, t.panes[k], func(r planner.RuleID) bool { return joins[r] == late })
+		t.panes[k].send(x, w, t.end, func(r planner.RuleID) bool { return joins[r] == late })
 		t.panes[k-1].merge(t.panes[k], w)
 	}
 	var keep func(planner.RuleID) bool
 	if len(joins) > 0 {
 		keep = func(r planner.RuleID) bool { return joins[r] == 0 }
 	}
-	t.send(x, w, t.panes[0], keep)
+	t.panes[0].send(x, w, t.end, keep)
 	w.active = len(t.panes[0].order)
 	p := t.panes[0]
 	p.reset()
@@ -264,8 +264,8 @@ func (t *tumbling) fire(x *Executor, w *window) {
 	}
 }
 
-// send emits one pane, from its start to the window's end.
-func (t *tumbling) send(x *Executor, w *window, p *pane, keep func(planner.RuleID) bool) {
+// send emits what the pane gathered, from its start to the window's end.
+func (p *pane) send(x *Executor, w *window, end int64, keep func(planner.RuleID) bool) {
 	n := len(p.order)
 	switch {
 	case !w.def.Group:
@@ -279,9 +279,9 @@ func (t *tumbling) send(x *Executor, w *window, p *pane, keep func(planner.RuleI
 	if p.seen > 0 && p.n == 0 && len(p.order) == 0 {
 		return // rows came, but the condition refused them all
 	}
-	b := w.open(n, t.end)
+	b := w.open(n, end)
 	for i, c := range w.def.Cols {
-		p.column(x, w, &b.Cols[i], c, n, t.end)
+		p.column(x, w, &b.Cols[i], c, n, end)
 	}
 	x.emit(w, b, keep)
 }

@@ -16,6 +16,7 @@ const maxEmpty = 10000
 // came since, though everything is shared.
 type window struct {
 	def  *planner.Window
+	in   *node // over what goes in
 	out  *node // over what the window emits
 	kind driver
 
@@ -57,7 +58,7 @@ func (x *Executor) adoptWindows(n *node, p *planner.Program) {
 			w = x.newWindow(def)
 		}
 		was := w.def
-		w.def = def
+		w.def, w.in = def, n
 		x.adopt(w.out, def.Out)
 		w.kind.adopt(w, was)
 		fresh := w.epoch
@@ -78,8 +79,10 @@ func (x *Executor) newWindow(def *planner.Window) *window {
 	switch def.Spec.Kind {
 	case planner.Hold:
 		w.kind = &hold{late: def.Spec.Late}
-	default:
+	case planner.Tumbling:
 		w.kind = newTumbling(x, w)
+	default:
+		w.kind = newRowWindow(x, w)
 	}
 	return w
 }
@@ -219,6 +222,9 @@ func (x *Executor) emit(w *window, b *vec.Batch, keep func(planner.RuleID) bool)
 			}
 		}
 	} else {
+		for _, s := range n.prog.Analytics {
+			m.col(s, nil)
+		}
 		x.match(n, m)
 		x.deliverWindow(m, keep)
 	}

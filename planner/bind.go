@@ -42,6 +42,9 @@ type Settings struct {
 	SendMeta    bool
 	SendNil     bool
 	RuleStartMs int64
+	// Epoch is the program in which the rule will start: rules that start together
+	// share what depends on the rows since. See Builder.Next.
+	Epoch uint64
 }
 
 // Query is a rule that was bound: its input and what to do with it.
@@ -121,9 +124,6 @@ func (b *binder) query() *Query {
 	if b.set.EventTime && src.Timestamp == "" {
 		b.fault(s.From.At, "stream %s has no TIMESTAMP option, which isEventTime needs", s.From.Name)
 	}
-	if s.Distinct {
-		b.fault(s.From.At, "SELECT DISTINCT is not supported yet")
-	}
 	b.collectAliases()
 	root := b.selectList()
 	b.clauses(root)
@@ -155,7 +155,7 @@ func (b *binder) collectAliases() {
 // selectList binds the SELECT list.
 func (b *binder) selectList() *Bound {
 	b.clause = "SELECT"
-	r := &Bound{Limit: -1, SendNil: b.set.SendNil}
+	r := &Bound{Limit: -1, SendNil: b.set.SendNil, Distinct: b.sel.Distinct}
 	seen := map[string]bool{}
 	unnamed := 0
 	fromStar := map[string]int{} // columns of a declared stream that * gave
@@ -189,6 +189,13 @@ func (b *binder) selectList() *Bound {
 				name = "kuiper_field_" + strconv.Itoa(unnamed)
 				unnamed++
 			}
+		}
+		if n, ok := b.spread(f.Expr); ok {
+			if n != nil && r.Spread != nil {
+				b.fault(f.At, "only one of unnest, extract and changed_cols can stand in a SELECT list")
+			}
+			r.Spread = n
+			continue
 		}
 		var n *Node
 		if f.Alias != "" {
@@ -314,7 +321,7 @@ func (b *binder) over(r *Bound, where, having, keys []*Node) {
 	if !b.windowSpec(w) {
 		return
 	}
-	group := len(keys) > 0
+	group := len(keys) > 0 || r.Spread != nil && r.Spread.agg
 	for _, f := range r.Fields {
 		group = group || f.Node.agg
 	}
@@ -370,18 +377,47 @@ func (b *binder) windowSpec(w *BoundWindow) bool {
 	case sql.StateWindow:
 		w.Spec.Kind = State
 	}
-	if s.Kind != sql.TumblingWindow {
+	b.clause = "window"
+	if w.Spec.Kind != Tumbling {
+		w.Spec.Start = b.set.Epoch
+	}
+	switch {
+	case s.Kind == sql.DedupTrigger:
 		b.fault(s.At, "%s is not supported yet", s.Kind)
 		return false
+	case s.Kind == sql.CountWindow && b.set.EventTime:
+		b.fault(s.At, "countwindow cannot be used with isEventTime")
+		return false
+	case s.When != nil && s.Kind != sql.SlidingWindow:
+		b.fault(s.At, "OVER (WHEN ...) belongs to sliding windows, not to %s", s.Kind)
+		return false
+	case len(s.Partition) > 0 && s.Kind != sql.StateWindow:
+		b.fault(s.At, "OVER (PARTITION BY ...) belongs to state windows, not to %s", s.Kind)
+		return false
 	}
-	b.clause = "window"
-	if s.When != nil || len(s.Partition) > 0 {
-		b.fault(s.At, "OVER of a tumbling window is not supported")
+	cond := func(e sql.Expr) *Node {
+		if e == nil {
+			return nil
+		}
+		n := b.expr(e)
+		if n != nil && n.agg {
+			b.fault(e.Pos(), "an aggregate cannot stand in a window's condition")
+		}
+		return n
 	}
-	if s.Filter != nil {
-		w.Filter = b.expr(s.Filter)
+	w.Filter, w.When = cond(s.Filter), cond(s.When)
+	if s.Kind == sql.StateWindow {
+		w.When = cond(s.Args[0])
+		if len(s.Args) > 1 {
+			w.Emit = cond(s.Args[1])
+		}
 	}
-	return true
+	for _, p := range s.Partition {
+		if n := b.expr(p); n != nil {
+			w.Parts = append(w.Parts, n)
+		}
+	}
+	return len(b.faults) == 0
 }
 
 // lifter rewrites expressions over a window's input into expressions over its
@@ -407,7 +443,9 @@ func (l *lifter) lift(n *Node) *Node {
 	switch {
 	case n.Op == OpAgg:
 		return &Node{Op: OpColumn, From: n, FromKind: WindowAgg, Text: n.Text}
-	case n.Op == OpColumn && l.group:
+	case n.Op == OpAnalytic && !n.agg && !l.group:
+		return &Node{Op: OpColumn, From: n, FromKind: WindowRow, Text: n.Text}
+	case (n.Op == OpColumn || n.Op == OpAnalytic && !n.agg) && l.group:
 		f := &Node{Op: OpAgg, Func: l.first, Args: []*Node{n}, agg: true}
 		f.seal()
 		return &Node{Op: OpColumn, From: f, FromKind: WindowAgg, Text: f.Text}
@@ -419,7 +457,7 @@ func (l *lifter) lift(n *Node) *Node {
 		return n
 	}
 	c := *n
-	c.agg = false
+	c.agg, c.hits = false, false
 	c.Args = l.list(n.Args)
 	return &c // the text stays: it says the same in terms of the input
 }

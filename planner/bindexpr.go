@@ -147,8 +147,7 @@ func (b *binder) arrow(e *sql.Arrow) *Node {
 		}
 		return (&Node{Op: OpColumn, Col: spec}).seal()
 	}
-	n := &Node{Op: OpArrow, Args: []*Node{x}, Key: e.Key, agg: x.agg}
-	return n.seal()
+	return (&Node{Op: OpArrow, Args: []*Node{x}, Key: e.Key}).inherit().seal()
 }
 
 func (b *binder) caseExpr(e *sql.Case) *Node {
@@ -184,18 +183,26 @@ func (b *binder) call(e *sql.Call) *Node {
 	if !ok {
 		return nil
 	}
-	n := &Node{Op: OpCall, Func: sig, Args: args}
-	for _, a := range args {
-		n.agg = n.agg || a.agg
-	}
+	n := (&Node{Op: OpCall, Func: sig, Args: args}).inherit()
 	switch sig.Kind {
 	case FuncAgg:
 		return b.aggregate(e, n)
 	case FuncContext:
 		return b.context(e, n)
-	case FuncScalar:
-	default:
-		b.fault(e.Pos(), "function %s is not supported yet", sig.Name)
+	case FuncAnalytic:
+		return b.analytic(e, n)
+	case FuncWindow:
+		if b.clause != "SELECT" {
+			b.fault(e.Pos(), "%s can only stand in the SELECT list", sig.Name)
+			return nil
+		}
+		if e.HasOver {
+			b.fault(e.Pos(), "OVER after %s is not supported yet", sig.Name)
+			return nil
+		}
+		return n.seal()
+	case FuncMultiCol, FuncSRF:
+		b.fault(e.Pos(), "%s can only be an item of the SELECT list by itself", sig.Name)
 		return nil
 	}
 	if sig.Volatile {
@@ -264,6 +271,9 @@ func (b *binder) args(e *sql.Call, sig *FuncSig) ([]*Node, bool) {
 // aggregate binds an aggregate. Over whole rows its first argument is the row.
 func (b *binder) aggregate(e *sql.Call, n *Node) *Node {
 	n.Op, n.agg, n.Star, n.Diff = OpAgg, true, e.Star, e.Distinct
+	if n.Func.NeedsRow {
+		n.Args = append(n.Args, (&Node{Op: OpColumn}).seal())
+	}
 	if e.Star && n.Func.Name != "count" {
 		n.Args = append([]*Node{(&Node{Op: OpColumn}).seal()}, n.Args...)
 		n.Star = false
@@ -299,9 +309,132 @@ func (b *binder) context(e *sql.Call, n *Node) *Node {
 		return n.seal()
 	case "event_time":
 		return n.seal()
+	case "last_hit_count", "last_hit_time":
+		if b.grouped() {
+			b.fault(e.Pos(), "%s cannot be used in an aggregate query: use last_agg_%s", n.Func.Name, n.Func.Name[len("last_"):])
+			return nil
+		}
+	case "last_agg_hit_count", "last_agg_hit_time":
+		if !b.window {
+			b.fault(e.Pos(), "%s needs a window", n.Func.Name)
+			return nil
+		}
+		n.agg = true
 	}
-	b.fault(e.Pos(), "function %s is not supported yet", n.Func.Name)
-	return nil
+	n.seal()
+	n.Text += "@" + b.name
+	n.hits = true
+	return n
+}
+
+// grouped tells whether the query groups rows or aggregates them.
+func (b *binder) grouped() bool {
+	if len(b.sel.GroupBy) > 0 {
+		return true
+	}
+	agg := false
+	for _, f := range b.sel.Fields {
+		if f.Expr == nil || b.clause == "window" {
+			continue
+		}
+		sql.Walk(f.Expr, func(x sql.Expr) bool {
+			if c, ok := x.(*sql.Call); ok {
+				sig, known := b.env.Funcs.Lookup(c.Name)
+				agg = agg || known && sig.Kind == FuncAgg
+			}
+			return true
+		})
+	}
+	return agg
+}
+
+// analytic binds a stateful function. Rules that start together share its state
+// if they call it alike.
+func (b *binder) analytic(e *sql.Call, n *Node) *Node {
+	n.Op = OpAnalytic
+	if e.Star {
+		n.Args = append(n.Args, b.allColumns()...)
+	}
+	if e.When != nil {
+		w := b.expr(e.When)
+		if w == nil {
+			return nil
+		}
+		n.When = true
+		n.Args = append(n.Args, w)
+	}
+	for _, p := range e.Partition {
+		k := b.expr(p)
+		if k == nil {
+			return nil
+		}
+		n.Keys++
+		n.Args = append(n.Args, k)
+	}
+	n.inherit().seal()
+	if b.set.Epoch > 0 {
+		n.Text += "@" + strconv.FormatUint(b.set.Epoch, 10)
+	}
+	return n
+}
+
+// allColumns returns what * stands for: the declared columns, or the row.
+func (b *binder) allColumns() []*Node {
+	if b.src.Fields == nil {
+		return []*Node{(&Node{Op: OpColumn}).seal()}
+	}
+	var out []*Node
+	for _, f := range b.src.Fields {
+		out = append(out, b.column(sql.Pos{}, f.Name))
+	}
+	return out
+}
+
+// spread binds an item of the SELECT list that makes columns or rows: unnest,
+// extract and changed_cols. ok is false if e is none of them.
+func (b *binder) spread(e sql.Expr) (n *Node, ok bool) {
+	c, isCall := e.(*sql.Call)
+	if !isCall {
+		return nil, false
+	}
+	sig, known := b.env.Funcs.Lookup(c.Name)
+	if !known || sig.Kind != FuncMultiCol && sig.Kind != FuncSRF {
+		return nil, false
+	}
+	args, good := b.args(c, sig)
+	if !good {
+		return nil, true
+	}
+	n = (&Node{Op: OpCall, Func: sig, Args: args}).inherit()
+	if sig.Kind == FuncSRF {
+		return n.seal(), true
+	}
+	for _, a := range c.Args[2:] {
+		switch x := a.(type) {
+		case *sql.Ident:
+			n.Names = append(n.Names, x.Name)
+		case *sql.Call:
+			n.Names = append(n.Names, x.Name)
+		case *sql.Star:
+			cols := b.allColumns()
+			n.Args = append(n.Args, cols...)
+			for _, col := range cols {
+				name := "" // the members of the row
+				if len(col.Col.Path) > 0 {
+					name = col.Col.Path[0]
+				}
+				n.Names = append(n.Names, name)
+			}
+		default:
+			n.Names = append(n.Names, "kuiper_field_"+strconv.Itoa(len(n.Names)))
+		}
+	}
+	n.Op = OpAnalytic
+	n.inherit().seal()
+	if b.set.Epoch > 0 {
+		n.Text += "@" + strconv.FormatUint(b.set.Epoch, 10)
+	}
+	return n, true
 }
 
 // meta binds meta(key), meta(key->sub), meta(stream.key), meta(*) and mqtt(key).

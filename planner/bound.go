@@ -17,11 +17,13 @@ type Bound struct {
 	Star    *Node // the whole row, nil without SELECT *
 	Except  []string
 	SendNil bool
-	Meta    *Node
-	Spread  *Node
-	Order   []BoundOrder
-	Limit   int64 // -1: none
-	Offset  int64
+	// Distinct sends equal rows of one message once.
+	Distinct bool
+	Meta     *Node
+	Spread   *Node
+	Order    []BoundOrder
+	Limit    int64 // -1: none
+	Offset   int64
 
 	Window *BoundWindow
 }
@@ -64,6 +66,9 @@ func (w *BoundWindow) text() string {
 	b.WriteString(" " + spec.Unit)
 	if spec.EventTime {
 		b.WriteString(" event time")
+	}
+	if spec.Start > 0 {
+		b.WriteString(" since epoch " + constText(vec.IntValue(int64(spec.Start))))
 	}
 	list := func(name string, nodes []*Node) {
 		if len(nodes) == 0 {
@@ -240,4 +245,20 @@ func plan(where []*Node) access {
 		}
 	}
 	return ac
+}
+
+// serial tells whether what r does with a row depends on what it did with those
+// before.
+func (r *Bound) serial() bool {
+	for _, n := range r.Where {
+		if n.hits {
+			return true
+		}
+	}
+	for _, f := range r.Fields {
+		if f.Node.hits && !f.Node.agg {
+			return true
+		}
+	}
+	return false
 }

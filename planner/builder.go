@@ -55,6 +55,7 @@ const (
 	inEqual
 	inCond
 	inWindow
+	inSerial
 )
 
 // NewBuilder makes the builder of a stream's program.
@@ -68,6 +69,9 @@ func newBuilder(ids *uint64, w *windowBuilder) *Builder {
 		rules: map[RuleID]*placed{}, nextID: ids, win: w, dirty: true,
 	}
 }
+
+// Next returns the epoch of the program that the next rule will be part of.
+func (b *Builder) Next() uint64 { return b.prog.Epoch + 1 }
 
 // Len returns the number of rules.
 func (b *Builder) Len() int { return len(b.rules) }
@@ -86,6 +90,16 @@ func (b *Builder) Add(rule RuleID, r *Bound, count bool) {
 	p := &placed{step: NoStep, rest: -1}
 	p.proj = b.project(r)
 	p.count = count && b.prog.Projs[p.proj].Plain && b.win == nil
+	if r.serial() {
+		s := Serial{Entry: Entry{Rule: rule, Proj: p.proj, Rest: -1}}
+		for _, n := range r.Where {
+			s.Where = append(s.Where, b.intern(n))
+		}
+		b.prog.Serials = append(b.prog.Serials, s)
+		p.kind = inSerial
+		b.rules[rule] = p
+		return
+	}
 	ac := plan(r.Where)
 	p.rest = b.addRest(ac.rest)
 	e := Entry{Rule: rule, Proj: p.proj, Rest: p.rest}
@@ -134,6 +148,12 @@ func (b *Builder) Remove(rule RuleID) {
 	case inWindow:
 		p.window.remove(rule)
 		return
+	case inSerial:
+		i := slices.IndexFunc(b.prog.Serials, func(s Serial) bool { return s.Rule == rule })
+		for _, id := range b.prog.Serials[i].Where {
+			b.release(id)
+		}
+		b.prog.Serials = slices.Delete(b.prog.Serials, i, i+1)
 	case inAlways:
 		b.prog.Always = b.prog.Always.thawed()
 		b.prog.Always.remove(rule, p.count)
@@ -164,6 +184,7 @@ func (b *Builder) thaw() {
 	p.Cols, p.Used = slices.Clone(p.Cols), slices.Clone(p.Used)
 	p.Steps, p.Projs, p.Rests = slices.Clone(p.Steps), slices.Clone(p.Projs), slices.Clone(p.Rests)
 	p.Ranks, p.Equals, p.Conds = slices.Clone(p.Ranks), slices.Clone(p.Equals), slices.Clone(p.Conds)
+	p.Analytics, p.Serials = slices.Clone(p.Analytics), slices.Clone(p.Serials)
 }
 
 // Program returns the program of the rules as they are. It is the same one as
@@ -213,17 +234,19 @@ func (b *Builder) intern(n *Node) StepID {
 			s.In[i] = b.intern(a)
 		}
 	}
+	id := StepID(len(b.prog.Steps))
 	if n := len(b.free); n > 0 {
-		id := b.free[n-1]
+		id = b.free[n-1]
 		b.free = b.free[:n-1]
 		b.prog.Steps[id], b.stepRefs[id] = s, 1
-		b.stepAt[s.Text] = id
-		return id
+	} else {
+		b.prog.Steps = append(b.prog.Steps, s)
+		b.stepRefs = append(b.stepRefs, 1)
 	}
-	id := StepID(len(b.prog.Steps))
-	b.prog.Steps = append(b.prog.Steps, s)
-	b.stepRefs = append(b.stepRefs, 1)
 	b.stepAt[n.Text] = id
+	if n.Op == OpAnalytic {
+		b.prog.Analytics = append(b.prog.Analytics, id)
+	}
 	return id
 }
 
@@ -236,6 +259,9 @@ func (b *Builder) release(id StepID) {
 	delete(b.stepAt, s.Text)
 	b.prog.Steps[id] = Step{}
 	b.free = append(b.free, id)
+	if s.Op == OpAnalytic {
+		b.prog.Analytics = slices.DeleteFunc(b.prog.Analytics, func(a StepID) bool { return a == id })
+	}
 	if s.Op == OpColumn {
 		b.dropColumn(s.Node, s.Col)
 	}
@@ -284,8 +310,13 @@ func (b *Builder) project(r *Bound) int32 {
 		b.projRefs[i]++
 		return i
 	}
-	p := &Projection{Star: NoStep, Meta: NoStep, Spread: NoStep, Except: r.Except, SendNil: r.SendNil, Limit: r.Limit, Offset: r.Offset, Plain: true, Text: text}
+	p := &Projection{Star: NoStep, Meta: NoStep, Spread: NoStep, Except: r.Except, SendNil: r.SendNil, Distinct: r.Distinct, Limit: r.Limit, Offset: r.Offset, Plain: true, Text: text}
 	for _, f := range r.Fields {
+		if f.Node.Op == OpCall && f.Node.Func.Kind == FuncWindow {
+			p.Plain = false
+			p.Fields = append(p.Fields, Field{Name: f.Name, Key: jsonKey(f.Name), Step: NoStep, Number: true})
+			continue
+		}
 		step := b.intern(f.Node)
 		plain := f.Node.Op == OpColumn
 		p.Plain = p.Plain && plain
@@ -357,6 +388,9 @@ func projectionText(r *Bound) string {
 	if r.SendNil {
 		s.WriteString(" nil")
 	}
+	if r.Distinct {
+		s.WriteString(" distinct")
+	}
 	if r.Meta != nil {
 		s.WriteString(" meta")
 	}
@@ -372,7 +406,9 @@ func (b *Builder) dropProj(i int32) {
 	b.prog.Projs[i] = nil
 	b.freeProj = append(b.freeProj, i)
 	for _, f := range p.Fields {
-		b.release(f.Step)
+		if f.Step != NoStep {
+			b.release(f.Step)
+		}
 	}
 	for _, o := range p.Order {
 		b.release(o.Step)

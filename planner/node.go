@@ -104,16 +104,23 @@ type Node struct {
 	From     *Node
 	FromKind WindowColKind
 
-	agg bool // an aggregate is below
+	Names []string // OpAnalytic changed_cols: the names of its values
+	agg   bool     // an aggregate is below
+	hits  bool     // a function that counts the rule's own results is below
+}
+
+// inherit takes over what holds for a node if it holds below it.
+func (n *Node) inherit() *Node {
+	for _, a := range n.Args {
+		n.agg = n.agg || a.agg
+		n.hits = n.hits || a.hits
+	}
+	return n
 }
 
 // newNode makes a node and its canonical text.
 func newNode(op Op, args ...*Node) *Node {
-	n := &Node{Op: op, Args: args}
-	for _, a := range args {
-		n.agg = n.agg || a.agg
-	}
-	return n.seal()
+	return (&Node{Op: op, Args: args}).inherit().seal()
 }
 
 // seal makes n's canonical text from its parts.

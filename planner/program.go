@@ -36,6 +36,9 @@ type Program struct {
 	Projs []*Projection    // nil in freed slots
 	Rests [][]Atom         // conditions left to check on the candidates of an index
 
+	Analytics []StepID // stateful steps, which see every row in order
+	Serials   []Serial // rules whose conditions look at their own results
+
 	Always  *EntryList    // rules without a condition
 	Ranks   []*RankIndex  // by comparison with a constant
 	Equals  []*EqualIndex // by equality or IN
@@ -48,6 +51,13 @@ type Entry struct {
 	Rule RuleID
 	Proj int32 // position in Projs
 	Rest int32 // position in Rests, -1: the index alone decides
+}
+
+// Serial is a rule that is run row by row, for its condition or its SELECT list
+// counts what the rule sent before.
+type Serial struct {
+	Entry
+	Where []StepID
 }
 
 // EntryList is a set of rules that are all selected by the same rows. Count
@@ -127,13 +137,15 @@ type Projection struct {
 	Star    StepID   // the whole row, for SELECT *; else NoStep
 	Except  []string // keys of the whole row that are not sent, sorted
 	SendNil bool
-	Meta    StepID  // the __meta column, or NoStep
-	Spread  StepID  // a set-returning call that makes rows or columns, or NoStep
-	Order   []Order // of the rows of one window
-	Limit   int64   // rows of one message at most, -1: no limit
-	Offset  int64
-	Plain   bool // only bare columns: nothing that can fail
-	Text    string
+	// Distinct sends equal rows of one message once.
+	Distinct bool
+	Meta     StepID  // the __meta column, or NoStep
+	Spread   StepID  // a set-returning call that makes rows or columns, or NoStep
+	Order    []Order // of the rows of one window
+	Limit    int64   // rows of one message at most, -1: no limit
+	Offset   int64
+	Plain    bool // only bare columns: nothing that can fail
+	Text     string
 }
 
 // Field is one output column.
@@ -142,6 +154,8 @@ type Field struct {
 	Key   []byte // the name as JSON with its colon: "name":
 	Step  StepID
 	Plain bool // a bare column: null is written, missing left out
+	// Number is row_number(): the place of the row in its message; Step is NoStep.
+	Number bool
 }
 
 // Order is one ORDER BY key.
@@ -180,6 +194,9 @@ type WindowSpec struct {
 	Delay     int64  // Sliding
 	EventTime bool
 	Late      int64 // Hold: lateTolerance
+	// Start is the epoch in which the rules of a window start whose content
+	// depends on all rows since; 0 for windows that rules may join later.
+	Start uint64
 }
 
 // WindowColKind says what a column of a window's output is.
@@ -222,6 +239,7 @@ type Window struct {
 	When   StepID   // OVER (WHEN ...), begin condition of a state window
 	Emit   StepID   // State: emit condition, or NoStep
 	Parts  []StepID // OVER (PARTITION BY ...)
+	Serial bool     // When counts the results of the one rule over the window
 	Time   StepID   // event time: the rows' timestamp
 	Keys   []StepID
 	Group  bool // rows are grouped (keys or aggregates), else kept as rows

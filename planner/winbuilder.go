@@ -48,7 +48,7 @@ func (b *Builder) window(w *BoundWindow) *windowBuilder {
 	wb.win = Window{
 		ID: *b.nextID, Spec: w.Spec, Text: key, After: w.After, Group: w.Group,
 		Where: steps(w.Where), Filter: step(w.Filter), When: step(w.When), Emit: step(w.Emit),
-		Parts: steps(w.Parts), Time: step(w.Time), Keys: steps(w.Keys),
+		Serial: w.When != nil && w.When.hits, Parts: steps(w.Parts), Time: step(w.Time), Keys: steps(w.Keys),
 	}
 	if b.windows == nil {
 		b.windows = map[string]*windowBuilder{}

@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"sort"
 	"strings"
 
@@ -103,6 +105,7 @@ func (e *Engine) PutConfKey(kind api.ConfKind, typ, key string, props map[string
 }
 
 func (e *Engine) putConf(n confName, props map[string]any) error {
+	defer e.defLocks.lock(n.id())()
 	data, err := json.Marshal(props)
 	if err != nil {
 		return planner.Errorf(planner.CodeConfig, "settings %s: %w", n.id(), err)
@@ -110,15 +113,54 @@ func (e *Engine) putConf(n confName, props map[string]any) error {
 	if err := e.catalog.Put(kindConf, n.id(), data); err != nil {
 		return planner.Errorf(planner.CodeIO, "store settings %s: %w", n.id(), err)
 	}
-	e.mu.Lock()
-	old, had := e.confs[n]
-	e.confs[n] = props
-	users := e.confUsers(n)
-	e.mu.Unlock()
-	if had && equalProps(old, props) {
+	senders := e.senders(n)
+	e.restartUsers(func() []*rule {
+		old, had := e.confs[n]
+		e.confs[n] = props
+		if had && equalProps(old, props) {
+			return nil
+		}
+		users := e.readers(e.confUsers(n)...)
+		for _, id := range senders {
+			if r := e.rules[id]; r != nil && r.running && !slices.Contains(users, r) {
+				users = append(users, r)
+			}
+		}
+		return users
+	})
+	return nil
+}
+
+// senders lists the rules with a sink that takes its settings from a group.
+func (e *Engine) senders(n confName) []string {
+	if n.kind == "sources" {
 		return nil
 	}
-	return e.restartUsers(users...)
+	prop := "resourceId"
+	if n.kind == "connections" {
+		prop = "connectionSelector"
+	}
+	e.mu.RLock()
+	ids := slices.Collect(maps.Keys(e.rules))
+	e.mu.RUnlock()
+	var out []string
+	for _, id := range ids {
+		text, err := e.RuleText(id)
+		if err != nil || !bytes.Contains(text, []byte(prop)) {
+			continue // most have none, and are not parsed
+		}
+		def, err := planner.ParseRuleFor(id, text, e.opt.Rules)
+		if err != nil {
+			continue
+		}
+		if slices.ContainsFunc(def.Actions, func(a planner.Action) bool {
+			key, _ := a.Props[prop].(string)
+			return a.Type == n.typ && strings.EqualFold(key, n.key)
+		}) {
+			out = append(out, id)
+		}
+	}
+	return out
 }
 
 func equalProps(a, b map[string]any) bool {
@@ -132,9 +174,22 @@ func equalProps(a, b map[string]any) bool {
 func (e *Engine) confUsers(n confName) []string {
 	var out []string
 	for name, s := range e.streams {
+		if s.feed == nil || n.typ != s.typ() {
+			continue
+		}
 		key := or(strings.ToLower(s.def.Options.ConfKey), "default")
-		if n.kind == "sources" && n.typ == s.typ() && s.feed != nil && (n.key == "default" || n.key == key) {
-			out = append(out, name)
+		switch n.kind {
+		case "sources":
+			if n.key == "default" || n.key == key {
+				out = append(out, name)
+			}
+		case "connections":
+			for _, k := range []string{"default", key} {
+				if sel, ok := e.confs[confName{"sources", n.typ, k}]["connectionSelector"].(string); ok && strings.EqualFold(sel, n.key) {
+					out = append(out, name)
+					break
+				}
+			}
 		}
 	}
 	return out
@@ -172,6 +227,7 @@ func contains(list []string, s string) bool {
 // DeleteConfKey removes a group that no active stream uses.
 func (e *Engine) DeleteConfKey(kind api.ConfKind, typ, key string) error {
 	n := confName{string(kind), strings.ToLower(typ), strings.ToLower(key)}
+	defer e.defLocks.lock(n.id())()
 	e.mu.Lock()
 	if e.confs[n] == nil {
 		e.mu.Unlock()
@@ -182,6 +238,7 @@ func (e *Engine) DeleteConfKey(kind api.ConfKind, typ, key string) error {
 		return planner.ErrInUse
 	}
 	delete(e.confs, n)
+	e.epoch++
 	e.mu.Unlock()
 	return e.catalog.Delete(kindConf, n.id())
 }
@@ -231,6 +288,7 @@ func (e *Engine) DeleteConnection(id string) error {
 		}
 	}
 	delete(e.confs, n)
+	e.epoch++
 	e.mu.Unlock()
 	return e.catalog.Delete(kindConf, n.id())
 }

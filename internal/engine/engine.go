@@ -103,9 +103,13 @@ type Engine struct {
 	room   chan struct{}
 	dirty  atomic.Bool
 
+	defLocks  *locks // of streams, tables and settings
+	ruleLocks *locks
+
 	mu      sync.RWMutex
 	streams map[string]*stream
-	byID    []*stream // by stream number, nil when free
+	numbers int     // of streams that were given out
+	freed   []freed // numbers of streams that are no more
 	rules   map[string]*rule
 	byNum   []*rule // by rule number, [0] unused
 	freeNum []planner.RuleID
@@ -115,6 +119,9 @@ type Engine struct {
 	confs   map[confName]map[string]any
 	changed []*stream // builders that the executor has to pull
 	edits   []edit    // actions that the executor has to pull
+	fresh   []*feed   // feeds that the executor has to pull
+	epoch   uint64    // of streams, tables and settings: what rules are compiled against
+	closing bool      // nothing is started any more
 	started time.Time
 	panics  atomic.Uint64
 	quiet   *time.Timer   // runs OnQuiet
@@ -133,7 +140,8 @@ func Open(o Options) (*Engine, error) {
 	e := &Engine{
 		opt: o, log: o.Logger, store: st, catalog: st.Catalog(), bus: membus.New(), pool: new(mqttconn.Pool),
 		inbox: ingest.NewInbox(), calls: make(chan func()), nudge: make(chan struct{}, 1), room: make(chan struct{}, 1),
-		streams: map[string]*stream{}, rules: map[string]*rule{}, byNum: make([]*rule, 1), byID: make([]*stream, 0),
+		defLocks: newLocks(), ruleLocks: newLocks(),
+		streams: map[string]*stream{}, rules: map[string]*rule{}, byNum: make([]*rule, 1),
 		feeds: map[string]*feed{}, sources: map[*mqttconn.Conn]*mqtt.Source{}, confs: map[confName]map[string]any{}, started: time.Now(),
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
@@ -149,7 +157,7 @@ func Open(o Options) (*Engine, error) {
 		e.queues.Close(e.ctx)
 		return nil, errors.Join(err, st.Close())
 	}
-	e.quiet = time.AfterFunc(quietTime, func() { e.wg.Go(e.opt.OnQuiet) })
+	e.quiet = time.AfterFunc(quietTime, e.settled)
 	e.wg.Go(e.loop)
 	e.wg.Go(e.patrol)
 	e.startLoaded()
@@ -158,9 +166,14 @@ func Open(o Options) (*Engine, error) {
 
 // Close stops the sources, lets the executor finish what they delivered, hands
 // the outputs over and closes the store. Sinks have until ctx is done to take
-// what waits; the rest is kept in the store.
+// what waits; the rest is kept in the store. A second call does nothing.
 func (e *Engine) Close(ctx context.Context) error {
 	e.mu.Lock()
+	if e.closing {
+		e.mu.Unlock()
+		return nil
+	}
+	e.closing = true
 	for _, s := range e.streams {
 		e.deactivate(s)
 	}
@@ -195,8 +208,19 @@ func (e *Engine) patrol() {
 		}
 		e.mu.RUnlock()
 		for _, id := range ids {
-			e.startOrNote(id)
+			e.retry(id)
 		}
+	}
+}
+
+// settled runs when definitions have not changed for a while. The executor takes
+// over what no message made it take over.
+func (e *Engine) settled() {
+	signal(e.nudge)
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	if !e.closing {
+		e.wg.Go(e.opt.OnQuiet)
 	}
 }
 
@@ -223,7 +247,7 @@ func signal(c chan struct{}) {
 // Source resolves a name for the binder. The caller holds e.mu.
 func (e *Engine) Source(name string) (*planner.Source, bool) {
 	s := e.streams[name]
-	if s == nil {
+	if s == nil || s.dropped {
 		return nil, false
 	}
 	return &planner.Source{

@@ -6,6 +6,7 @@ import (
 
 	"github.com/weir-engine/weir/ingest"
 	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/sinks"
 	"github.com/weir-engine/weir/vec"
 )
 
@@ -32,6 +33,7 @@ func (e *Engine) loop() {
 			e.pull()
 			f()
 		case <-e.nudge:
+			e.pull()
 		case <-e.room:
 			e.out.resume()
 		case <-timer.C:
@@ -43,7 +45,8 @@ func (e *Engine) loop() {
 }
 
 // drain runs every batch that waits. Calls come in between, or a client would
-// wait for as long as messages come.
+// wait for as long as messages come, and so do sinks that have room again, or one
+// stream's flood would keep the others paused.
 func (e *Engine) drain() {
 	for {
 		f, b := e.inbox.Take()
@@ -58,6 +61,8 @@ func (e *Engine) drain() {
 		case call := <-e.calls:
 			e.pull()
 			call()
+		case <-e.room:
+			e.out.resume()
 		default:
 		}
 		e.tick()
@@ -121,50 +126,78 @@ func (e *Engine) recovered() {
 type edit struct {
 	rule    planner.RuleID
 	actions []action
-	faults  bool // the rule wants to be told of faults
-	forget  bool // counters begin anew
+	faults  bool           // the rule wants to be told of faults
+	forget  bool           // counters begin anew
+	release []*sinks.Queue // queues of the actions that were there before
 }
 
-// pull takes over what changed in the definitions since the last time.
+// adopted is a program that changed.
+type adopted struct {
+	stream uint32
+	prog   *planner.Program
+}
+
+// pull takes over what changed in the definitions since the last time. It holds
+// the lock only to fetch it: what is sent because a rule ends may find a queue
+// full, which takes the lock.
 func (e *Engine) pull() {
 	if !e.dirty.Swap(false) {
 		return
 	}
+	edits, progs := e.fetch()
 	now := time.Now().UnixMilli()
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, ed := range e.edits {
+	for _, p := range progs {
+		e.x.SetProgram(p.stream, p.prog, now)
+	}
+	for i := range edits {
+		ed := &edits[i]
 		e.out.set(ed)
-		if ed.forget {
+		if ed.forget { // after the program, with which the counts of the old rule came
 			e.x.Forget(ed.rule)
 			e.counters.Reset(uint32(ed.rule))
 		}
 	}
-	clear(e.edits)
-	e.edits = e.edits[:0]
-	e.epochs.Add(uint64(len(e.changed)))
+	e.out.flush()
+	for i := range edits {
+		for _, q := range edits[i].release {
+			e.queues.Release(q)
+		}
+	}
+}
+
+// fetch returns what changed, and gives feeds their new plans.
+func (e *Engine) fetch() ([]edit, []adopted) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	edits := e.edits
+	e.edits = nil
+	var progs []adopted
 	for _, s := range e.changed {
 		s.dirty = false
-		if s.builder == nil || s.builder.Len() == 0 {
-			e.x.SetProgram(s.num, nil, now)
-			continue
+		p := adopted{stream: s.num}
+		if s.builder != nil && s.builder.Len() > 0 {
+			p.prog = s.builder.Program()
 		}
-		e.x.SetProgram(s.num, s.builder.Program(), now)
+		progs = append(progs, p)
 	}
+	e.epochs.Add(uint64(len(progs)))
 	clear(e.changed)
 	e.changed = e.changed[:0]
-	for _, f := range e.feeds {
+	for _, f := range e.fresh {
+		e.out.feeds[f.feed] = f
+	}
+	clear(e.fresh)
+	e.fresh = e.fresh[:0]
+	for k, f := range e.out.feeds {
 		if f.replan {
 			f.replan = false
 			f.renew()
 		}
-		e.out.feeds[f.feed] = f
-	}
-	for k, f := range e.out.feeds {
 		if f.streams == 0 && k.Idle() {
 			delete(e.out.feeds, k)
 		}
 	}
+	return edits, progs
 }
 
 // touch notes that the executor has to pull s. The caller holds e.mu.

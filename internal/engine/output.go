@@ -34,6 +34,7 @@ type batched struct {
 	rule  planner.RuleID
 	a     *action
 	place string
+	at    int // in output.waiting
 }
 
 // output takes what rules send, encodes it and puts it into queues. It belongs
@@ -51,7 +52,7 @@ type output struct {
 	memo    [4]encoded
 	next    int
 	waiting []*batched // with something in them
-	errs    uint64
+	soonest int64      // no batch that waits is due before it; 0: none has a time
 }
 
 // encoded remembers the last encodings: a row that several rules send alike is
@@ -76,14 +77,14 @@ func newOutput(e *Engine) *output {
 	return &output{e: e, feeds: map[*ingest.Feed]*feed{}, outlets: map[*sinks.Queue]*outlet{}}
 }
 
-// set takes over the actions of a rule.
-func (o *output) set(ed edit) {
+// set takes over the actions of a rule. What the old ones have collected is sent.
+func (o *output) set(ed *edit) {
 	for int(ed.rule) >= len(o.actions) {
 		o.actions = append(o.actions, nil)
 		o.faults = append(o.faults, false)
 	}
 	for i := range o.actions[ed.rule] {
-		if b := o.actions[ed.rule][i].batch; b != nil && ed.actions == nil {
+		if b := o.actions[ed.rule][i].batch; b != nil && b.Len() > 0 {
 			o.send(b)
 		}
 	}
@@ -204,11 +205,14 @@ func (o *output) sendOne(rule planner.RuleID, a *action, p *vec.Projection, row 
 func (o *output) put(rule planner.RuleID, a *action, payload []byte, place string) {
 	if b := a.batch; b != nil {
 		if b.Len() == 0 {
+			b.at = len(o.waiting)
 			o.waiting = append(o.waiting, b)
 		}
 		b.place = place
 		if b.Add(a.enc, payload, o.e.x.Now()) {
 			o.send(b)
+		} else if d, ok := b.Deadline(); ok && (o.soonest == 0 || d < o.soonest) {
+			o.soonest = d
 		}
 		return
 	}
@@ -231,12 +235,11 @@ func (o *output) send(b *batched) {
 	var sent bool
 	var err error
 	o.buf, sent, err = b.Flush(b.a.enc, o.buf)
-	for i, w := range o.waiting {
-		if w == b {
-			o.waiting = append(o.waiting[:i], o.waiting[i+1:]...)
-			break
-		}
-	}
+	last := len(o.waiting) - 1
+	o.waiting[b.at] = o.waiting[last]
+	o.waiting[b.at].at = b.at
+	o.waiting[last] = nil
+	o.waiting = o.waiting[:last]
 	if err != nil || !sent {
 		o.failed(b.rule, err)
 		return
@@ -246,24 +249,27 @@ func (o *output) send(b *batched) {
 
 // linger sends the collected batches whose time has come.
 func (o *output) linger(now int64) {
+	if o.soonest == 0 || now < o.soonest {
+		return
+	}
+	o.soonest = 0
 	for i := 0; i < len(o.waiting); {
-		if d, ok := o.waiting[i].Deadline(); ok && d <= now {
-			o.send(o.waiting[i])
+		d, ok := o.waiting[i].Deadline()
+		if ok && d <= now {
+			o.send(o.waiting[i]) // the last takes its place
 			continue
+		}
+		if ok && (o.soonest == 0 || d < o.soonest) {
+			o.soonest = d
 		}
 		i++
 	}
 }
 
-func (o *output) deadline() int64 {
-	var d int64
-	for _, b := range o.waiting {
-		if t, ok := b.Deadline(); ok && (d == 0 || t < d) {
-			d = t
-		}
-	}
-	return d
-}
+// deadline returns when linger has something to look at; 0: not before more is
+// collected. It is asked for after each batch, so it does not look at all that
+// wait.
+func (o *output) deadline() int64 { return o.soonest }
 
 // finish sends everything that is still collected.
 func (o *output) finish() {

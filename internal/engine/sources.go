@@ -29,7 +29,7 @@ type feed struct {
 	refs    map[string]int
 	plan    *vec.Plan
 	replan  bool
-	pauses  int // outlets that are full; of the executor
+	pauses  int // outlets that are full
 
 	conn *mqttconn.Conn // of an MQTT feed
 	src  *mqtt.Source
@@ -58,7 +58,7 @@ func (f *feed) renew() {
 // pause counts full outlets that the feed's rules send to.
 func (f *feed) pause(n int) {
 	f.pauses += n
-	f.feed.SetPaused(f.pauses > 0)
+	f.feed.SetPaused(f.pauses > 0 && f.streams > 0)
 }
 
 // use brings the columns of s up to date with its builder. The caller holds e.mu.
@@ -117,6 +117,9 @@ func (e *Engine) props(s *stream) (map[string]any, error) {
 
 // activate starts the source of s. The caller holds e.mu.
 func (e *Engine) activate(s *stream) error {
+	// What the source delivers at once must find the program: the executor sees
+	// that there is something to pull, and waits for the lock.
+	e.dirty.Store(true)
 	props, err := e.props(s)
 	if err != nil {
 		return err
@@ -133,9 +136,8 @@ func (e *Engine) activate(s *stream) error {
 	if err != nil {
 		return err
 	}
-	s.cols = nil
+	s.cols, s.last = nil, s.feed.feed
 	e.use(s)
-	e.dirty.Store(true)
 	return nil
 }
 
@@ -205,6 +207,7 @@ func (e *Engine) newFeed(key string, o ingest.Options) (*feed, error) {
 	}
 	fd := &feed{key: key, feed: f, specs: map[string]vec.ColumnSpec{}, refs: map[string]int{}, plan: vec.NewPlan(0, nil)}
 	e.feeds[key] = fd
+	e.fresh = append(e.fresh, fd)
 	return fd, nil
 }
 
@@ -278,7 +281,9 @@ func (e *Engine) activateMQTT(s *stream, props map[string]any, o ingest.Options)
 	f.streams++
 	s.feed = f
 	if err := src.Add(mqtt.Stream{ID: s.num, Filters: filters, QoS: qos, Feed: f.feed}); err != nil {
-		f.streams--
+		if f.streams--; f.streams == 0 {
+			delete(e.feeds, key)
+		}
 		s.feed = nil
 		e.leaveConn(conn)
 		return err
@@ -405,6 +410,7 @@ func (e *Engine) deactivate(s *stream) {
 	s.builder = b
 	if f.streams--; f.streams == 0 {
 		f.feed.Close()
+		f.feed.SetPaused(false) // what it has is run, whatever the sinks do
 		delete(e.feeds, f.key)
 		e.gone = sum(e.gone, f.feed.Stats())
 	}

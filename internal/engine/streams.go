@@ -3,9 +3,11 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
+	"github.com/weir-engine/weir/ingest"
 	"github.com/weir-engine/weir/internal/api"
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/planner/sql"
@@ -22,10 +24,9 @@ const (
 
 // stream is a defined stream or table. Its source runs while rules use it.
 type stream struct {
-	name  string
-	num   uint32
-	def   *sql.Create
-	users int // rules that name it, running or not
+	name string
+	num  uint32
+	def  *sql.Create
 
 	builder *planner.Builder // of the running rules; nil: none
 	feed    *feed            // while it is active
@@ -34,6 +35,15 @@ type stream struct {
 	dirty   bool     // in Engine.changed
 	pins    int      // reasons to stay connected without a rule
 	err     string   // why the source does not run
+	dropped bool     // no rule may use it any more
+	last    *ingest.Feed
+}
+
+// freed is the number of a stream that was dropped. It is given out again when
+// no row of the old stream can be left in the feed that it had last.
+type freed struct {
+	num  uint32
+	feed *ingest.Feed
 }
 
 func kindOf(table bool) string {
@@ -107,6 +117,12 @@ func verbOf(text string) api.Verb {
 
 // createStream defines what s says, durably.
 func (e *Engine) createStream(s *sql.Create) error {
+	defer e.defLocks.lock(s.Name)()
+	return e.enterStream(s)
+}
+
+// enterStream is createStream for a caller that holds the name's lock.
+func (e *Engine) enterStream(s *sql.Create) error {
 	if err := checkDefinition(s); err != nil {
 		return err
 	}
@@ -146,19 +162,21 @@ func (e *Engine) define(c *sql.Create) error {
 	if e.streams[c.Name] != nil {
 		return fmt.Errorf("Item %s %w", c.Name, planner.ErrExists)
 	}
-	s := &stream{name: c.Name, def: c, num: uint32(len(e.byID))}
-	for i, o := range e.byID {
-		if o == nil {
-			s.num = uint32(i)
-			break
+	e.streams[c.Name] = &stream{name: c.Name, def: c, num: e.number()}
+	e.epoch++
+	return nil
+}
+
+// number returns a number that no stream has.
+func (e *Engine) number() uint32 {
+	if len(e.freed) > 0 {
+		if f := e.freed[0]; f.feed == nil || f.feed.Idle() {
+			e.freed = e.freed[1:]
+			return f.num
 		}
 	}
-	if int(s.num) == len(e.byID) {
-		e.byID = append(e.byID, nil)
-	}
-	e.byID[s.num] = s
-	e.streams[c.Name] = s
-	return nil
+	e.numbers++
+	return uint32(e.numbers - 1)
 }
 
 // checkDefinition refuses what can be seen to be wrong without data.
@@ -198,11 +216,12 @@ func (e *Engine) ReplaceStream(kind api.StreamKind, name, text string) error {
 	if err := checkDefinition(c); err != nil {
 		return err
 	}
+	defer e.defLocks.lock(name)()
 	e.mu.RLock()
 	old := e.streams[name]
 	e.mu.RUnlock()
 	if old == nil {
-		return e.createStream(c)
+		return e.enterStream(c)
 	}
 	if old.def.Table != c.Table {
 		return fmt.Errorf("Item %s %w", name, planner.ErrExists)
@@ -217,33 +236,72 @@ func (e *Engine) ReplaceStream(kind api.StreamKind, name, text string) error {
 			return planner.Errorf(planner.CodeIO, "store %s: %w", name, err)
 		}
 	}
-	e.mu.Lock()
-	old.def = c
-	e.mu.Unlock()
-	return e.restartUsers(name)
+	e.restartUsers(func() []*rule {
+		old.def = c
+		return e.readers(name)
+	})
+	return nil
 }
 
-// restartUsers binds the running rules of a stream anew, after its definition
-// or the settings of its source changed.
-func (e *Engine) restartUsers(names ...string) error {
-	e.mu.RLock()
-	var ids []string
-	for id, r := range e.rules {
-		for _, n := range names {
-			if r.runs() && r.uses(n) {
-				ids = append(ids, id)
-			}
+// readers returns the running rules that read one of streams. The caller holds
+// e.mu.
+func (e *Engine) readers(streams ...string) []*rule {
+	var out []*rule
+	for _, r := range e.rules {
+		if r.running && slices.ContainsFunc(streams, r.uses) {
+			out = append(out, r)
 		}
 	}
-	e.mu.RUnlock()
-	sort.Strings(ids)
-	for _, id := range ids {
-		e.stop(id, "")
+	return out
+}
+
+// restartUsers makes a change of definitions and binds the running rules that it
+// concerns anew. change runs under e.mu and returns them. They stop together, so
+// that sources which only they use begin anew, and start together.
+func (e *Engine) restartUsers(change func() []*rule) {
+	e.mu.Lock()
+	e.epoch++
+	var ids []string
+	for _, r := range change() {
+		e.uninstall(r)
+		r.pending, r.message = true, "being restarted"
+		ids = append(ids, r.id)
 	}
-	for _, id := range ids {
-		e.startOrNote(id)
+	e.mu.Unlock()
+	if len(ids) == 0 {
+		return
 	}
-	return nil
+	slices.Sort(ids)
+	defer e.ruleLocks.lock(ids...)()
+	defs := make([]*planner.RuleDef, len(ids))
+	errs := make([]error, len(ids))
+	for i, id := range ids {
+		defs[i], errs[i] = e.stored(id)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for i, id := range ids {
+		r := e.rules[id]
+		if r == nil || !r.pending { // deleted, replaced or stopped meanwhile
+			continue
+		}
+		r.pending, r.message = false, ""
+		e.note(r, e.startAs(r, defs[i], errs[i]))
+	}
+}
+
+// startAs starts r as def says, unless that could not be read. The caller holds
+// e.mu.
+func (e *Engine) startAs(r *rule, def *planner.RuleDef, err error) error {
+	if err != nil {
+		return err
+	}
+	c, err := e.compile(def, r.num)
+	if err != nil {
+		return err
+	}
+	e.open(c)
+	return e.install(r, c)
 }
 
 // DropStream removes a definition that no rule uses.
@@ -255,34 +313,34 @@ func (e *Engine) ForceDropStream(kind api.StreamKind, name string) error {
 }
 
 func (e *Engine) drop(kind api.StreamKind, name string, force bool) error {
+	defer e.defLocks.lock(name)()
 	e.mu.Lock()
 	s := e.streams[name]
-	if s == nil || s.def.Table != (kind == api.Table) {
+	switch {
+	case s == nil || s.def.Table != (kind == api.Table):
 		e.mu.Unlock()
 		return planner.ErrNotFound
-	}
-	if s.users > 0 && !force {
+	case !force && e.used(name):
 		e.mu.Unlock()
 		return planner.ErrInUse
 	}
-	var ids []string
-	for id, r := range e.rules {
-		if r.runs() && r.uses(name) {
-			ids = append(ids, id)
-		}
-	}
+	s.dropped = true
+	e.epoch++
 	e.mu.Unlock()
-	for _, id := range ids {
-		e.stop(id, fmt.Sprintf("%s %s was dropped", strings.ToLower(title(s.def.Table)), name))
-	}
-	if err := e.catalog.Delete(kindOf(s.def.Table), name); err != nil {
-		return planner.Errorf(planner.CodeIO, "delete %s: %w", name, err)
-	}
+	err := e.catalog.Delete(kindOf(s.def.Table), name)
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if err != nil {
+		s.dropped = false
+		return planner.Errorf(planner.CodeIO, "delete %s: %w", name, err)
+	}
+	for _, r := range e.readers(name) {
+		e.uninstall(r)
+		r.failed, r.message = true, fmt.Sprintf("%s %s was dropped", strings.ToLower(title(s.def.Table)), name)
+	}
 	e.deactivate(s)
 	delete(e.streams, name)
-	e.byID[s.num] = nil
+	e.freed = append(e.freed, freed{s.num, s.last})
 	s.builder = nil
 	e.touch(s)
 	return nil

@@ -1,0 +1,128 @@
+package exec
+
+import (
+	"github.com/weir-engine/weir/exec/fn"
+	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/vec"
+)
+
+// memory is what one stateful call remembers, by PARTITION BY value.
+type memory struct {
+	fn    *fn.Analytic // nil: changed_cols
+	parts map[string]remembering
+}
+
+// remembering is the state of one partition: the function's, or changed_cols'.
+type remembering struct {
+	state fn.AnalyticState
+	cols  *fn.ChangedCols
+}
+
+// memory returns the memory of step s, which begins with the step.
+func (n *node) memory(s planner.StepID) *memory {
+	st := &n.prog.Steps[s]
+	if n.memories == nil {
+		n.memories = map[*planner.Node]*memory{}
+	}
+	mem := n.memories[st.Node]
+	if mem == nil {
+		f, _ := fn.Lookup(st.Func.Name)
+		mem = &memory{fn: f.Analytic, parts: map[string]remembering{}}
+		n.memories[st.Node] = mem
+	}
+	return mem
+}
+
+// keepMemories forgets the memories of steps that p does not have.
+func (n *node) keepMemories(p *planner.Program) {
+	if len(n.memories) == 0 {
+		return
+	}
+	kept := map[*planner.Node]*memory{}
+	for _, s := range p.Analytics {
+		if mem := n.memories[p.Steps[s].Node]; mem != nil {
+			kept[p.Steps[s].Node] = mem
+		}
+	}
+	n.memories = kept
+}
+
+// analytic computes a stateful step over all rows, in their order.
+func (m *machine) analytic(s planner.StepID, st *planner.Step, mm *memo) {
+	out := m.get()
+	mm.col, mm.all = out, true
+	mem := m.node.memory(s)
+	var failed vec.Bitmap
+	for _, a := range st.In {
+		if c := m.col(a, nil); c.Fault != nil {
+			if failed == nil {
+				failed = m.x.bitmap(m.rows)
+				defer m.x.free(failed)
+			}
+			failed.Or(c.Fault)
+		}
+	}
+	n := len(st.In) - st.Keys
+	args := make([]vec.Value, n)
+	var key []byte
+	for row := range m.rows {
+		if failed.Has(row) {
+			out.SetFault(row)
+			continue
+		}
+		for i := range args {
+			args[i] = m.value(st.In[i], row)
+		}
+		key = key[:0]
+		for _, a := range st.In[n:] {
+			key = appendKey(key, m.value(a, row))
+		}
+		part, ok := mem.parts[string(key)]
+		if !ok {
+			if mem.fn != nil {
+				part.state = mem.fn.New()
+			} else {
+				part.cols = &fn.ChangedCols{}
+			}
+			mem.parts[string(key)] = part
+		}
+		update, call := true, args
+		if st.When {
+			update, call = args[n-1].Truth(), args[:n-1]
+		}
+		var v vec.Value
+		var err error
+		if part.cols != nil {
+			v, err = changed(part.cols, st, call)
+		} else {
+			v, err = part.state.Apply(&m.x.ctx, call, update)
+		}
+		m.put(out, row, v, err)
+	}
+}
+
+// changed returns the object of the columns that changed_cols(prefix,
+// ignoreNull, ...) sends.
+func changed(c *fn.ChangedCols, st *planner.Step, args []vec.Value) (vec.Value, error) {
+	if args[0].Kind != vec.String || args[1].Kind != vec.Bool {
+		return vec.Value{}, opError{st.Op, args[0].Clone(), args[1].Clone()}
+	}
+	ignore := args[1].Truth()
+	out := map[string]any{}
+	for i, v := range args[2:] {
+		name := st.Names[i]
+		if name != "" {
+			if c.Changed(i, v, ignore) {
+				out[args[0].S+name] = treeOf(v)
+			}
+			continue
+		}
+		row, _ := treeOf(v).(map[string]any)
+		for k, e := range row {
+			if c.ChangedName(k, valueOf(e), ignore) {
+				out[args[0].S+k] = e
+			}
+		}
+	}
+	return vec.TreeValue(out), nil
+}

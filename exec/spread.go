@@ -1,0 +1,138 @@
+package exec
+
+import (
+	"time"
+
+	"github.com/weir-engine/weir/exec/fn"
+	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/vec"
+	"github.com/weir-engine/weir/vec/rawjson"
+)
+
+// spreader makes the rows of a SELECT list with unnest, extract or changed_cols:
+// an object beside the other columns, or several.
+type spreader struct {
+	cols  []vec.Column
+	star  vec.Column
+	out   vec.Projection
+	rows  []int32
+	which []int32
+}
+
+func treeOf(v vec.Value) any {
+	switch v.Kind {
+	case vec.Missing, vec.Null:
+		return nil
+	case vec.Bool:
+		return v.I != 0
+	case vec.Int64:
+		return v.I
+	case vec.Float64:
+		return v.F
+	case vec.String:
+		return string([]byte(v.S))
+	case vec.Bytes:
+		return []byte(v.S)
+	case vec.Timestamp:
+		return time.UnixMilli(v.I).UTC()
+	}
+	return rawjson.Tree(v)
+}
+
+func valueOf(x any) vec.Value { return rawjson.FromAny(x) }
+
+// objects returns what the spread value of a row stands for: the objects of one
+// row each.
+func objects(st *planner.Step, v vec.Value) ([]map[string]any, error) {
+	if st.Func.Name != "unnest" {
+		m, err := fn.Extract(v)
+		return []map[string]any{m}, err
+	}
+	list, err := fn.Unnest(v)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]map[string]any, len(list))
+	for i, e := range list {
+		if m, ok := e.(map[string]any); ok {
+			out[i] = m
+		} else {
+			out[i] = map[string]any{"unnest": e}
+		}
+	}
+	return out, nil
+}
+
+// spread makes the projection of rows with their spread columns: sp.out, whose
+// rows are all rows of it.
+func (x *Executor) spread(m *machine, p *projection, rows []int32) error {
+	sp := &x.spreads
+	st := &m.prog.Steps[p.plan.Spread]
+	sp.which = sp.which[:0]
+	var objs []map[string]any
+	for _, r := range rows {
+		list, err := objects(st, m.value(p.plan.Spread, int(r)))
+		if err != nil {
+			return err
+		}
+		for _, o := range list {
+			if p.out.Star != nil {
+				o = joined(treeOf(p.out.Star.Value(int(r))), o)
+			}
+			objs = append(objs, o)
+			sp.which = append(sp.which, r)
+		}
+	}
+	if len(sp.cols) < len(p.out.Fields) {
+		sp.cols = make([]vec.Column, len(p.out.Fields))
+	}
+	sp.out.Fields = append(sp.out.Fields[:0], p.out.Fields...)
+	for i := range sp.out.Fields {
+		sp.cols[i].Gather(p.out.Fields[i].Col, sp.which)
+		sp.out.Fields[i].Col = &sp.cols[i]
+	}
+	sp.star.Reset(len(objs))
+	sp.rows = sp.rows[:0]
+	for i, o := range objs {
+		sp.star.Set(i, vec.TreeValue(o))
+		sp.rows = append(sp.rows, int32(i))
+	}
+	sp.out.Star, sp.out.Clean, sp.out.Except, sp.out.SendNil = &sp.star, nil, p.out.Except, p.out.SendNil
+	x.out.Begin()
+	return nil
+}
+
+// joined returns the members of a and b, those of b over those of a.
+func joined(a any, b map[string]any) map[string]any {
+	out := map[string]any{}
+	if m, ok := a.(map[string]any); ok {
+		for k, v := range m {
+			out[k] = v
+		}
+	}
+	for k, v := range b {
+		out[k] = v
+	}
+	return out
+}
+
+// distinct keeps of rows the first of those that are equal in every field.
+func distinct(p *vec.Projection, rows []int32) []int32 {
+	seen := map[string]bool{}
+	out := rows[:0]
+	var key []byte
+	for _, r := range rows {
+		key = key[:0]
+		for i := range p.Fields {
+			key = appendKey(key, p.Fields[i].Col.Value(int(r)))
+		}
+		if p.Star != nil {
+			key = appendKey(key, p.Star.Value(int(r)))
+		}
+		if !seen[string(key)] {
+			seen[string(key)] = true
+			out = append(out, r)
+		}
+	}
+	return out
+}

@@ -1,0 +1,243 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/weir-engine/weir/internal/store"
+	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/sinks"
+)
+
+var errClosing = errors.New("the engine is closing")
+
+// open acquires the queues of c, which may wait for a destination to close. Then
+// c is installed, or shut. The caller does not hold e.mu.
+func (e *Engine) open(c *compiled) {
+	for i := range c.actions {
+		ch := &c.actions[i]
+		if ch.queue, c.err = e.queues.Acquire(ch.target); c.err != nil {
+			return
+		}
+	}
+}
+
+// shut gives back what open acquired.
+func (e *Engine) shut(c *compiled) {
+	for i := range c.actions {
+		if q := c.actions[i].queue; q != nil {
+			e.queues.Release(q)
+			c.actions[i].queue = nil
+		}
+	}
+}
+
+// install starts a compiled rule whose queues are open, and takes them. The
+// caller holds e.mu.
+func (e *Engine) install(r *rule, c *compiled) error {
+	if c.epoch != e.epoch { // definitions changed since it was checked
+		n, err := e.compile(c.def, r.num)
+		e.shut(c)
+		if err != nil {
+			return err
+		}
+		e.open(n)
+		c = n
+	}
+	s, err := e.place(c)
+	if err != nil {
+		e.shut(c)
+		return err
+	}
+	r.streams = c.query.Streams
+	acts := e.attach(r, c, s)
+	if s.builder == nil {
+		s.builder = planner.NewBuilder()
+	}
+	s.builder.Add(r.num, c.query.Root, c.count)
+	e.use(s)
+	e.touch(s)
+	r.wantsFaults = c.def.Options.SendError
+	e.edited(edit{rule: r.num, actions: acts, faults: r.wantsFaults, forget: true})
+	r.running, r.failed, r.pending, r.message = true, false, false, ""
+	r.startMs = time.Now().UnixMilli()
+	if c.query.Root.Window != nil {
+		signal(e.nudge) // its windows begin now, not with the next message
+	}
+	return nil
+}
+
+// place returns the stream that c reads, with its source started.
+func (e *Engine) place(c *compiled) (*stream, error) {
+	s := e.streams[c.query.Streams[0]]
+	switch {
+	case e.closing:
+		return nil, errClosing
+	case s == nil || s.dropped:
+		return nil, fmt.Errorf("fail to get stream %s, please check if stream is created", c.query.Streams[0])
+	case c.err != nil:
+		return nil, c.err
+	case s.feed != nil:
+		return s, nil
+	}
+	if err := e.activate(s); err != nil {
+		s.err = err.Error()
+		return nil, fmt.Errorf("stream %s: %w", s.name, err)
+	}
+	s.err = ""
+	return s, nil
+}
+
+// attach makes the actions of a rule on s.
+func (e *Engine) attach(r *rule, c *compiled, s *stream) []action {
+	acts := make([]action, 0, len(c.actions))
+	for i := range c.actions {
+		ch := &c.actions[i]
+		q := ch.queue
+		ch.queue = nil // the rule's from here on
+		r.sinks = append(r.sinks, sinkInfo{typ: ch.typ, index: ch.index, queue: q, fed: !c.count})
+		if c.count {
+			continue // nothing is ever sent
+		}
+		to := e.outlet(q)
+		if to.feeds[s.feed]++; to.feeds[s.feed] == 1 && to.paused {
+			s.feed.pause(1)
+		}
+		a := action{to: to, route: ch.target.Route, enc: ch.enc, place: ch.place, header: ch.target.WithHeader}
+		if ch.enc.Batching() {
+			a.batch = &batched{rule: r.num}
+		}
+		acts = append(acts, a)
+	}
+	for i := range acts {
+		if b := acts[i].batch; b != nil {
+			b.a = &acts[i]
+		}
+	}
+	return acts
+}
+
+// outlet returns the executor's view of a queue. The caller holds e.mu.
+func (e *Engine) outlet(q *sinks.Queue) *outlet {
+	to := e.out.outlets[q]
+	if to == nil {
+		to = &outlet{queue: q, feeds: map[*feed]int{}}
+		e.out.outlets[q] = to
+	}
+	return to
+}
+
+// detach takes the sinks from a rule on s. The queues are returned: the executor
+// may still put into them until it has seen that the rule is gone.
+func (e *Engine) detach(r *rule, s *stream) []*sinks.Queue {
+	var out []*sinks.Queue
+	for _, k := range r.sinks {
+		out = append(out, k.queue)
+		to := e.out.outlets[k.queue]
+		if to == nil || !k.fed || s == nil || s.feed == nil {
+			continue
+		}
+		if to.feeds[s.feed]--; to.feeds[s.feed] == 0 {
+			delete(to.feeds, s.feed)
+			if to.paused {
+				s.feed.pause(-1)
+			}
+		}
+		if len(to.feeds) == 0 {
+			delete(e.out.outlets, k.queue)
+		}
+	}
+	r.sinks = nil
+	return out
+}
+
+// uninstall stops a running rule. The caller holds e.mu.
+func (e *Engine) uninstall(r *rule) {
+	if !r.running {
+		return
+	}
+	r.running = false
+	r.stopMs = time.Now().UnixMilli()
+	s := e.streams[r.streams[0]]
+	if s != nil && s.builder != nil {
+		s.builder.Remove(r.num)
+		e.use(s)
+		e.touch(s)
+	}
+	e.edited(edit{rule: r.num, release: e.detach(r, s)})
+	if s != nil {
+		e.leave(s)
+	}
+}
+
+// leave stops the source of a stream that no rule reads. The caller holds e.mu.
+func (e *Engine) leave(s *stream) {
+	if s.pins == 0 && (s.builder == nil || s.builder.Len() == 0) {
+		s.builder = nil
+		e.deactivate(s)
+	}
+}
+
+// startLoaded enters the rules of the store and starts those that are to run,
+// all before the executor sees the first: a file is read once, and a broker may
+// deliver at once what it kept for us.
+func (e *Engine) startLoaded() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var bad int
+	err := e.catalog.Each(kindRule, func(id string, data []byte) error {
+		if !e.startStored(id, data) {
+			bad++
+		}
+		return nil
+	})
+	if err != nil {
+		e.log.Error("rules cannot be read", "err", err)
+	}
+	if bad > 0 {
+		e.log.Warn("some stored rules were refused", "count", bad)
+	}
+}
+
+// startStored enters one rule of the store; it tells whether its text is good.
+func (e *Engine) startStored(id string, data []byte) bool {
+	def, err := planner.ParseRuleFor(id, append([]byte(nil), data...), e.opt.Rules)
+	if err != nil {
+		e.log.Error("stored rule is refused", "rule", id, "err", err)
+		return false
+	}
+	c, err := e.compile(def, 0)
+	if err != nil {
+		r := e.enter(def, nil)
+		r.failed, r.message = def.Triggered, err.Error()
+		return true
+	}
+	r := e.enter(def, c.query.Streams)
+	if !def.Triggered {
+		r.message = "canceled manually"
+		return true
+	}
+	e.open(c)
+	e.note(r, e.install(r, c))
+	return true
+}
+
+// note keeps in a rule why it could not be started, if it could not. The caller
+// holds e.mu.
+func (e *Engine) note(r *rule, err error) {
+	if err != nil {
+		r.failed, r.message = true, err.Error()
+	}
+}
+
+// itemsOf lists what of defs has to be stored.
+func itemsOf(defs []*planner.RuleDef, errs []error) []store.Item {
+	var items []store.Item
+	for i, d := range defs {
+		if d != nil && errs[i] == nil && !d.Temp {
+			items = append(items, store.Item{Kind: kindRule, ID: d.ID, Data: d.Raw})
+		}
+	}
+	return items
+}

@@ -1,0 +1,413 @@
+package engine
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+
+	"github.com/weir-engine/weir/internal/store"
+	"github.com/weir-engine/weir/planner"
+)
+
+// stopped is the message of a rule that a client stopped.
+const stopped = "canceled manually"
+
+// CreateRule adds a rule, durably, and starts it.
+func (e *Engine) CreateRule(def *planner.RuleDef) error {
+	return e.CreateRules([]*planner.RuleDef{def})[0]
+}
+
+// CreateRules adds rules with one commit.
+func (e *Engine) CreateRules(defs []*planner.RuleDef) []error {
+	ids := make([]string, 0, len(defs))
+	for _, d := range defs {
+		if d != nil {
+			ids = append(ids, d.ID)
+		}
+	}
+	defer e.ruleLocks.lock(ids...)()
+	return e.create(defs)
+}
+
+// create is CreateRules for a caller that holds the locks of the rules.
+func (e *Engine) create(defs []*planner.RuleDef) []error {
+	errs := make([]error, len(defs))
+	rules := make([]*rule, len(defs))
+	comp := make([]*compiled, len(defs))
+	for i, d := range defs {
+		if d != nil {
+			rules[i], comp[i], errs[i] = e.reserve(d)
+		}
+	}
+	if items := itemsOf(defs, errs); len(items) > 0 {
+		if err := e.catalog.PutAll(items); err != nil {
+			for i, d := range defs {
+				if d != nil && errs[i] == nil && !d.Temp {
+					e.forget(rules[i])
+					errs[i] = planner.Errorf(planner.CodeIO, "store rule %s: %w", d.ID, err)
+				}
+			}
+		}
+	}
+	for i, d := range defs {
+		if d != nil && errs[i] == nil && d.Triggered {
+			e.open(comp[i])
+		}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for i, d := range defs {
+		switch {
+		case d == nil || errs[i] != nil:
+		case !d.Triggered:
+			rules[i].message = stopped
+		default:
+			e.note(rules[i], e.install(rules[i], comp[i]))
+		}
+	}
+	return errs
+}
+
+// reserve checks a rule and takes its id.
+func (e *Engine) reserve(d *planner.RuleDef) (*rule, *compiled, error) {
+	e.mu.RLock()
+	taken := e.rules[d.ID] != nil
+	var c *compiled
+	var err error
+	if !taken {
+		c, err = e.compile(d, 0)
+	}
+	e.mu.RUnlock()
+	switch {
+	case taken:
+		return nil, nil, planner.ErrExists
+	case err != nil:
+		return nil, nil, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, name := range c.query.Streams {
+		if _, ok := e.Source(name); !ok {
+			return nil, nil, planner.Errorf(planner.CodePlan, "fail to get stream %s, please check if stream is created", name)
+		}
+	}
+	return e.enter(d, c.query.Streams), c, nil
+}
+
+// enter makes the rule of a definition. The caller holds e.mu.
+func (e *Engine) enter(d *planner.RuleDef, streams []string) *rule {
+	r := &rule{id: d.ID, name: d.Name, version: d.Version, tags: d.Tags, temp: d.Temp, streams: streams}
+	if d.Temp {
+		r.text = d.Raw
+	}
+	if n := len(e.freeNum); n > 0 {
+		r.num = e.freeNum[n-1]
+		e.freeNum = e.freeNum[:n-1]
+		e.byNum[r.num] = r
+	} else {
+		r.num = planner.RuleID(len(e.byNum))
+		e.byNum = append(e.byNum, r)
+	}
+	e.rules[d.ID] = r
+	return r
+}
+
+// forget removes a rule that does not run.
+func (e *Engine) forget(r *rule) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.remove(r)
+}
+
+func (e *Engine) remove(r *rule) {
+	delete(e.rules, r.id)
+	e.byNum[r.num] = nil
+	e.freeNum = append(e.freeNum, r.num)
+}
+
+// used tells whether a rule, running or not, reads the stream called name. The
+// caller holds e.mu.
+func (e *Engine) used(name string) bool {
+	for _, r := range e.rules {
+		if r.uses(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// ReplaceRule puts def in the place of the rule with its id, or creates it.
+func (e *Engine) ReplaceRule(def *planner.RuleDef) error {
+	defer e.ruleLocks.lock(def.ID)()
+	e.mu.RLock()
+	old := e.rules[def.ID]
+	var version string
+	var c *compiled
+	var err error
+	if old != nil {
+		version = old.version
+		c, err = e.compile(def, 0)
+	}
+	e.mu.RUnlock()
+	switch {
+	case old == nil:
+		return e.create([]*planner.RuleDef{def})[0]
+	case err != nil:
+		return err
+	}
+	if err := planner.CheckRuleVersion(def.ID, version, def.Version); err != nil {
+		return err
+	}
+	if err := e.restore(old, def); err != nil {
+		return planner.Errorf(planner.CodeIO, "store rule %s: %w", def.ID, err)
+	}
+	if def.Triggered {
+		e.open(c)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.exchange(old, def, c)
+	return nil
+}
+
+// restore stores the text of def in the place of old's.
+func (e *Engine) restore(old *rule, def *planner.RuleDef) error {
+	if !def.Temp {
+		return e.catalog.Put(kindRule, def.ID, def.Raw)
+	}
+	e.mu.RLock()
+	was := old.temp
+	e.mu.RUnlock()
+	if was {
+		return nil
+	}
+	return e.catalog.Delete(kindRule, def.ID)
+}
+
+// exchange makes r the rule of def. The caller holds e.mu.
+func (e *Engine) exchange(r *rule, def *planner.RuleDef, c *compiled) {
+	// The streams of the old rule stay connected: the new one may read them, and
+	// must not miss a message.
+	pinned := r.streams
+	for _, name := range pinned {
+		if s := e.streams[name]; s != nil {
+			s.pins++
+			defer func() {
+				s.pins--
+				e.leave(s)
+			}()
+		}
+	}
+	e.uninstall(r)
+	r.name, r.version, r.tags, r.temp, r.streams = def.Name, def.Version, def.Tags, def.Temp, c.query.Streams
+	r.text, r.failed, r.pending = nil, false, false
+	if def.Temp {
+		r.text = def.Raw
+	}
+	if !def.Triggered {
+		r.message = stopped
+		return
+	}
+	e.note(r, e.install(r, c))
+}
+
+// DeleteRule stops and removes a rule.
+func (e *Engine) DeleteRule(id string) error {
+	defer e.ruleLocks.lock(id)()
+	e.mu.Lock()
+	r := e.rules[id]
+	if r == nil {
+		e.mu.Unlock()
+		return planner.ErrNotFound
+	}
+	e.uninstall(r)
+	e.remove(r)
+	temp := r.temp
+	e.mu.Unlock()
+	if temp {
+		return nil
+	}
+	if err := e.catalog.Delete(kindRule, id); err != nil {
+		return planner.Errorf(planner.CodeIO, "delete rule %s: %w", id, err)
+	}
+	return nil
+}
+
+// stop stops a rule; it tells whether there is one. The caller holds the rule's
+// lock.
+func (e *Engine) stop(id string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	r := e.rules[id]
+	if r == nil {
+		return false
+	}
+	e.uninstall(r)
+	r.failed, r.pending, r.message = false, false, stopped
+	return true
+}
+
+// start compiles a rule's stored text and starts it. The caller holds the rule's
+// lock.
+func (e *Engine) start(id string) error {
+	def, err := e.stored(id)
+	if err != nil {
+		return err
+	}
+	e.mu.RLock()
+	r := e.rules[id]
+	running := r.running
+	var c *compiled
+	if !running {
+		c, err = e.compile(def, r.num)
+	}
+	e.mu.RUnlock()
+	if running || err != nil {
+		return err
+	}
+	e.open(c)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.install(r, c)
+}
+
+// retry starts a rule that stopped by an error, or notes in it why it does not
+// run.
+func (e *Engine) retry(id string) {
+	defer e.ruleLocks.lock(id)()
+	e.mu.RLock()
+	r := e.rules[id]
+	again := r != nil && r.failed && !r.running
+	e.mu.RUnlock()
+	if !again {
+		return
+	}
+	err := e.start(id)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.note(r, err)
+}
+
+// stored returns the definition of a rule.
+func (e *Engine) stored(id string) (*planner.RuleDef, error) {
+	text, err := e.RuleText(id)
+	if err != nil {
+		return nil, err
+	}
+	return planner.ParseRuleFor(id, text, e.opt.Rules)
+}
+
+// RuleText returns the text of a rule as it was submitted.
+func (e *Engine) RuleText(id string) ([]byte, error) {
+	e.mu.RLock()
+	r := e.rules[id]
+	var temp bool
+	var text []byte
+	if r != nil {
+		temp, text = r.temp, r.text
+	}
+	e.mu.RUnlock()
+	switch {
+	case r == nil:
+		return nil, planner.ErrNotFound
+	case temp:
+		return text, nil
+	}
+	text, err := e.catalog.Get(kindRule, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, planner.ErrNotFound
+	}
+	return text, err
+}
+
+// StartRule starts a rule and stores that it runs.
+func (e *Engine) StartRule(id string) error {
+	defer e.ruleLocks.lock(id)()
+	if err := e.start(id); err != nil {
+		return err
+	}
+	return e.setTriggered(id, true)
+}
+
+// StopRule stops a rule and stores that it does not run.
+func (e *Engine) StopRule(id string) error {
+	defer e.ruleLocks.lock(id)()
+	if !e.stop(id) {
+		return planner.ErrNotFound
+	}
+	return e.setTriggered(id, false)
+}
+
+// RestartRule stops and starts a rule; its windows begin anew.
+func (e *Engine) RestartRule(id string) error {
+	defer e.ruleLocks.lock(id)()
+	if !e.stop(id) {
+		return planner.ErrNotFound
+	}
+	e.call(func() {}) // the executor has let it go
+	if err := e.start(id); err != nil {
+		return err
+	}
+	return e.setTriggered(id, true)
+}
+
+// setTriggered stores whether a rule is to run; other parts of its text stay.
+func (e *Engine) setTriggered(id string, on bool) error {
+	text, err := e.RuleText(id)
+	if err != nil {
+		return err
+	}
+	var m struct {
+		Triggered *bool `json:"triggered"`
+	}
+	if err := json.Unmarshal(text, &m); err != nil {
+		return planner.Errorf(planner.CodeIO, "stored rule %s: %w", id, err)
+	}
+	if (m.Triggered == nil || *m.Triggered) == on {
+		return nil
+	}
+	return e.rewrite(id, text, "triggered", on)
+}
+
+// rewrite changes one key of a rule's text.
+func (e *Engine) rewrite(id string, text []byte, key string, value any) error {
+	text, err := planner.RuleDefSet(text, key, value)
+	if err != nil {
+		return planner.Errorf(planner.CodeIO, "stored rule %s: %w", id, err)
+	}
+	e.mu.Lock()
+	r := e.rules[id]
+	temp := r.temp
+	if temp {
+		r.text = text
+	}
+	e.mu.Unlock()
+	if temp {
+		return nil
+	}
+	return e.catalog.Put(kindRule, id, text)
+}
+
+// EditTags replaces the tags of a rule.
+func (e *Engine) EditTags(id string, edit func([]string) []string) error {
+	defer e.ruleLocks.lock(id)()
+	e.mu.RLock()
+	r := e.rules[id]
+	var tags []string
+	if r != nil {
+		tags = slices.Clone(r.tags)
+	}
+	e.mu.RUnlock()
+	text, err := e.RuleText(id)
+	if err != nil {
+		return err
+	}
+	tags = edit(tags)
+	if err := e.rewrite(id, text, "tags", tags); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	r.tags = tags
+	e.mu.Unlock()
+	return nil
+}
