@@ -1,0 +1,77 @@
+# What one does with weir. CI runs the same targets (.ci/run).
+
+GO        ?= go
+VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+ARGS      ?=
+FUZZTIME  ?= 10s
+BENCH     ?= .
+BENCHTIME ?= 1s
+COUNT     ?= 1
+TIMEOUT   ?= 15m
+
+export PATH := $(PATH):/usr/sbin
+
+.PHONY: all build run test testdeps race lint fuzz bench rewrite check clean help
+
+all: build
+
+help:
+	@echo 'build    the static binary bin/weir'
+	@echo 'run      weir with broker, simulated devices and sample rules (ARGS="--rules 8000")'
+	@echo 'test     all tests'
+	@echo 'race     all tests under the race detector, with invariants checked'
+	@echo 'lint     format, vet, staticcheck, rules of the house, go.mod'
+	@echo 'fuzz     every fuzz target for FUZZTIME'
+	@echo 'bench    benchmarks that match BENCH, COUNT times'
+	@echo 'rewrite  accept what golden files and the list of passing cases show; read the diff'
+	@echo 'check    test, race and lint: what CI runs'
+	@echo 'clean    remove what was built'
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/weir ./cmd/weir
+
+run: build
+	bin/weir demo $(ARGS)
+
+test: testdeps
+	$(GO) test -timeout $(TIMEOUT) ./...
+
+# Some tests of connections run against mosquitto where it is there.
+testdeps:
+	@command -v mosquitto >/dev/null 2>&1 || { \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+			{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends mosquitto; } >/dev/null 2>&1 \
+				|| echo 'mosquitto could not be installed: tests against it are skipped'; \
+		else echo 'mosquitto is not installed: tests against it are skipped'; fi; }
+
+race: testdeps
+	$(GO) test -race -tags invariants -timeout $(TIMEOUT) ./...
+
+lint:
+	@echo gofumpt; out=$$($(GO) tool gofumpt -l .); [ -z "$$out" ] || { echo "not formatted (go tool gofumpt -w .):"; echo "$$out"; exit 1; }
+	$(GO) vet ./...
+	$(GO) vet -tags invariants ./...
+	$(GO) tool staticcheck ./...
+	$(GO) test -count=1 ./internal/lint
+	$(GO) mod tidy -diff
+
+fuzz:
+	@grep -rl --include='*_test.go' '^func Fuzz' . | while read -r file; do \
+		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' "$$file"); do \
+			echo "$$file $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" || exit 1; \
+		done; \
+	done
+
+bench:
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -count $(COUNT) ./...
+
+rewrite:
+	$(GO) test -count=1 $$(grep -rlE --include='*_test.go' '^\s*"[a-z./-]*/(datadriven|logictest)"$$' . | xargs -n1 dirname | sort -u) -rewrite
+	$(GO) test -count=1 ./internal/conformance -rewrite
+	git --no-pager diff --stat
+
+check: test race lint
+
+clean:
+	rm -rf bin
