@@ -124,6 +124,7 @@ type Engine struct {
 	closing bool      // nothing is started any more
 	started time.Time
 	panics  atomic.Uint64
+	bad     badMessages
 	quiet   *time.Timer   // runs OnQuiet
 	epochs  atomic.Uint64 // programs that the executor took
 	gone    ingest.Stats  // of feeds that are no more

@@ -220,14 +220,14 @@ func TestChangeRestartsUsers(t *testing.T) {
 func TestConfKeyRestartsUsers(t *testing.T) {
 	r := newRig(t, Options{})
 	addr := r.startBroker()
-	r.must(r.PutConfKey(api.SourceConf, "mqtt", "plant", map[string]any{"server": "tcp://127.0.0.1:1"}))
+	r.must(r.PutConfKey(api.ConfSources, "mqtt", "plant", map[string]any{"server": "tcp://127.0.0.1:1"}))
 	r.sql(`CREATE STREAM s () WITH (TYPE="mqtt", DATASOURCE="in", FORMAT="json", CONF_KEY="plant")`)
 	out := r.listen("out")
 	r.rule("a", "SELECT seq FROM s", "out")
-	if err := r.DeleteConfKey(api.SourceConf, "mqtt", "plant"); !errors.Is(err, planner.ErrInUse) {
+	if err := r.DeleteConfKey(api.ConfSources, "mqtt", "plant"); !errors.Is(err, planner.ErrInUse) {
 		t.Errorf("settings in use: got %v", err)
 	}
-	r.must(r.PutConfKey(api.SourceConf, "mqtt", "plant", map[string]any{"server": "tcp://" + addr}))
+	r.must(r.PutConfKey(api.ConfSources, "mqtt", "plant", map[string]any{"server": "tcp://" + addr}))
 	r.connected("a", "s")
 	newPublisher(t, addr).publish("in", `{"seq":1}`)
 	out.want(`{"seq":1}`)

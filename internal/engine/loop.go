@@ -21,6 +21,11 @@ func (e *Engine) loop() {
 	defer timer.Stop()
 	for {
 		e.drain()
+		if e.bad.some.Load() {
+			e.pull()
+			e.tellFaults()
+			e.out.flush()
+		}
 		e.tick()
 		wait := maxBeat
 		if d := e.deadline(); d > 0 {
@@ -81,6 +86,7 @@ func (e *Engine) process(f *ingest.Feed, b *vec.Batch) {
 		}
 	}
 	e.out.begin()
+	e.tellFaults()
 	e.x.Run(b, time.Now().UnixMilli())
 	e.out.flush()
 }

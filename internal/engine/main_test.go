@@ -237,7 +237,7 @@ func (r *rig) startBroker() string {
 		r.close() // clients first
 		r.must(b.Close())
 	})
-	r.must(r.PutConfKey(api.SourceConf, "mqtt", "default", map[string]any{"server": "tcp://" + b.Addr(), "qos": 1.0}))
+	r.must(r.PutConfKey(api.ConfSources, "mqtt", "default", map[string]any{"server": "tcp://" + b.Addr(), "qos": 1.0}))
 	return b.Addr()
 }
 

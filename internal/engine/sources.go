@@ -201,6 +201,7 @@ func feedKey(conn string, s *stream, o *ingest.Options, props map[string]any) st
 }
 
 func (e *Engine) newFeed(key string, o ingest.Options) (*feed, error) {
+	o.OnBad = e.badMessage
 	f, err := ingest.NewFeed(e.inbox, o)
 	if err != nil {
 		return nil, err
