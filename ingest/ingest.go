@@ -51,6 +51,10 @@ type Options struct {
 	UseInt64 bool
 	// Location is the time zone of DATETIME text that names none; default UTC.
 	Location *time.Location
+	// OnBad, if set, is told of every message that did not decode: the streams it
+	// was for, which it must not write, and why. It is called on the source's
+	// goroutine within Push and must not call the feed.
+	OnBad func(streams []uint32, reason string)
 	// NewDecoder, if set, makes the decoder of a plan in place of the one for
 	// Format json; it is called on the source's goroutine, once for each plan.
 	NewDecoder func(p *vec.Plan) (Decoder, error)

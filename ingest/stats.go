@@ -54,7 +54,11 @@ func (f *Feed) count(route uint32, rows, bytes int) {
 
 // bad counts a message that did not decode.
 func (f *Feed) bad(route uint32, err error, payload []byte) {
-	f.counters(route).keep(f.at, err.Error(), payload).errors++
+	reason := err.Error()
+	f.counters(route).keep(f.at, reason, payload).errors++
+	if f.opt.OnBad != nil {
+		f.opt.OnBad(f.routesNow().Streams[route], reason)
+	}
 }
 
 // badValue counts a value that could not be converted.
