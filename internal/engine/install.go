@@ -59,6 +59,9 @@ func (e *Engine) install(r *rule, c *compiled) error {
 	e.use(s)
 	e.touch(s)
 	r.wantsFaults = c.def.Options.SendError
+	if r.wantsFaults {
+		e.bad.wanted.Add(1)
+	}
 	e.edited(edit{rule: r.num, actions: acts, faults: r.wantsFaults, forget: true})
 	r.running, r.failed, r.pending, r.message = true, false, false, ""
 	r.startMs = time.Now().UnixMilli()
@@ -158,6 +161,9 @@ func (e *Engine) uninstall(r *rule) {
 		return
 	}
 	r.running = false
+	if r.wantsFaults {
+		e.bad.wanted.Add(-1)
+	}
 	r.stopMs = time.Now().UnixMilli()
 	s := e.streams[r.streams[0]]
 	if s != nil && s.builder != nil {
