@@ -79,7 +79,9 @@ func (c *countAgg) reset(gids []int32) {
 	}
 }
 
-// sums is the sum of one group. The first value decides whether it is whole.
+// sums is the sum of one group. The first value decides whether it is whole: then
+// floats are cut off, else a whole number is a fault. Both sums are kept, for a
+// pane before this one may have the first value.
 type sums struct {
 	f    float64
 	i    int64
@@ -104,13 +106,14 @@ func (c *sumAgg) add(m *machine, a *planner.Agg, rows, gids []int32) {
 				c.fault(m, col, r, gids[i])
 				continue
 			}
-			s := &c.s[gids[i]]
+			s, v := &c.s[gids[i]], col.Floats[r]
 			if s.kind == vec.Int64 {
-				s.i += int64(col.Floats[r])
+				s.wide(v)
 			} else {
 				s.kind = vec.Float64
-				s.f += col.Floats[r]
+				s.f += v
 			}
+			s.i += int64(v)
 			s.n++
 		}
 		return
@@ -131,14 +134,31 @@ func (c *sumAgg) add(m *machine, a *planner.Agg, rows, gids []int32) {
 			s.kind = v.Kind
 		}
 		switch {
-		case s.kind == vec.Float64:
-			s.f += f
+		case v.Kind == vec.Int64 && s.kind == vec.Float64:
+			s.bad = noteMixed
 		case v.Kind == vec.Int64:
 			s.i += v.I
 		default:
+			if s.kind == vec.Int64 {
+				s.wide(f)
+			}
 			s.i += int64(f)
+			s.f += f
 		}
 		s.n++
+	}
+}
+
+// The faults of a group whose numbers do not go together.
+const (
+	noteMixed = "want numbers with a fraction, got a whole number among them"
+	noteWide  = "want whole numbers, got one out of range"
+)
+
+// wide notes that a float among whole numbers is none.
+func (s *sums) wide(f float64) {
+	if !(f >= -1<<63 && f < 1<<63) {
+		s.bad = noteWide
 	}
 }
 
@@ -155,16 +175,16 @@ func (c *sumAgg) merge(src aggregate, gids []int32) {
 		case s.bad != "":
 			d.bad = s.bad
 		case d.kind == vec.Missing:
+			s.bad = d.bad
 			*d = s
 			continue
-		case d.kind == s.kind:
-			d.f += s.f
-			d.i += s.i
-		case d.kind == vec.Float64:
-			d.f += float64(s.i)
-		default:
-			d.i += int64(s.f)
+		case s.kind == vec.Missing:
+			continue
+		case d.kind == vec.Float64 && s.kind == vec.Int64:
+			d.bad = noteMixed
 		}
+		d.f += s.f
+		d.i += s.i
 		d.n += s.n
 	}
 }
@@ -220,28 +240,39 @@ func (c *extremeAgg) add(m *machine, a *planner.Agg, rows, gids []int32) {
 			}
 			continue
 		}
-		c.take(m.x, g, col.Value(int(r)))
+		c.take(g, col.Value(int(r)))
 	}
 }
 
-func (c *extremeAgg) take(x *Executor, g int32, v vec.Value) {
+// take compares one value. The first one decides what the others must be: after
+// a whole number floats are cut off.
+func (c *extremeAgg) take(g int32, v vec.Value) {
+	best := &c.v[g]
+	if best.Kind == vec.Missing {
+		switch v.Kind {
+		case vec.Missing, vec.Null:
+		case vec.Int64, vec.Float64, vec.String, vec.Timestamp:
+			*best = v.Clone()
+		default:
+			c.bad[g] = "cannot compare " + show(v)
+		}
+		return
+	}
+	if best.Kind == vec.Int64 && v.Kind == vec.Float64 {
+		if !(v.F >= -1<<63 && v.F < 1<<63) {
+			c.bad[g] = noteWide
+		}
+		v = vec.IntValue(int64(v.F))
+	}
 	if v.IsNull() {
 		return
 	}
-	if c.v[g].Kind == vec.Missing {
-		if v.Kind == vec.JSON || v.Kind == vec.Bool {
-			c.bad[g] = "cannot compare " + show(v)
-			return
-		}
-		c.v[g] = v.Clone()
+	if v.Kind != best.Kind {
+		c.bad[g] = opError{planner.OpLt, v.Clone(), *best}.Error()
 		return
 	}
-	d, ok := order(planner.OpLt, v, c.v[g], x.env.Location)
-	switch {
-	case !ok:
-		c.bad[g] = opError{planner.OpLt, v.Clone(), c.v[g]}.Error()
-	case d > 0 == c.max && d != 0:
-		c.v[g] = v.Clone()
+	if d, _ := order(planner.OpLt, v, *best, nil); d > 0 == c.max && d != 0 {
+		*best = v.Clone()
 	}
 }
 
@@ -251,19 +282,7 @@ func (c *extremeAgg) merge(src aggregate, gids []int32) {
 		if s.bad[g] != "" {
 			c.bad[g] = s.bad[g]
 		}
-		v := s.v[g]
-		if v.Kind == vec.Missing {
-			continue
-		}
-		if c.v[g].Kind == vec.Missing {
-			c.v[g] = v
-			continue
-		}
-		if d, ok := order(planner.OpLt, v, c.v[g], nil); !ok {
-			c.bad[g] = opError{planner.OpLt, v, c.v[g]}.Error()
-		} else if d > 0 == c.max && d != 0 {
-			c.v[g] = v
-		}
+		c.take(g, s.v[g])
 	}
 }
 
