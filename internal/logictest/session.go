@@ -34,16 +34,24 @@ func newSession(e Execution) *session {
 	return &session{ex: e, streams: map[string]*stream{}, rules: map[string]*rule{}, next: 1}
 }
 
+// prepare makes what a session needs beside itself.
+func (s *session) prepare() error {
+	out, err := newCollector()
+	if err != nil {
+		return err
+	}
+	out.failed = func(rule planner.RuleID, text string) { s.rules[out.names[rule]].eng.x.Failed(rule, text) }
+	s.out = out
+	return nil
+}
+
 // command runs one command and returns what it prints.
 func (s *session) command(t *testing.T, d *datadriven.TestData) string {
 	t.Helper()
 	if s.out == nil {
-		out, err := newCollector()
-		if err != nil {
+		if err := s.prepare(); err != nil {
 			t.Fatal(err)
 		}
-		out.failed = func(rule planner.RuleID, text string) { s.rules[out.names[rule]].eng.x.Failed(rule, text) }
-		s.out = out
 	}
 	text, err := s.run(d)
 	if err != nil {

@@ -1,0 +1,325 @@
+package rowref
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"sort"
+	"strconv"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/weir-engine/weir/internal/logictest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// step is a command of a rule file with what it is to print.
+type step struct {
+	line, input string
+	want        []string // name and message, sorted by name
+}
+
+// caseFile is a made up rule file.
+type caseFile struct {
+	steps []step
+	rules map[string]*Rule
+	gen   *gen
+	now   int64
+	ts    int64
+}
+
+// TestEquivalence makes up streams, rules and rows, and has the executor and the
+// reference run them. The number of cases is WEIR_EQUIV_CASES, the first seed
+// WEIR_EQUIV_SEED.
+func TestEquivalence(t *testing.T) {
+	cases, first := 5000, 1
+	if testing.Short() {
+		cases = 500
+	}
+	cases, first = env(t, "WEIR_EQUIV_CASES", cases), env(t, "WEIR_EQUIV_SEED", first)
+	failed := 0
+	for seed := first; seed < first+cases && failed < 3; seed++ {
+		c := newCase(uint64(seed))
+		for i, size := range logictest.BatchSizes {
+			r := rand.New(rand.NewPCG(uint64(seed), uint64(i)))
+			e := logictest.Execution{Share: r.IntN(4) > 0, Reverse: r.IntN(2) == 0, Batch: size, High: r.IntN(2) == 0}
+			if why := c.run(e); why != "" {
+				failed++
+				t.Errorf("seed %d, %s: %s\nas a rule file:\n\n%s", seed, e, why, c.text())
+				break
+			}
+		}
+	}
+}
+
+func env(t *testing.T, name string, other int) int {
+	t.Helper()
+	v := os.Getenv(name)
+	if v == "" {
+		return other
+	}
+	n, err := strconv.Atoi(v)
+	if err != nil {
+		t.Fatalf("%s=%s: want a number", name, v)
+	}
+	return n
+}
+
+// newCase makes a rule file and has the reference say what it prints.
+func newCase(seed uint64) *caseFile {
+	g := newGen(seed)
+	c := &caseFile{rules: map[string]*Rule{}, gen: g, ts: 1000}
+	switch {
+	case g.typed:
+		c.add(step{line: "schema st timestamp=ts", input: strings.Join(schema, "\n")})
+	case g.ints:
+		c.add(step{line: "schema st timestamp=ts int64"})
+	default:
+		c.add(step{line: "schema st timestamp=ts"})
+	}
+	for i := range 1 + g.n(4) {
+		c.rule(fmt.Sprintf("r%d", i))
+	}
+	for i := range 1 + g.n(4) {
+		c.push()
+		switch g.n(8) {
+		case 0:
+			c.rule(fmt.Sprintf("s%d", i))
+		case 1:
+			c.drop()
+		case 2, 3, 4:
+			c.advance()
+		}
+	}
+	c.advance()
+	return c
+}
+
+func (c *caseFile) add(s step) { c.steps = append(c.steps, s) }
+
+// rule adds a rule, unless it is one that the planner refuses.
+func (c *caseFile) rule(name string) {
+	g := c.gen
+	o := Options{StartMs: c.now, SendNil: g.chance(10), Timestamp: "ts"}
+	line := "rule " + name
+	text := ""
+	if g.chance(60) {
+		text = g.filter()
+	} else {
+		text = g.windowed()
+	}
+	if g.chance(20) {
+		o.EventTime, o.LateMs = true, int64(g.n(3))*400
+		line += fmt.Sprintf(" event late=%d", o.LateMs)
+	}
+	if o.SendNil {
+		line += " sendnil"
+	}
+	if g.typed {
+		for _, f := range schema {
+			n, _, _ := strings.Cut(f, " ")
+			o.Columns = append(o.Columns, n)
+		}
+	}
+	if refused(c.steps[0], line, text) {
+		return
+	}
+	r, err := New(text, o)
+	if err != nil {
+		return
+	}
+	c.rules[name] = r
+	c.add(step{line: line, input: text})
+}
+
+// refused tells whether a rule cannot be: functions look at literals, for
+// example. What is refused without reason is the planner's tests' matter.
+func refused(schema step, line, text string) bool {
+	run, err := logictest.NewRunner(logictest.Executions()[0])
+	if err != nil {
+		return true
+	}
+	for _, s := range []step{schema, {line: line, input: text}} {
+		out, err := run.Command(s.line, s.input)
+		if err != nil || out != "" {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *caseFile) push() {
+	g := c.gen
+	n := g.n(12)
+	if g.chance(8) {
+		n = 60 + g.n(80)
+	}
+	if g.chance(50) {
+		c.now += int64(g.n(900))
+	}
+	var rows []string
+	for range n {
+		c.ts += int64(g.n(300))
+		rows = append(rows, g.row(c.ts-int64(g.n(4)*g.n(300))))
+	}
+	for _, text := range rows {
+		for _, r := range c.rules {
+			r.Push(c.decode(text), c.now)
+		}
+	}
+	for _, r := range c.rules {
+		r.Advance(c.now)
+	}
+	c.add(step{line: fmt.Sprintf("push st at=%d", c.now), input: strings.Join(rows, "\n"), want: c.take()})
+}
+
+func (c *caseFile) advance() {
+	c.now += int64(c.gen.n(1500))
+	for _, r := range c.rules {
+		r.Advance(c.now)
+	}
+	c.add(step{line: fmt.Sprintf("advance to=%d", c.now), want: c.take()})
+}
+
+func (c *caseFile) drop() {
+	for _, name := range c.names() {
+		if c.gen.chance(50) {
+			delete(c.rules, name)
+			c.add(step{line: "drop " + name})
+			return
+		}
+	}
+}
+
+func (c *caseFile) names() []string {
+	var out []string
+	for n := range c.rules {
+		out = append(out, n)
+	}
+	sort.Strings(out)
+	return out
+}
+
+// take returns what the rules sent, by rule.
+func (c *caseFile) take() []string {
+	var out []string
+	for _, n := range c.names() {
+		for _, m := range c.rules[n].Take() {
+			out = append(out, n+" "+m)
+		}
+	}
+	return out
+}
+
+// decode reads a row as the stream does.
+func (c *caseFile) decode(text string) map[string]any {
+	d := json.NewDecoder(strings.NewReader(text))
+	d.UseNumber()
+	var row map[string]any
+	if err := d.Decode(&row); err != nil {
+		panic("bug: a row that is no JSON: " + text)
+	}
+	for k, v := range row {
+		row[k] = c.convert(k, v)
+	}
+	return row
+}
+
+func (c *caseFile) convert(key string, v any) any {
+	switch v := v.(type) {
+	case json.Number:
+		ints := c.gen.ints || c.gen.typed && key != "b"
+		if i, err := v.Int64(); err == nil && ints {
+			return i
+		}
+		f, _ := v.Float64()
+		return f
+	case []any:
+		for i := range v {
+			v[i] = c.convert(key, v[i])
+		}
+	case map[string]any:
+		for k := range v {
+			v[k] = c.convert(key, v[k])
+		}
+	}
+	return v
+}
+
+// run has the executor run the file; it returns what was wrong.
+func (c *caseFile) run(e logictest.Execution) string {
+	r, err := logictest.NewRunner(e)
+	if err != nil {
+		return err.Error()
+	}
+	for i, s := range c.steps {
+		out, err := command(r, s)
+		if err != nil {
+			return fmt.Sprintf("step %d: %v", i, err)
+		}
+		got := strings.Split(strings.TrimSuffix(out, "\n"), "\n")
+		if out == "" {
+			got = nil
+		}
+		for k := range max(len(got), len(s.want)) {
+			var g, w string
+			if k < len(got) {
+				g = got[k]
+			}
+			if k < len(s.want) {
+				w = s.want[k]
+			}
+			if canonical(g) != canonical(w) {
+				return fmt.Sprintf("step %d, %s: line %d:\n got  %s\n want %s", i, s.line, k+1, g, w)
+			}
+		}
+	}
+	return ""
+}
+
+func command(r *logictest.Runner, s step) (out string, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	return r.Command(s.line, s.input)
+}
+
+// canonical writes a line so that equal messages are equal texts.
+func canonical(line string) string {
+	name, text, ok := strings.Cut(line, " ")
+	if !ok {
+		return line
+	}
+	var v any
+	if json.Unmarshal([]byte(strings.TrimSpace(text)), &v) != nil {
+		return line
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		return line
+	}
+	return name + " " + string(b)
+}
+
+// text prints the file.
+func (c *caseFile) text() string {
+	var b strings.Builder
+	for _, s := range c.steps {
+		b.WriteString(s.line + "\n")
+		if s.input != "" {
+			b.WriteString(s.input + "\n")
+		}
+		b.WriteString("----\n")
+		for _, w := range s.want {
+			b.WriteString(w + "\n")
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}

@@ -1,0 +1,184 @@
+// Package rowref runs a rule one row at a time, straight from the tree of its
+// text: slow and plain, so that what it does can be read. It is what the columnar
+// executor is checked against; nothing of weir runs on it.
+//
+// It shares the syntax tree and the function table with the executor, and no
+// other code: neither the binder nor a kernel. It knows rules over one stream,
+// with or without a tumbling window, in processing and in event time.
+//
+// A row is a map: a key with nil is null, no key is missing. Values are nil, bool,
+// int64, float64, string, []any and map[string]any. An error is a fault: the rule
+// does not send the row, or the window.
+package rowref
+
+import (
+	"encoding/json"
+	"fmt"
+	"sort"
+
+	"github.com/weir-engine/weir/planner/sql"
+)
+
+// Options are what a rule has beside its text.
+type Options struct {
+	// Columns are the declared columns of the stream, nil if it is schemaless.
+	Columns []string
+	// SendNil is sendNilField.
+	SendNil bool
+	// EventTime is isEventTime; Timestamp the stream's field with the time and
+	// LateMs the rule's lateTolerance.
+	EventTime bool
+	Timestamp string
+	LateMs    int64
+	// StartMs is the time of the clock at which the rule starts.
+	StartMs int64
+}
+
+// Rule is a rule with the state of its window. It is for one goroutine.
+type Rule struct {
+	sel     *sql.Select
+	opt     Options
+	aliases map[string]sql.Expr
+	out     []string
+	faults  int
+	hold    holder
+	win     window
+}
+
+// New makes a rule of its text. What the text may hold is checked only as far as
+// the syntax goes.
+func New(text string, o Options) (*Rule, error) {
+	sel, err := sql.ParseSelect(text)
+	if err != nil {
+		return nil, err
+	}
+	r := &Rule{sel: sel, opt: o, aliases: map[string]sql.Expr{}}
+	for _, f := range sel.Fields {
+		if f.Alias != "" {
+			r.aliases[f.Alias] = f.Expr
+		}
+	}
+	if w := sel.Window; w != nil {
+		if w.Kind != sql.TumblingWindow {
+			return nil, fmt.Errorf("%s is not known here", w.Kind)
+		}
+		if !o.EventTime {
+			r.win.open(o.StartMs, w)
+		}
+	}
+	return r, nil
+}
+
+// Push has a row come at a time of the clock.
+func (r *Rule) Push(row map[string]any, now int64) {
+	if r.opt.EventTime {
+		r.late(row)
+		return
+	}
+	r.Advance(now)
+	r.take(row, now)
+}
+
+// Advance sets the clock and ends the windows that are over by then.
+func (r *Rule) Advance(now int64) {
+	if r.sel.Window != nil && !r.opt.EventTime {
+		r.closeUntil(now)
+	}
+}
+
+// Take returns what the rule sent since the last time: a row as an object, a
+// window as an array.
+func (r *Rule) Take() []string {
+	out := r.out
+	r.out = nil
+	return out
+}
+
+// Faults returns how many rows and windows were lost by a fault.
+func (r *Rule) Faults() int { return r.faults }
+
+// take has a row come to the rule; ts is its time.
+func (r *Rule) take(row map[string]any, ts int64) {
+	if r.sel.Window != nil {
+		r.intoWindow(row)
+		return
+	}
+	s := scope{r: r, row: row, ts: ts}
+	ok, err := s.holds(r.sel.Where)
+	if err == nil && ok && (r.sel.Limit == nil || *r.sel.Limit > 0) {
+		var m map[string]any
+		if m, err = s.project(); err == nil {
+			err = r.send(m)
+		}
+	}
+	if err != nil {
+		r.faults++
+	}
+}
+
+// send writes a message.
+func (r *Rule) send(message any) error {
+	text, err := json.Marshal(message)
+	if err == nil {
+		r.out = append(r.out, string(text))
+	}
+	return err
+}
+
+// holder is what event time keeps of a rule's rows.
+type holder struct {
+	begun bool
+	mark  int64
+	rows  []held
+}
+
+type held struct {
+	ts  int64
+	row map[string]any
+}
+
+// late puts a row of event time in its place, and lets go what the watermark has
+// come to. A row that comes when the watermark is there already waits for its
+// next advance.
+func (r *Rule) late(row map[string]any) {
+	ts, ok := eventTime(row[r.opt.Timestamp])
+	if !ok {
+		r.faults++
+		return
+	}
+	h := &r.hold
+	if h.begun && ts < h.mark {
+		return
+	}
+	h.rows = append(h.rows, held{ts, row})
+	if mark := ts - r.opt.LateMs; h.begun && mark <= h.mark {
+		return
+	} else {
+		h.begun, h.mark = true, mark
+	}
+	sort.SliceStable(h.rows, func(i, j int) bool { return h.rows[i].ts < h.rows[j].ts })
+	n := sort.Search(len(h.rows), func(i int) bool { return h.rows[i].ts > h.mark })
+	for _, x := range h.rows[:n] {
+		if r.sel.Window != nil {
+			if r.win.end == 0 {
+				r.win.open(x.ts, r.sel.Window)
+			}
+			r.closeUntil(x.ts)
+		}
+		r.take(x.row, x.ts)
+	}
+	h.rows = h.rows[n:]
+	if r.sel.Window != nil && r.win.end != 0 {
+		r.closeUntil(h.mark)
+	}
+}
+
+func eventTime(v any) (int64, bool) {
+	switch v := v.(type) {
+	case int64:
+		return v, true
+	case float64:
+		return int64(v), true
+	}
+	return 0, false
+}

@@ -1,0 +1,302 @@
+package rowref
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/weir-engine/weir/exec/fn"
+	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/planner/sql"
+	"github.com/weir-engine/weir/vec"
+	"github.com/weir-engine/weir/vec/rawjson"
+)
+
+// window is the tumbling window that is open.
+type window struct {
+	start, end, length int64
+	seen               int // rows in it, those that WHERE refused included
+	rows               []map[string]any
+}
+
+// open begins the first window at a time; it ends at a multiple of its length
+// within the next larger unit.
+func (w *window) open(ms int64, def *sql.Window) {
+	unit := def.UnitMillis()
+	within := map[string]int64{"ms": 1000, "ss": 60_000, "mi": 3_600_000, "hh": 86_400_000, "dd": 0}[def.Unit]
+	base := int64(0)
+	if within > 0 {
+		base = ms - ms%within
+	}
+	w.length = def.Length * unit
+	w.start = ms
+	if def.Unit == "dd" {
+		w.end = ms - ms%unit + w.length
+		return
+	}
+	w.end = base + ((ms-base)/w.length+1)*w.length
+}
+
+// intoWindow puts a row into the open window. By the clock WHERE is before the
+// window: a row that it refuses was never there.
+func (r *Rule) intoWindow(row map[string]any) {
+	s := scope{r: r, row: row}
+	if f := r.sel.Window.Filter; f != nil {
+		if ok, err := s.holds(f); !ok || err != nil {
+			return
+		}
+	}
+	ok, err := s.holds(r.sel.Where)
+	if err != nil {
+		r.faults++
+	}
+	if ok && err == nil {
+		r.win.rows = append(r.win.rows, row)
+		r.win.seen++
+	} else if r.opt.EventTime {
+		r.win.seen++
+	}
+}
+
+// closeUntil ends every window that is over at a time.
+func (r *Rule) closeUntil(ms int64) {
+	w := &r.win
+	for ms >= w.end {
+		if len(w.rows) > 0 || w.seen == 0 {
+			if err := r.fire(); err != nil {
+				r.faults++
+			}
+		}
+		w.start, w.end = w.end, w.end+w.length
+		w.rows, w.seen = nil, 0
+	}
+}
+
+// grouped tells whether the rule sends groups, not rows.
+func (r *Rule) grouped() bool {
+	found := len(r.sel.GroupBy) > 0
+	look := func(e sql.Expr) {
+		sql.Walk(e, func(e sql.Expr) bool {
+			if c, ok := e.(*sql.Call); ok {
+				f, ok := fn.Lookup(c.Name)
+				found = found || ok && f.Kind == planner.FuncAgg
+			}
+			return true
+		})
+	}
+	for _, f := range r.sel.Fields {
+		look(f.Expr)
+	}
+	look(r.sel.Having)
+	for _, o := range r.sel.OrderBy {
+		look(o.Expr)
+	}
+	return found
+}
+
+// fire sends what the open window gives.
+func (r *Rule) fire() error {
+	scopes, err := r.scopes()
+	if err != nil {
+		return err
+	}
+	empty := len(scopes) == 0
+	kept := scopes[:0]
+	for _, s := range scopes {
+		ok, err := s.holds(r.sel.Having)
+		if err != nil {
+			r.faults++
+		} else if ok {
+			kept = append(kept, s)
+		}
+	}
+	if len(kept) == 0 && (!empty || r.grouped()) {
+		return nil
+	}
+	out := make([]map[string]any, len(kept))
+	for i, s := range kept {
+		if out[i], err = s.project(); err != nil {
+			return err
+		}
+	}
+	if out, err = r.order(kept, out); err != nil {
+		return err
+	}
+	if o := r.sel.Offset; o != nil {
+		out = out[min(int(*o), len(out)):]
+	}
+	if l := r.sel.Limit; l != nil {
+		if *l == 0 {
+			return nil
+		}
+		out = out[:min(int(*l), len(out))]
+	}
+	return r.send(out)
+}
+
+// scopes returns the rows of the window, or its groups in order of their first
+// rows. Aggregates without keys have one group even of nothing.
+func (r *Rule) scopes() ([]*scope, error) {
+	w := &r.win
+	var out []*scope
+	if !r.grouped() {
+		for _, row := range w.rows {
+			out = append(out, &scope{r: r, row: row, over: true, start: w.start, ts: w.end})
+		}
+		return out, nil
+	}
+	byKey := map[string]*scope{}
+	for _, row := range w.rows {
+		rs := scope{r: r, row: row}
+		keys, err := rs.list(r.sel.GroupBy...)
+		if err != nil {
+			r.faults++
+			continue
+		}
+		k := keyText(keys)
+		if byKey[k] == nil {
+			byKey[k] = &scope{r: r, row: row, over: true, start: w.start, ts: w.end}
+			out = append(out, byKey[k])
+		}
+		byKey[k].group = append(byKey[k].group, row)
+	}
+	if len(out) == 0 && len(r.sel.GroupBy) == 0 {
+		out = append(out, &scope{r: r, over: true, start: w.start, ts: w.end})
+	}
+	return out, nil
+}
+
+func keyText(keys []any) string {
+	var b strings.Builder
+	for _, k := range keys {
+		fmt.Fprintf(&b, "%T %#v|", k, k)
+	}
+	return b.String()
+}
+
+// order sorts rows by the keys, null last, and keeps the order of equals.
+func (r *Rule) order(scopes []*scope, rows []map[string]any) ([]map[string]any, error) {
+	type item struct {
+		keys []any
+		row  map[string]any
+	}
+	items := make([]item, len(rows))
+	for i, s := range scopes {
+		items[i].row = rows[i]
+		for _, o := range r.sel.OrderBy {
+			v, err := s.eval(o.Expr)
+			if err != nil {
+				return nil, err
+			}
+			items[i].keys = append(items[i].keys, v)
+		}
+	}
+	var bad error
+	slices.SortStableFunc(items, func(a, b item) int {
+		for i, o := range r.sel.OrderBy {
+			c, err := orderOf(a.keys[i], b.keys[i], o.Desc)
+			if err != nil {
+				bad = err
+			}
+			if c != 0 {
+				return c
+			}
+		}
+		return 0
+	})
+	out := make([]map[string]any, len(items))
+	for i, x := range items {
+		out[i] = x.row
+	}
+	return out, bad
+}
+
+func orderOf(a, b any, desc bool) (int, error) {
+	switch {
+	case a == nil && b == nil:
+		return 0, nil
+	case a == nil:
+		return 1, nil
+	case b == nil:
+		return -1, nil
+	}
+	if p, ok := a.(bool); ok {
+		if q, ok := b.(bool); ok {
+			n := map[bool]int{true: 1}
+			c := cmp.Compare(n[p], n[q])
+			if desc {
+				c = -c
+			}
+			return c, nil
+		}
+	}
+	less, err := compare(sql.OpLt, a, b)
+	if err != nil {
+		return 0, err
+	}
+	more, err := compare(sql.OpGt, a, b)
+	switch {
+	case less != desc && (less || more):
+		return -1, err
+	case less || more:
+		return 1, err
+	}
+	return 0, err
+}
+
+// aggregate computes an aggregate over the group; without a window over the row.
+// Of no rows at all it is null, only collect is a null that is written.
+func (s *scope) aggregate(e *sql.Call, f *fn.Func) (any, error) {
+	rows := s.group
+	if !s.over {
+		rows = []map[string]any{s.row}
+	}
+	if len(rows) == 0 {
+		if e.Name == "collect" {
+			return written{}, nil
+		}
+		return nil, nil
+	}
+	st := f.Agg.New()
+	seen := map[string]bool{}
+	for _, row := range rows {
+		rs := scope{r: s.r, row: row, ts: s.ts, inside: s.inside}
+		if e.Filter != nil {
+			if ok, err := rs.holds(e.Filter); !ok || err != nil {
+				continue
+			}
+		}
+		var args []vec.Value
+		for _, a := range e.Args {
+			if _, star := a.(*sql.Star); star {
+				if e.Name != "count" {
+					args = append(args, vec.TreeValue(row))
+				}
+				continue
+			}
+			v, err := rs.eval(a)
+			if err != nil {
+				return nil, err
+			}
+			args = append(args, rawjson.FromAny(v))
+		}
+		if e.Distinct {
+			k := fmt.Sprint(args)
+			if seen[k] {
+				continue
+			}
+			seen[k] = true
+		}
+		st.Add(args)
+	}
+	v, err := st.Result(&fn.Ctx{Location: time.UTC})
+	return native(v), err
+}
+
+// written is a null that is written.
+type written struct{}
+
+// MarshalJSON writes null.
+func (written) MarshalJSON() ([]byte, error) { return []byte("null"), nil }
