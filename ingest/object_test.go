@@ -36,8 +36,10 @@ func TestSchemaless(t *testing.T) {
 		{"zero character", "a", `{"a":"\u0000x"}`, []string{`a="\x00x"`}},
 		{"empty key", "", `{"":1}`, []string{`={"":1}`}},
 		{"whole row", "", `{"a": 1}`, []string{`={"a": 1}`}},
-		{"numbers", "a b c d e f", `{"a":-0.5,"b":1e2,"c":1E-2,"d":12345678901234567890,"e":0.1,"f":-0}`,
-			[]string{`a=-0.5 b=100 c=0.01 d=1.2345678901234567e+19 e=0.1 f=-0`}},
+		{
+			"numbers", "a b c d e f", `{"a":-0.5,"b":1e2,"c":1E-2,"d":12345678901234567890,"e":0.1,"f":-0}`,
+			[]string{`a=-0.5 b=100 c=0.01 d=1.2345678901234567e+19 e=0.1 f=-0`},
+		},
 		{"overflow", "a b", `{"a":1e400,"b":-1e400}`, []string{`a=+Inf b=-Inf`}},
 	} {
 		in, f := mustFeed(t, Options{}, pathsOf(c.cols))
@@ -176,8 +178,16 @@ func TestCleanOfShapes(t *testing.T) {
 		payload string
 		clean   bool
 	}{
-		{`{"x":1}`, true}, {`{"x":[{"a":1,"a":2}]}`, false}, {`{"x":{"a":1,"a":2}}`, false}, {`{"x":[1]}`, true}, {`{"x":[ 1]}`, false},
-		{`{"x":[{"a":1}]}`, true}, {"{\"x\":\"\xff\"}", false}, {`{"x":"ä"}`, true}, {`{"x": 1}`, false}, {`{"x":1}`, true},
+		{`{"x":1}`, true},
+		{`{"x":[{"a":1,"a":2}]}`, false},
+		{`{"x":{"a":1,"a":2}}`, false},
+		{`{"x":[1]}`, true},
+		{`{"x":[ 1]}`, false},
+		{`{"x":[{"a":1}]}`, true},
+		{"{\"x\":\"\xff\"}", false},
+		{`{"x":"ä"}`, true},
+		{`{"x": 1}`, false},
+		{`{"x":1}`, true},
 	} {
 		f.Begin(1)
 		mustPush(t, f, c.payload, 0, Ack{})
@@ -237,8 +247,11 @@ func TestManyColumnsCostWhatIsTouched(t *testing.T) {
 
 func TestMeta(t *testing.T) {
 	p := vec.NewPlan(1, []vec.ColumnSpec{
-		{Path: []string{"topic"}, Meta: true}, {Path: []string{"qos"}, Meta: true}, {Path: []string{"messageId"}, Meta: true},
-		{Path: []string{"file"}, Meta: true}, {Meta: true},
+		{Path: []string{"topic"}, Meta: true},
+		{Path: []string{"qos"}, Meta: true},
+		{Path: []string{"messageId"}, Meta: true},
+		{Path: []string{"file"}, Meta: true},
+		{Meta: true},
 	})
 	in, f := mustFeed(t, Options{}, p)
 	f.Begin(1)

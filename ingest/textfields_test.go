@@ -50,8 +50,11 @@ func TestBinary(t *testing.T) {
 
 func TestOptionsRefused(t *testing.T) {
 	for _, o := range []Options{
-		{Format: "protobuf"}, {Format: "nonsense"}, {Format: "binary", Schema: []vec.Field{of("a", vec.Int64)}},
-		{Format: "delimited", Delimiter: "\n"}, {Format: "binary", NewDecoder: func(*vec.Plan) (Decoder, error) { return nil, nil }},
+		{Format: "protobuf"},
+		{Format: "nonsense"},
+		{Format: "binary", Schema: []vec.Field{of("a", vec.Int64)}},
+		{Format: "delimited", Delimiter: "\n"},
+		{Format: "binary", NewDecoder: func(*vec.Plan) (Decoder, error) { return nil, nil }},
 	} {
 		if _, err := NewFeed(NewInbox(), o); err == nil {
 			t.Errorf("%+v: taken, want an error", o)

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -24,7 +25,13 @@ func withDefault(f vec.Field, v vec.Value) vec.Field {
 	return f
 }
 
-// The values of column a, tried one by one; what is refused gives no row.
+// good drops the rows in which a declared type refused a value: those columns
+// are at fault, and rules that read them lose the row.
+func good(rows []string) []string {
+	return slices.DeleteFunc(rows, func(r string) bool { return strings.Contains(r, "=fault") })
+}
+
+// The values of column a, tried one by one; what is refused is a fault.
 const tried = `1 -1.9 "12" "abc" "" true null [1] {"x":1} missing 1.0 1e2 -0 9223372036854775807 9223372036854775808 "true" "QUI="`
 
 func TestTyped(t *testing.T) {
@@ -57,7 +64,7 @@ func TestTyped(t *testing.T) {
 			if v == "missing" {
 				msg = `{"other":1}`
 			}
-			for _, row := range push(t, in, f, msg) {
+			for _, row := range good(push(t, in, f, msg)) {
 				got = append(got, v+"="+strings.TrimPrefix(row, "a="))
 			}
 		}
@@ -74,8 +81,12 @@ func TestTypedNested(t *testing.T) {
 		want          []string
 	}{
 		{"only declared members", `{"s":{"more":true,"num":1,"name":"x"}}`, []vec.Field{long}, false, []string{`s={"name":"x","num":1}i`}},
-		{"members are converted", `{"s":{"name":5,"f":2,"l":[1,null,"false"],"in":{"b":"QUI=","c":{}}}}`, []vec.Field{long}, false,
-			[]string{`s={"name":"5","f":2.0,"l":[true,null,false],"in":{"b":"QUI="}}i`}},
+		{
+			"members are converted", `{"s":{"name":5,"f":2,"l":[1,null,"false"],"in":{"b":"QUI=","c":{}}}}`,
+			[]vec.Field{long},
+			false,
+			[]string{`s={"name":"5","f":2.0,"l":[true,null,false],"in":{"b":"QUI="}}i`},
+		},
 		{"last member counts", `{"s":{"num":1,"num":2}}`, []vec.Field{long}, false, []string{`s={"num":2}i`}},
 		{"bad member", `{"s":{"num":"x"}}`, []vec.Field{long}, false, nil},
 		{"bad bytes", `{"s":{"in":{"b":"_"}}}`, []vec.Field{long}, false, nil},
@@ -91,9 +102,9 @@ func TestTypedNested(t *testing.T) {
 		{"default member", `{"s":{}}`, []vec.Field{object("s", withDefault(of("n", vec.String), vec.StringValue("none")))}, true, []string{`s={"n":"none"}`}},
 	} {
 		in, f := mustFeed(t, Options{Schema: c.schema, Strict: c.strict}, typedPlan(c.schema))
-		check(t, c.name, push(t, in, f, c.payload), c.want...)
-		if s := f.Stats(); s.DecodeErrors != uint64(1-len(c.want)) {
-			t.Errorf("%s: got %d decode errors (%s)", c.name, s.DecodeErrors, s.LastError)
+		check(t, c.name, good(push(t, in, f, c.payload)), c.want...)
+		if s := f.Stats(); s.BadValues != uint64(1-len(c.want)) || s.DecodeErrors != 0 {
+			t.Errorf("%s: got %d bad values (%s)", c.name, s.BadValues, s.LastError)
 		}
 	}
 }
@@ -102,11 +113,11 @@ func TestTypedPaths(t *testing.T) {
 	schema := []vec.Field{object("s", of("num", vec.Int64), object("in", of("x", vec.Float64))), of("a", vec.Int64)}
 	p := paths("s/num", "s/in/x", "undeclared", "s/undeclared")
 	in, f := mustFeed(t, Options{Schema: schema}, p)
-	check(t, "members", push(t, in, f, `{"s":{"num":5,"in":{"x":1},"undeclared":1},"undeclared":2}`, `{"s":null}`, `{"s":{"num":5.5}}`, `{"s":5}`, `{"a":"not wanted"}`, `{"s":{"num":1},"s":{}}`),
+	check(t, "members", good(push(t, in, f, `{"s":{"num":5,"in":{"x":1},"undeclared":1},"undeclared":2}`, `{"s":null}`, `{"s":{"num":5.5}}`, `{"s":5}`, `{"a":"not wanted"}`, `{"s":{"num":1},"s":{}}`)),
 		`s/num=5i s/in/x=1`, `s/num=null`[:0], ``, ``)
 
 	in, f = mustFeed(t, Options{Schema: schema, Strict: true}, p)
-	check(t, "strict members", push(t, in, f, `{"s":{"num":5,"in":{"x":1}}}`, `{"s":{"num":5,"in":{}}}`, `{"s":{"num":5}}`, `{}`, `{"s":"{\"num\":6,\"in\":{\"x\":2}}"}`),
+	check(t, "strict members", good(push(t, in, f, `{"s":{"num":5,"in":{"x":1}}}`, `{"s":{"num":5,"in":{}}}`, `{"s":{"num":5}}`, `{}`, `{"s":"{\"num\":6,\"in\":{\"x\":2}}"}`)),
 		`s/num=5i s/in/x=1`, `s/num=6i s/in/x=2`)
 }
 
@@ -114,7 +125,7 @@ func TestTypedWholeRow(t *testing.T) {
 	schema := []vec.Field{of("a", vec.Int64), of("s", vec.String), of("t", vec.Timestamp), withDefault(of("d", vec.Bool), vec.BoolValue(true))}
 	p := vec.NewPlan(1, []vec.ColumnSpec{{}, {Path: []string{"a"}}})
 	in, f := mustFeed(t, Options{Schema: schema}, p)
-	check(t, "declared fields", push(t, in, f, `{"more":1, "s":2, "a":1}`, `{"b":2,"t":null}`, `{"a":1,"t":7,"s":"\u00e4"}`, `{"s":true}`),
+	check(t, "declared fields", good(push(t, in, f, `{"more":1, "s":2, "a":1}`, `{"b":2,"t":null}`, `{"a":1,"t":7,"s":"\u00e4"}`, `{"s":true}`)),
 		`={"a":1,"s":"2"}i a=1i`, `={"t":null}i`, `={"a":1,"s":"ä","t":7.0}i a=1i`)
 	in, f = mustFeed(t, Options{Schema: schema, Strict: true}, p)
 	f.Begin(1)
@@ -135,9 +146,9 @@ func TestTypedWholeRow(t *testing.T) {
 func TestStrictTime(t *testing.T) {
 	schema := []vec.Field{of("a", vec.Timestamp)}
 	in, f := mustFeed(t, Options{Schema: schema, Strict: true, TimestampFormat: "dd/MM/yyyy HH:mm:ss"}, typedPlan(schema))
-	check(t, "pattern", push(t, in, f, `{"a":"29/02/2024 12:30:45"}`, `{"a":"x"}`, `{"a":1700000000000}`, `{"a":true}`), `a=1709209845000ms`, `a=1700000000000ms`)
+	check(t, "pattern", good(push(t, in, f, `{"a":"29/02/2024 12:30:45"}`, `{"a":"x"}`, `{"a":1700000000000}`, `{"a":true}`)), `a=1709209845000ms`, `a=1700000000000ms`)
 	in, f = mustFeed(t, Options{Schema: schema, Strict: true}, typedPlan(schema))
-	check(t, "any form", push(t, in, f, `{"a":"2024-02-29T12:30:45Z"}`, `{"a":"2024-02-29"}`, `{"a":"x"}`, `{"a":1e300}`), `a=1709209845000ms`, `a=1709164800000ms`)
+	check(t, "any form", good(push(t, in, f, `{"a":"2024-02-29T12:30:45Z"}`, `{"a":"2024-02-29"}`, `{"a":"x"}`, `{"a":1e300}`)), `a=1709209845000ms`, `a=1709164800000ms`)
 }
 
 // A bad element of an array takes back its earlier elements, also when they

@@ -12,9 +12,17 @@ import (
 // values, the second is null and the third missing.
 func recordBatch() *Batch {
 	specs := []ColumnSpec{
-		{Path: []string{"b"}}, {Path: []string{"i"}}, {Path: []string{"f"}}, {Path: []string{"t"}},
-		{Path: []string{"twin", "s"}}, {Path: []string{"other", "s"}}, {Path: nil}, {Path: []string{"bin"}},
-		{Path: []string{"mixed"}}, {Path: []string{"none"}}, {Meta: true, Path: []string{"topic"}},
+		{Path: []string{"b"}},
+		{Path: []string{"i"}},
+		{Path: []string{"f"}},
+		{Path: []string{"t"}},
+		{Path: []string{"twin", "s"}},
+		{Path: []string{"other", "s"}},
+		{Path: nil},
+		{Path: []string{"bin"}},
+		{Path: []string{"mixed"}},
+		{Path: []string{"none"}},
+		{Meta: true, Path: []string{"topic"}},
 	}
 	b := &Batch{Plan: NewPlan(1, specs), Rows: 3, Cols: make([]Column, len(specs))}
 	raw := []byte(`{"a":1}xyz`)

@@ -9,7 +9,8 @@ import (
 
 // nasty are values of every kind, and those that trip functions.
 var nasty = []vec.Value{
-	{}, vec.NullValue, vec.IntValue(3), vec.StringValue("a,b"), vec.JSONValue(`[1,null,"x",[2],{"k":1}]`), vec.JSONValue(`{"a":{"b":[1]},"key":"k","value":2}`),
+	{},
+	vec.NullValue, vec.IntValue(3), vec.StringValue("a,b"), vec.JSONValue(`[1,null,"x",[2],{"k":1}]`), vec.JSONValue(`{"a":{"b":[1]},"key":"k","value":2}`),
 	vec.FloatValue(-1.5), vec.IntValue(-1), vec.BoolValue(true), vec.StringValue(""), vec.FloatValue(math.NaN()), vec.FloatValue(math.Inf(1)),
 	vec.IntValue(math.MinInt64), vec.IntValue(math.MaxInt64), vec.FloatValue(1e300), vec.TimeValue(math.MaxInt64), vec.BytesValue([]byte{0xff, 0}),
 	vec.StringValue("2024-02-29 12:30:45"), vec.StringValue("\xff("), vec.StringValue("bigint"), vec.StringValue("array_map"), vec.StringValue("$..*"),

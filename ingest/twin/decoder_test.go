@@ -117,15 +117,21 @@ func TestDecode(t *testing.T) {
 		bad                              uint64
 		raw                              bool // without the model
 	}{
-		{"update", "temperature device namespace device_id model kind ts", updateTopic,
+		{
+			"update", "temperature device namespace device_id model kind ts", updateTopic,
 			`{"event_id":"","timestamp":1721900000123,"twin":{"temperature":{"actual":{"value":"25.5"},"metadata":{"type":"int"}}}}`,
-			`temperature=25.5 device="d1" namespace="plant" device_id="plant/d1" model="m" kind="update" ts=1721900000123i`, 0, false},
-		{"raw columns", "twin->temperature->actual->value twin event_id timestamp temperature", updateTopic,
+			`temperature=25.5 device="d1" namespace="plant" device_id="plant/d1" model="m" kind="update" ts=1721900000123i`, 0, false,
+		},
+		{
+			"raw columns", "twin->temperature->actual->value twin event_id timestamp temperature", updateTopic,
 			`{"event_id":"","timestamp":5,"twin":{"temperature":{"actual":{"value":"25"}}}}`,
-			`twin->temperature->actual->value="25" twin={"temperature":{"actual":{"value":"25"}}} event_id="" timestamp=5 temperature=25`, 0, false},
-		{"type of the message", "temperature count on label", updateTopic,
+			`twin->temperature->actual->value="25" twin={"temperature":{"actual":{"value":"25"}}} event_id="" timestamp=5 temperature=25`, 0, false,
+		},
+		{
+			"type of the message", "temperature count on label", updateTopic,
 			`{"twin":{"count":{"actual":{"value":"7"},"metadata":{"type":"int"}},"temperature":{"metadata":{"type":"Float"},"actual":{"value":"7"}},"on":{"actual":{"value":"true"},"metadata":{"type":"boolean"}},"label":{"actual":{"value":"25C"},"metadata":{"type":"Updated"}}}}`,
-			`temperature=7 count=7i on=true label="25C"`, 0, true},
+			`temperature=7 count=7i on=true label="25C"`, 0, true,
+		},
 		{"no type", "count", updateTopic, `{"twin":{"count":{"actual":{"value":"7"},"metadata":{"tyep":"int"}}}}`, `count="7"`, 0, true},
 		{"model before message", "count", updateTopic, `{"twin":{"count":{"actual":{"value":"7"},"metadata":{"type":"string"}}}}`, `count=7i`, 0, false},
 		{"case", "Temperature", updateTopic, `{"twin":{"Temperature":{"actual":{"value":"7"}}}}`, `Temperature=7`, 0, false},
@@ -134,12 +140,16 @@ func TestDecode(t *testing.T) {
 		{"int64", "count", updateTopic, `{"twin":{"count":{"actual":{"value":"9223372036854775807"}}}}`, `count=9223372036854775807i`, 0, false},
 		{"int64 as number", "count", updateTopic, `{"twin":{"count":{"actual":{"value":9007199254740993}}}}`, `count=9007199254740993i`, 0, false},
 		{"empty value", "count label", updateTopic, `{"twin":{"count":{"actual":{"value":""}},"label":{"actual":{"value":""}}}}`, `count=null label=""`, 1, false},
-		{"JSON scalars", "temperature count on label", updateTopic,
+		{
+			"JSON scalars", "temperature count on label", updateTopic,
 			`{"twin":{"temperature":{"actual":{"value":24}},"count":{"actual":{"value":true}},"on":{"actual":{"value":1}},"label":{"actual":{"value":24.50}}}}`,
-			`temperature=24 count=1i on=true label="24.50"`, 0, false},
-		{"JSON scalars of no type", "temperature on label", updateTopic,
+			`temperature=24 count=1i on=true label="24.50"`, 0, false,
+		},
+		{
+			"JSON scalars of no type", "temperature on label", updateTopic,
 			`{"twin":{"temperature":{"actual":{"value":24.5}},"on":{"actual":{"value":false}},"label":{"actual":{"value":{"a":1}}}}}`,
-			`temperature=24.5 on=false label={"a":1}`, 0, true},
+			`temperature=24.5 on=false label={"a":1}`, 0, true,
+		},
 		{"nested for a number", "count", updateTopic, `{"twin":{"count":{"actual":{"value":[1]}}}}`, `count=null`, 1, false},
 		{"null value", "count", updateTopic, `{"twin":{"count":{"actual":{"value":null}}}}`, `count=null`, 0, false},
 		{"null twin", "count", updateTopic, `{"twin":{"count":null}}`, `count=null`, 0, false},
@@ -148,19 +158,27 @@ func TestDecode(t *testing.T) {
 		{"deleted", "count", updateTopic, `{"twin":{"count":{"actual":{"value":"5"},"metadata":{"type":"deleted"}}}}`, `count=null`, 0, false},
 		{"no twins", "count kind", updateTopic, `{"twin":{}}`, `kind="update"`, 0, false},
 		{"nothing", "count twin ts", updateTopic, `{}`, `ts=999i`, 0, false},
-		{"document", "temperature kind", document,
+		{
+			"document", "temperature kind", document,
 			`{"event_id":"","timestamp":1795300909820,"twin":{"temperature":{"last":{"actual":{"value":"25","metadata":{"timestamp":1}},"optional":true,"metadata":{"type":"int"}},"current":{"actual":{"value":"26","metadata":{"timestamp":2}},"optional":true,"metadata":{"type":"float"}}}}}`,
-			`temperature=26 kind="document"`, 0, true},
-		{"document of DMI", "temperature", document,
+			`temperature=26 kind="document"`, 0, true,
+		},
+		{
+			"document of DMI", "temperature", document,
 			`{"twin":{"temperature":{"last":null,"current":{"expected":{"value":"","metadata":{"timestamp":3}},"actual":{"value":"25.1","metadata":{"timestamp":3}},"optional":true,"metadata":{"type":"string"}}}}}`,
-			`temperature=25.1`, 0, false},
+			`temperature=25.1`, 0, false,
+		},
 		{"document of a deletion", "temperature", document, `{"twin":{"temperature":{"last":{"actual":{"value":"25"}},"current":null}}}`, `temperature=null`, 0, false},
-		{"delta", "on kind delta->on", updateTopic + "/delta",
-			`{"twin":{"on":{"expected":{"value":"ON"},"metadata":{"type":"string"}}},"delta":{"on":"ON"}}`, `kind="delta" delta->on="ON"`, 0, false},
+		{
+			"delta", "on kind delta->on", updateTopic + "/delta",
+			`{"twin":{"on":{"expected":{"value":"ON"},"metadata":{"type":"string"}}},"delta":{"on":"ON"}}`, `kind="delta" delta->on="ON"`, 0, false,
+		},
 		{"result", "temperature kind", updateTopic + "/result", `{"twin":{"temperature":{"actual":{"value":"26","metadata":{"timestamp":2}},"optional":true}}}`, `temperature=26 kind="result"`, 0, false},
 		{"error", "kind @kind reason", updateTopic + "/result", `{"event_id":"g3","timestamp":5,"code":404,"reason":"gone"}`, `kind="error" @kind="error" reason="gone"`, 0, false},
-		{"data", "temperature device namespace ts", data, `{"event_id":"","timestamp":1721900000,"data":{"temperature":{"value":"25","metadata":{"timestamp":5,"type":"int"}}}}`,
-			`temperature=25 device="d1" ts=1721900000000i`, 0, false},
+		{
+			"data", "temperature device namespace ts", data, `{"event_id":"","timestamp":1721900000,"data":{"temperature":{"value":"25","metadata":{"timestamp":5,"type":"int"}}}}`,
+			`temperature=25 device="d1" ts=1721900000000i`, 0, false,
+		},
 		{"state", "state kind ts", "$hw/events/device/d1/state/update", `{"state":"online","timestamp":0}`, `state="online" kind="state" ts=999i`, 0, false},
 		{"flat payload with model", "temperature count label other", updateTopic, `{"temperature":"1.5","count":3,"label":4.50,"other":7}`, `temperature=1.5 count=3i label="4.50" other=7`, 0, false},
 		{"flat payload without", "temperature count", updateTopic, `{"temperature":"1.5","count":3}`, `temperature="1.5" count=3`, 0, true},
@@ -169,13 +187,19 @@ func TestDecode(t *testing.T) {
 		{"own key wins", "temperature", updateTopic, `{"temperature":1,"twin":{"temperature":{"actual":{"value":"5"}}}}`, `temperature=1`, 0, false},
 		{"own key wins behind", "temperature", updateTopic, `{"twin":{"temperature":{"actual":{"value":"5"}}},"temperature":1}`, `temperature=1`, 0, true},
 		{"property before envelope", "device @device", updateTopic, `{"twin":{"device":{"actual":{"value":"5"}}}}`, `device=5i @device="d1"`, 0, false},
-		{"odd names", "io-data a/b a.b timestamp", updateTopic,
+		{
+			"odd names", "io-data a/b a.b timestamp", updateTopic,
 			`{"timestamp":9,"twin":{"io-data":{"actual":{"value":"1"}},"a/b":{"actual":{"value":"2"}},"a.b":{"actual":{"value":"3"}},"timestamp":{"actual":{"value":"4"}}}}`,
-			`io-data=1i a/b=2i a.b="3" timestamp=9`, 0, false},
-		{"metadata", "@device @namespace @device_id @model @kind @ts @topic", updateTopic, `{"timestamp":1721900000123}`,
-			`@device="d1" @namespace="plant" @device_id="plant/d1" @model="m" @kind="update" @ts=1721900000123i @topic="` + updateTopic + `"`, 0, false},
-		{"all metadata", "@*", updateTopic, `{"timestamp":1721900000123}`,
-			`@*={"topic":"` + updateTopic + `","kind":"update","ts":1721900000123,"device":"d1","namespace":"plant","device_id":"plant/d1","model":"m"}`, 0, false},
+			`io-data=1i a/b=2i a.b="3" timestamp=9`, 0, false,
+		},
+		{
+			"metadata", "@device @namespace @device_id @model @kind @ts @topic", updateTopic, `{"timestamp":1721900000123}`,
+			`@device="d1" @namespace="plant" @device_id="plant/d1" @model="m" @kind="update" @ts=1721900000123i @topic="` + updateTopic + `"`, 0, false,
+		},
+		{
+			"all metadata", "@*", updateTopic, `{"timestamp":1721900000123}`,
+			`@*={"topic":"` + updateTopic + `","kind":"update","ts":1721900000123,"device":"d1","namespace":"plant","device_id":"plant/d1","model":"m"}`, 0, false,
+		},
 		{"empty id", "kind device ts", "$hw/events/device//twin/update/result", `{"code":400}`, `kind="error" ts=999i`, 0, false},
 		{"ts in microseconds", "ts", updateTopic, `{"timestamp":1721900000123456}`, `ts=1721900000123i`, 0, false},
 		{"ts in nanoseconds", "ts", updateTopic, `{"timestamp":1721900000123456789}`, `ts=1721900000123i`, 0, false},
@@ -235,12 +259,18 @@ func TestFlat(t *testing.T) {
 	models := load(t, "profile.json")
 	head := `*={"device":"sensor-tag","namespace":"ns","device_id":"ns/sensor-tag","model":"cc2650-sensortag",`
 	for _, c := range []struct{ kind, payload, want string }{
-		{"twin/update", `{"event_id":"","timestamp":1721900000123,"twin":{"temperature":{"actual":{"value":"25"}},"io-data":{"actual":{"value":"0.000000250"}},"x":{"actual":{"value":"t"}},"y":{"actual":{"value":"t"},"metadata":{"type":"bool"}}}}`,
-			head + `"kind":"update","ts":1721900000123,"temperature":25,"io-data":2.5e-07,"x":"t","y":true}`},
-		{"twin/update/document", `{"timestamp":1721900000123,"twin":{"temperature":{"last":{"actual":{"value":"1"}},"current":{"actual":{"value":"25.0"}}},"gone":{"last":{},"current":null},"none":null,"del":{"actual":{"value":"1"},"metadata":{"type":"deleted"}}}}`,
-			head + `"kind":"document","ts":1721900000123,"temperature":25,"gone":null,"none":null,"del":null}`},
-		{"data/update", `{"data":{"temperature":{"value":"hot"},"n":{"value":5},"raw":{"value":12}}}`,
-			head + `"kind":"data","ts":999,"temperature":null,"n":5,"raw":"12"}`},
+		{
+			"twin/update", `{"event_id":"","timestamp":1721900000123,"twin":{"temperature":{"actual":{"value":"25"}},"io-data":{"actual":{"value":"0.000000250"}},"x":{"actual":{"value":"t"}},"y":{"actual":{"value":"t"},"metadata":{"type":"bool"}}}}`,
+			head + `"kind":"update","ts":1721900000123,"temperature":25,"io-data":2.5e-07,"x":"t","y":true}`,
+		},
+		{
+			"twin/update/document", `{"timestamp":1721900000123,"twin":{"temperature":{"last":{"actual":{"value":"1"}},"current":{"actual":{"value":"25.0"}}},"gone":{"last":{},"current":null},"none":null,"del":{"actual":{"value":"1"},"metadata":{"type":"deleted"}}}}`,
+			head + `"kind":"document","ts":1721900000123,"temperature":25,"gone":null,"none":null,"del":null}`,
+		},
+		{
+			"data/update", `{"data":{"temperature":{"value":"hot"},"n":{"value":5},"raw":{"value":12}}}`,
+			head + `"kind":"data","ts":999,"temperature":null,"n":5,"raw":"12"}`,
+		},
 		{"state/update", `{"state":"online"}`, head + `"kind":"state","ts":999,"state":"online"}`},
 		{"twin/update/result", `{"code":404}`, head + `"kind":"error","ts":999,"code":404}`},
 	} {

@@ -49,8 +49,15 @@ func ParseType(name string) Type {
 		name string
 		t    Type
 	}{
-		{"string", String}, {"int", Int}, {"float", Float}, {"double", Float}, {"boolean", Bool},
-		{"bool", Bool}, {"integer", Int}, {"bytes", Bytes}, {"stream", Bytes},
+		{"string", String},
+		{"int", Int},
+		{"float", Float},
+		{"double", Float},
+		{"boolean", Bool},
+		{"bool", Bool},
+		{"integer", Int},
+		{"bytes", Bytes},
+		{"stream", Bytes},
 	} {
 		if strings.EqualFold(n.name, name) {
 			return n.t

@@ -216,9 +216,11 @@ func TestBulk(t *testing.T) {
 	run(t, s, []step{
 		{"POST", "/streams", createDemo, 201, "*"},
 		{"POST", "/rules/bulk", "[" + ruleR1 + "," + ruleR2 + "]", 201, `{"created":2,"errors":[]}` + "\n"},
-		{"POST", "/rules/bulk", "[" + ruleFor("c") + ",{}," + ruleR1 + ",5]", 200,
+		{
+			"POST", "/rules/bulk", "[" + ruleFor("c") + ",{}," + ruleR1 + ",5]", 200,
 			`{"created":1,"errors":[{"index":1,"id":"","error":"invalid rule json: Missing rule id."},{"index":2,"id":"r1","error":"rule r1 already exists"},` +
-				`{"index":3,"id":"","error":"invalid rule json: Parse rule 5 error : the rule must be an object, not number."}]}` + "\n"},
+				`{"index":3,"id":"","error":"invalid rule json: Parse rule 5 error : the rule must be an object, not number."}]}` + "\n",
+		},
 		{"POST", "/rules/bulk", "{}", 400, "*"},
 		{"POST", "/rules/bulk", "[]", 201, `{"created":0,"errors":[]}` + "\n"},
 		{"GET", "/rules/bulk", "", 405, ""},

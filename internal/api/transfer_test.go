@@ -36,9 +36,11 @@ func TestRuleset(t *testing.T) {
 		{"POST", "/ruleset/import", rulesetOK, 200, "imported 1 streams, 0 tables and 1 rules"},
 		{"POST", "/ruleset/export", "", 200, rulesetOK + "\n"},
 		{"GET", "/rules/r1", "", 200, `{"sql":"SELECT id FROM demo","actions":[{"nop":{}}]}`},
-		{"POST", "/ruleset/import", content(`{"streams":{"x":"bad"},"rules":{"y":"{","z":"{}"}}`), 400,
+		{
+			"POST", "/ruleset/import", content(`{"streams":{"x":"bad"},"rules":{"y":"{","z":"{}"}}`), 400,
 			errorBody(1000, `import ruleset error: imported 0 streams, 0 tables and 0 rules; not imported: stream "x": Replace fails: the sql statement must name the same.; `+
-				`rule "y": Parse rule { error : unexpected end of JSON input.; rule "z": Rule z has neither sql nor graph.`)},
+				`rule "y": Parse rule { error : unexpected end of JSON input.; rule "z": Rule z has neither sql nor graph.`),
+		},
 		{"POST", "/ruleset/import", content("{"), 400, errorBody(1000, "import ruleset error: invalid import file: unexpected end of JSON input")},
 		{"POST", "/ruleset/import", "{}", 400, errorBody(1000, "Invalid body: must specify content or file")},
 		{"POST", "/ruleset/import", "{", 400, "*"},
@@ -60,9 +62,11 @@ func TestData(t *testing.T) {
 		{"POST", "/data/export", `["r1"]`, 200, strings.Replace(emptyData, `"streams":{},"tables":{},"rules":{}`, strings.Trim(rulesetOK, "{}")+"}", 1) + "\n"},
 		{"POST", "/data/export", `["nope"]`, 400, errorBody(1002, "export data error: rule nope is not found")},
 		{"POST", "/data/export", `{`, 400, "*"},
-		{"POST", "/data/import?stop=1&partial=1", content(`{"streams":{"x":"bad"},"sourceConfig":{"mqtt":"{\"site\":{\"server\":\"tcp://a\"}}","nosuch":"{\"k\":{}}"},"Schema":{"s":"x"}}`), 400,
+		{
+			"POST", "/data/import?stop=1&partial=1", content(`{"streams":{"x":"bad"},"sourceConfig":{"mqtt":"{\"site\":{\"server\":\"tcp://a\"}}","nosuch":"{\"k\":{}}"},"Schema":{"s":"x"}}`), 400,
 			errorBody(1000, strings.NewReplacer(`"streams":{}`, `"streams":{"x":"Replace fails: the sql statement must name the same."}`,
-				`"sourceConfig":{}`, `"sourceConfig":{"nosuch":"source type \"nosuch\" does not exist"}`, `"Schema":{}`, `"Schema":{"s":"schemas are not supported"}`).Replace(emptyData))},
+				`"sourceConfig":{}`, `"sourceConfig":{"nosuch":"source type \"nosuch\" does not exist"}`, `"Schema":{}`, `"Schema":{"s":"schemas are not supported"}`).Replace(emptyData)),
+		},
 		{"GET", "/metadata/sources/mqtt/confKeys/site", "", 200, `{"server":"tcp://a"}` + "\n"},
 		{"GET", "/data/import/status", "", 200, "*"},
 		{"POST", "/data/import", content("[]"), 400, "*"},
@@ -191,10 +195,14 @@ func TestBatch(t *testing.T) {
 		t.Fatalf("got %d %s: %v", w.Code, w.Body, err)
 	}
 	want := []batchResponse{
-		{201, "Stream demo is created.", ""}, {201, "Rule r1 was created successfully.", ""}, {200, ruleR1, ""},
+		{201, "Stream demo is created.", ""},
+		{201, "Rule r1 was created successfully.", ""},
+		{200, ruleR1, ""},
 		{404, errorBody(1002, "Describe rule error: Rule nope is not found."), "Describe rule error: Rule nope is not found."},
-		{405, "", ""}, {404, "404 page not found\n", "404 page not found"},
-		{400, "", "batch: /batch/req cannot be part of a batch"}, {400, "", `batch: the path must begin with a slash, not be "ping"`},
+		{405, "", ""},
+		{404, "404 page not found\n", "404 page not found"},
+		{400, "", "batch: /batch/req cannot be part of a batch"},
+		{400, "", `batch: the path must begin with a slash, not be "ping"`},
 	}
 	for i, g := range got {
 		if i < len(want) && g != want[i] {

@@ -123,7 +123,9 @@ func New(source Source, version string) (*Metrics, error) {
 	info := prometheus.NewGauge(prometheus.GaugeOpts{Name: "weir_build_info", Help: "Always 1; the version is the label.", ConstLabels: prometheus.Labels{"version": version}})
 	info.Set(1)
 	for _, c := range []prometheus.Collector{
-		stages, m.rows, info, totals{source}, connections{source},
+		stages, m.rows, info,
+		totals{source},
+		connections{source},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	} {
 		if err := m.registry.Register(c); err != nil {

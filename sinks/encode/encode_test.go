@@ -138,28 +138,55 @@ func TestMessages(t *testing.T) {
 	}{
 		{"array of one", `{}`, ab, []string{`[{"a":1,"b":"x"}]`, `[{"a":2,"b":"y"}]`}},
 		{"sendSingle", `{"sendSingle":true}`, single(ab), []string{`{"a":1,"b":"x"}`, `{"a":2,"b":"y"}`}},
-		{"null of a column is written, missing left out", `{"sendSingle":true}`,
-			input{rows: []string{`{"a":null}`, `{"b":1}`}, plain: []string{"a", "b"}}, []string{`{"a":null}`, `{"b":1}`}},
-		{"null of an alias is left out", `{"sendSingle":true}`,
-			input{rows: []string{`{"a":null,"b":1}`, `{}`}, alias: []string{"a", "b"}}, []string{`{"b":1}`, `{}`}},
-		{"sendNilField", `{"sendSingle":true}`,
-			input{rows: []string{`{"a":null,"b":1}`, `{}`}, alias: []string{"a"}, plain: []string{"b"}, nils: true}, []string{`{"a":null,"b":1}`, `{"a":null,"b":null}`}},
-		{"sendMetaToSink", `{"sendSingle":true}`, input{rows: []string{`{"a":1}`, `{}`}, plain: []string{"a"}, meta: `{"topic":"t/1"}`},
-			[]string{`{"a":1,"__meta":{"topic":"t/1"}}`, `{"__meta":{"topic":"t/1"}}`}},
+		{
+			"null of a column is written, missing left out", `{"sendSingle":true}`,
+			input{rows: []string{`{"a":null}`, `{"b":1}`}, plain: []string{"a", "b"}},
+			[]string{`{"a":null}`, `{"b":1}`},
+		},
+		{
+			"null of an alias is left out", `{"sendSingle":true}`,
+			input{rows: []string{`{"a":null,"b":1}`, `{}`}, alias: []string{"a", "b"}},
+			[]string{`{"b":1}`, `{}`},
+		},
+		{
+			"sendNilField", `{"sendSingle":true}`,
+			input{rows: []string{`{"a":null,"b":1}`, `{}`}, alias: []string{"a"}, plain: []string{"b"}, nils: true},
+			[]string{`{"a":null,"b":1}`, `{"a":null,"b":null}`},
+		},
+		{
+			"sendMetaToSink", `{"sendSingle":true}`,
+			input{rows: []string{`{"a":1}`, `{}`}, plain: []string{"a"}, meta: `{"topic":"t/1"}`},
+			[]string{`{"a":1,"__meta":{"topic":"t/1"}}`, `{"__meta":{"topic":"t/1"}}`},
+		},
 		{"star passes through", `{"sendSingle":true}`, input{rows: []string{`{"b":1.0,"a":"\u00e9<"}`, `{}`}, star: true}, []string{`{"b":1.0,"a":"\u00e9<"}`, `{}`}},
-		{"star that is not clean", `{}`, input{rows: []string{`{ "b" : [1, 2], "a":1,"a":2 }`, "{\"a\":\"\xff\"}", `{"a":`}, star: true},
-			[]string{`[{"b":[1,2],"a":2}]`, `[{"a":"` + "\ufffd" + `"}]`, "error: json: unexpected end of text"}},
-		{"star and field", `{}`, input{rows: []string{`{"a":1,"b":2}`, `{"b":3}`, ` {"z":1}`}, star: true, alias: []string{"b"}},
-			[]string{`[{"a":1,"b":2}]`, `[{"b":3}]`, `[{"z":1}]`}},
+		{
+			"star that is not clean", `{}`,
+			input{rows: []string{`{ "b" : [1, 2], "a":1,"a":2 }`, "{\"a\":\"\xff\"}", `{"a":`}, star: true},
+			[]string{`[{"b":[1,2],"a":2}]`, `[{"a":"` + "\ufffd" + `"}]`, "error: json: unexpected end of text"},
+		},
+		{
+			"star and field", `{}`,
+			input{rows: []string{`{"a":1,"b":2}`, `{"b":3}`, ` {"z":1}`}, star: true, alias: []string{"b"}},
+			[]string{`[{"a":1,"b":2}]`, `[{"b":3}]`, `[{"z":1}]`},
+		},
 		{"except", `{}`, input{rows: []string{`{"a":1,"b":2,"\u0061":3}`, `{"a":1}`}, star: true, except: []string{"a"}}, []string{`[{"b":2}]`, `[{}]`}},
-		{"except and field", `{}`, input{rows: []string{`{"a":1,"b":2}`, `{"b":1,"a":null}`}, star: true, except: []string{"a"}, alias: []string{"a"}},
-			[]string{`[{"b":2,"a":1}]`, `[{"b":1}]`}},
+		{
+			"except and field", `{}`,
+			input{rows: []string{`{"a":1,"b":2}`, `{"b":1,"a":null}`}, star: true, except: []string{"a"}, alias: []string{"a"}},
+			[]string{`[{"b":2,"a":1}]`, `[{"b":1}]`},
+		},
 		{"star and meta", `{}`, input{rows: []string{`{"a":1,"__meta":0}`}, star: true, meta: `{}`}, []string{`[{"a":1,"__meta":{}}]`}},
-		{"fields", `{"fields":["b","a","b"],"sendSingle":true}`, input{rows: []string{`{"a":1,"b":2,"c":3}`, `{"b":1}`, `{"b": { "x":1 } }`}, star: true},
-			[]string{`{"a":1,"b":2}`, `{"a":null,"b":1}`, `{"a":null,"b":{"x":1}}`}},
+		{
+			"fields", `{"fields":["b","a","b"],"sendSingle":true}`,
+			input{rows: []string{`{"a":1,"b":2,"c":3}`, `{"b":1}`, `{"b": { "x":1 } }`}, star: true},
+			[]string{`{"a":1,"b":2}`, `{"a":null,"b":1}`, `{"a":null,"b":{"x":1}}`},
+		},
 		{"fields of columns", `{"fields":["b","zz"]}`, ab, []string{`[{"b":"x","zz":null}]`, `[{"b":"y","zz":null}]`}},
-		{"fields of star and columns", `{"fields":["a","b","c"],"sendSingle":true}`,
-			input{rows: []string{`{"a":1,"b":2,"c":3}`}, star: true, plain: []string{"a"}, except: []string{"c"}}, []string{`{"a":1,"b":2,"c":null}`}},
+		{
+			"fields of star and columns", `{"fields":["a","b","c"],"sendSingle":true}`,
+			input{rows: []string{`{"a":1,"b":2,"c":3}`}, star: true, plain: []string{"a"}, except: []string{"c"}},
+			[]string{`{"a":1,"b":2,"c":null}`},
+		},
 		{"empty lists", `{"fields":[],"excludeFields":[]}`, ab, []string{`[{"a":1,"b":"x"}]`, `[{"a":2,"b":"y"}]`}},
 		{"excludeFields", `{"excludeFields":["b","a"],"sendSingle":true}`, input{rows: []string{`{"a":1,"b":2,"c":3}`, `{"c":1}`}, star: true}, []string{`{"c":3}`, `{"c":1}`}},
 		{"excludeFields of columns", `{"excludeFields":["b"]}`, ab, []string{`[{"a":1}]`, `[{"a":2}]`}},
@@ -168,28 +195,47 @@ func TestMessages(t *testing.T) {
 		{"omitIfEmpty star", `{"omitIfEmpty":true,"sendSingle":true}`, input{rows: []string{`{}`, `{"b":2}`, `{"a":2}`}, star: true, except: []string{"a"}}, []string{"-", `{"b":2}`, "-"}},
 		{"dataField", `{"dataField":"list","fields":["x"],"sendSingle":true}`, input{rows: []string{`{"list":[{"x":1,"y":2},{"x":3}],"id":1}`}, star: true}, []string{`[{"x":1},{"x":3}]`}},
 		{"dataField of an array message", `{"dataField":"g"}`, input{rows: []string{`{"g":{"b":2,"a":1}}`, `{}`}, star: true}, []string{`{"a":1,"b":2}`, `null`}},
-		{"dataField that is no object", `{"dataField":"a","fields":["x"],"sendSingle":true}`, input{rows: []string{`{"a":1}`, `{"a":[1]}`, `{"a":"s"}`, `{}`}, star: true},
-			[]string{"error: fields: want an object or an array of objects, got a number", "error: fields: want an object or an array of objects, got an array with something else in it",
-				"error: fields: want an object or an array of objects, got a text", "error: fields: want an object or an array of objects, got null"}},
+		{
+			"dataField that is no object", `{"dataField":"a","fields":["x"],"sendSingle":true}`,
+			input{rows: []string{`{"a":1}`, `{"a":[1]}`, `{"a":"s"}`, `{}`}, star: true},
+			[]string{
+				"error: fields: want an object or an array of objects, got a number", "error: fields: want an object or an array of objects, got an array with something else in it",
+				"error: fields: want an object or an array of objects, got a text", "error: fields: want an object or an array of objects, got null",
+			},
+		},
 		{"template", `{"dataTemplate":"temperature is {{.a}}","sendSingle":true}`, input{rows: []string{`{"a":21.5}`, `{"a":3}`}, star: true}, []string{"temperature is 21.5", "temperature is 3"}},
 		{"template of an array", `{"dataTemplate":"{\"rows\":{{json .}},\"first\":{{index . 0 \"a\"}}}"}`, ab, []string{`{"rows":[{"a":1,"b":"x"}],"first":1}`, `{"rows":[{"a":2,"b":"y"}],"first":2}`}},
-		{"template, sprig", `{"sendSingle":true,"dataTemplate":"{{upper .b}}|{{trim .b}}|{{quote (trim .b)}}|{{len .b}}|{{replace \"l\" \"L\" .b}}|{{base64 .b}}|{{b64enc .b}}|{{default 0 .a}}|{{prop \"p\"}}"}`,
-			input{rows: []string{`{"b":" hell"}`}, star: true}, []string{` HELL|hell|"hell"|5| heLL|IGhlbGw=|IGhlbGw=|0|p`}},
+		{
+			"template, sprig", `{"sendSingle":true,"dataTemplate":"{{upper .b}}|{{trim .b}}|{{quote (trim .b)}}|{{len .b}}|{{replace \"l\" \"L\" .b}}|{{base64 .b}}|{{b64enc .b}}|{{default 0 .a}}|{{prop \"p\"}}"}`,
+			input{rows: []string{`{"b":" hell"}`}, star: true},
+			[]string{` HELL|hell|"hell"|5| heLL|IGhlbGw=|IGhlbGw=|0|p`},
+		},
 		{"template, if", `{"sendSingle":true,"dataTemplate":"{{if gt .a 30.0}}high{{else}}normal{{end}}"}`, input{rows: []string{`{"a":35.5}`, `{"a":10.5}`}, star: true}, []string{"high", "normal"}},
-		{"template, error", `{"sendSingle":true,"dataTemplate":"{{upper .b}}"}`, input{rows: []string{`{"b":"x"}`, `{"b":["x"]}`}, star: true},
-			[]string{"X", `error: dataTemplate:1:8: executing "dataTemplate" at <.b>: wrong type for value; expected string; got []interface {}`}},
-		{"template, dataField, fields", `{"sendSingle":true,"dataField":"tele","dataTemplate":"{\"tele\":{\"x\":{{.a}},\"y\":{{.b}}},\"id\":1}","fields":["x"]}`,
+		{
+			"template, error", `{"sendSingle":true,"dataTemplate":"{{upper .b}}"}`,
+			input{rows: []string{`{"b":"x"}`, `{"b":["x"]}`}, star: true},
+			[]string{"X", `error: dataTemplate:1:8: executing "dataTemplate" at <.b>: wrong type for value; expected string; got []interface {}`},
+		},
+		{
+			"template, dataField, fields", `{"sendSingle":true,"dataField":"tele","dataTemplate":"{\"tele\":{\"x\":{{.a}},\"y\":{{.b}}},\"id\":1}","fields":["x"]}`,
 			input{rows: []string{`{"a":1,"b":2}`, `{"a":"","b":"{"}`}, star: true},
-			[]string{`{"x":1}`, `error: dataTemplate: the text is no JSON, but a later step needs its parts: json: offset 13: unexpected ',', want a value`}},
+			[]string{`{"x":1}`, `error: dataTemplate: the text is no JSON, but a later step needs its parts: json: offset 13: unexpected ',', want a value`},
+		},
 		{"template, nested", `{"sendSingle":true,"dataTemplate":"{{.g.x.y}}"}`, input{rows: []string{`{"g":{"x":{"y":5}}}`}, plain: []string{"g"}}, []string{"5"}},
 		{"delimited", `{"sendSingle":true,"format":"delimited","fields":["a","b"]}`, input{rows: []string{`{"a":1,"b":"x"}`, `{"b":"y"}`}, plain: []string{"a", "b"}}, []string{"1,x", ",y"}},
 		{"delimited, fields' own order", `{"format":"DELIMITED","fields":["b","a"],"delimiter":"; "}`, ab, []string{"x; 1", "y; 2"}},
-		{"delimited without fields", `{"sendSingle":true,"format":"delimited"}`, input{rows: []string{`{"a":1,"b":"x","c":true}`, `{"c":[1,"x"],"a":1e6}`}, plain: []string{"b", "a", "c"}},
-			[]string{"1,x,true", `1000000,,[1,"x"]`}},
+		{
+			"delimited without fields", `{"sendSingle":true,"format":"delimited"}`,
+			input{rows: []string{`{"a":1,"b":"x","c":true}`, `{"c":[1,"x"],"a":1e6}`}, plain: []string{"b", "a", "c"}},
+			[]string{"1,x,true", `1000000,,[1,"x"]`},
+		},
 		{"delimited star", `{"format":"delimited","excludeFields":["b"]}`, input{rows: []string{`{"c":1.5,"a":null,"b":2,"d":{"x":1}}`}, star: true}, []string{`,1.5,{"x":1}`}},
 		{"delimited template", `{"sendSingle":true,"format":"delimited","dataTemplate":"{\"x\":{{.a}},\"w\":1}"}`, ab, []string{"1,1", "1,2"}},
-		{"html and control characters", `{"sendSingle":true}`, input{rows: []string{`{"a":" <>&","b":"\u0001\"\\\u2028\u0007\b\f\n\r\t"}`}, plain: []string{"a", "b"}},
-			[]string{`{"a":" \u003c\u003e\u0026","b":"\u0001\"\\\u2028\u0007\b\f\n\r\t"}`}},
+		{
+			"html and control characters", `{"sendSingle":true}`,
+			input{rows: []string{`{"a":" <>&","b":"\u0001\"\\\u2028\u0007\b\f\n\r\t"}`}, plain: []string{"a", "b"}},
+			[]string{`{"a":" \u003c\u003e\u0026","b":"\u0001\"\\\u2028\u0007\b\f\n\r\t"}`},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -321,8 +367,10 @@ func TestFloats(t *testing.T) {
 			t.Fatalf("%b: got %s, %v, want %s", f, got, err, want)
 		}
 	}
-	for _, f := range []float64{0, math.Copysign(0, -1), 1, -1, 0.1, -0.5, 20.5, 21.37, 1e-6, 9.9e-7, 1e-7, 1e20, 1e21, 1e22, 1e15, 1e15 + 1, 1 << 53, 0.001, 0.0005, 1.005,
-		999999999999.999, 123456789012.5, 5e-324, math.MaxFloat64, 0.30000000000000004, 1.0000000000000002, 1e14 + 0.1, 99.995} {
+	for _, f := range []float64{
+		0, math.Copysign(0, -1), 1, -1, 0.1, -0.5, 20.5, 21.37, 1e-6, 9.9e-7, 1e-7, 1e20, 1e21, 1e22, 1e15, 1e15 + 1, 1 << 53, 0.001, 0.0005, 1.005,
+		999999999999.999, 123456789012.5, 5e-324, math.MaxFloat64, 0.30000000000000004, 1.0000000000000002, 1e14 + 0.1, 99.995,
+	} {
 		check(f)
 		check(-f)
 	}

@@ -54,8 +54,10 @@ func TestDynamic(t *testing.T) {
 		t.Errorf("a faulty text: got %v, %v", dynamic, err)
 	}
 	star := input{rows: []string{`{"dev":"d1","n":5,"f":2.5,"big":1e6,"t":true,"z":null,"g":{"x":1},"l":[1]}`, `{}`}, star: true, except: []string{"l"}}.projection()
-	cols := input{rows: []string{`{"dev":"d1","n":5,"f":2.5,"big":1e6,"t":true,"z":null,"g":{"x":1}}`, `{}`},
-		plain: []string{"dev", "n", "f", "big", "t", "z", "g"}}.projection()
+	cols := input{
+		rows:  []string{`{"dev":"d1","n":5,"f":2.5,"big":1e6,"t":true,"z":null,"g":{"x":1}}`, `{}`},
+		plain: []string{"dev", "n", "f", "big", "t", "z", "g"},
+	}.projection()
 	for text, want := range map[string][2]string{ // on a row, on an array
 		"t/{{.dev}}/x":                     {"t/d1/x", "error"},
 		"{{.dev}}{{.n}}{{.f}}{{.t}}":       {"d15" + "2.5true", "error"},

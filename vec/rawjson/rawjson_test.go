@@ -260,8 +260,13 @@ func TestTreeAndFromAny(t *testing.T) {
 		v vec.Value
 		x any
 	}{
-		{vec.NullValue, nil}, {vec.BoolValue(true), true}, {vec.IntValue(3), int64(3)}, {vec.FloatValue(2.5), 2.5},
-		{vec.StringValue("s"), "s"}, {vec.BytesValue([]byte("b")), []byte("b")}, {vec.TimeValue(at.UnixMilli()), at},
+		{vec.NullValue, nil},
+		{vec.BoolValue(true), true},
+		{vec.IntValue(3), int64(3)},
+		{vec.FloatValue(2.5), 2.5},
+		{vec.StringValue("s"), "s"},
+		{vec.BytesValue([]byte("b")), []byte("b")},
+		{vec.TimeValue(at.UnixMilli()), at},
 		{vec.TreeValue(tree), tree},
 	}
 	for _, tt := range tests {
@@ -286,10 +291,17 @@ func TestTreeAndFromAny(t *testing.T) {
 		x    any
 		want vec.Value
 	}{
-		{1, vec.IntValue(1)}, {uint8(1), vec.IntValue(1)}, {uint64(math.MaxUint64), vec.FloatValue(math.MaxUint64)},
-		{float32(1.5), vec.FloatValue(1.5)}, {[]int{1}, vec.TreeValue([]any{int64(1)})}, {&one, vec.IntValue(1)},
-		{map[string]int{"a": 1}, vec.TreeValue(map[string]any{"a": int64(1)})}, {json.Number("1"), vec.StringValue("1")},
-		{map[int]int{1: 1}, vec.NullValue}, {make(chan int), vec.NullValue}, {(*int)(nil), vec.NullValue},
+		{1, vec.IntValue(1)},
+		{uint8(1), vec.IntValue(1)},
+		{uint64(math.MaxUint64), vec.FloatValue(math.MaxUint64)},
+		{float32(1.5), vec.FloatValue(1.5)},
+		{[]int{1}, vec.TreeValue([]any{int64(1)})},
+		{&one, vec.IntValue(1)},
+		{map[string]int{"a": 1}, vec.TreeValue(map[string]any{"a": int64(1)})},
+		{json.Number("1"), vec.StringValue("1")},
+		{map[int]int{1: 1}, vec.NullValue},
+		{make(chan int), vec.NullValue},
+		{(*int)(nil), vec.NullValue},
 	} {
 		if got := FromAny(tt.x); !reflect.DeepEqual(got, tt.want) {
 			t.Errorf("FromAny %T %v: got %+v, want %+v", tt.x, tt.x, got, tt.want)
