@@ -86,6 +86,9 @@ func (m *machine) col(s planner.StepID, want vec.Bitmap) *vec.Column {
 		mm.all = true
 		if i := m.cols[st.Col]; i >= 0 {
 			mm.col = &m.batch.Cols[i]
+			if mm.col.Fault != nil {
+				m.note = "column " + st.Text + ": a value does not have the declared type"
+			}
 		} else {
 			mm.col = missing
 		}

@@ -160,7 +160,9 @@ func (d *Object) Decode(w *Writer, pos int, m *Meta) (int, error) {
 	}
 	if d.schema != nil {
 		if d.whole >= 0 && !d.typedWhole(pos) {
-			return 0, d.fault(pos)
+			w.BadValue(d.fault(pos).Error(), w.Src()[pos:end])
+			w.Col(int(d.whole)).SetFault(w.row)
+			w.b.Row[w.row] = w.Side([]byte("{}"))
 		}
 	} else if d.whole >= 0 {
 		d.setWhole(vec.Span{Off: uint32(pos), End: uint32(end)})
@@ -282,7 +284,11 @@ func (d *Object) leave(n *node, i int, tick uint64) int {
 	for e := range n.entry {
 		x := &n.entry[e]
 		if x.seen != tick && x.node != nil && x.node.typ != nil && !d.missing(x.node) {
-			return d.s.fail(i-1, fmt.Sprintf("field %q: missing", x.node.typ.name))
+			reason := fmt.Sprintf("field %q: missing", x.node.typ.name)
+			if d.w.whole {
+				return d.s.fail(i-1, reason)
+			}
+			d.refuse(x.node, reason, nil)
 		}
 	}
 	return i

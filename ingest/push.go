@@ -157,6 +157,8 @@ func (f *Feed) pushArray(payload []byte, route uint32, m *Meta) (int, error) {
 		}
 	}
 	rows, raw := b.Rows, len(b.Raw)
+	f.w.whole = true
+	defer func() { f.w.whole = false }()
 	for i, e := range elems {
 		if err := f.row(payload[e.Off:e.End], route, m); err != nil {
 			if f.cur == b && b.Rows > rows {
@@ -212,7 +214,7 @@ func (f *Feed) rehearse(payload []byte, elems []vec.Span, route uint32, m *Meta)
 	b.begin(f.plan, f.cur.dec)
 	b.Row = make([]vec.Span, 1)
 	b.Route, b.At = []uint32{route}, []int64{f.at}
-	w := Writer{b: b}
+	w := Writer{b: b, whole: true}
 	for i, e := range elems {
 		b.Raw = append(b.Raw[:0], payload[e.Off:e.End]...)
 		w.src = b.Raw

@@ -85,6 +85,40 @@ func (d *Object) missing(n *node) bool {
 	return true
 }
 
+// declared walks the value at i of a declared field that is wanted. A value
+// that its type refuses costs the rules that read the field the row, and nobody
+// else: the field's columns are at fault there.
+func (d *Object) declared(n *node, i, depth int) int {
+	end := d.typed(n, i, depth)
+	if end >= 0 || d.w.whole {
+		return end
+	}
+	reason := d.fault(0)
+	d.s.fault, d.err = "", nil
+	if end = d.s.skip(i, depth); end >= 0 { // else it is no JSON at all
+		d.refuse(n, reason.Error(), d.s.src[i:end])
+	}
+	return end
+}
+
+// refuse puts the columns of n, and of what is below it, at fault.
+func (d *Object) refuse(n *node, reason string, text []byte) {
+	d.w.BadValue(reason, text)
+	d.setFaults(n)
+}
+
+func (d *Object) setFaults(n *node) {
+	for _, t := range n.cols {
+		d.w.Clear(t.col)
+		d.w.Col(t.col).SetFault(d.w.row)
+	}
+	for i := range n.entry {
+		if sub := n.entry[i].node; sub != nil {
+			d.setFaults(sub)
+		}
+	}
+}
+
 // typed walks the value at i of a declared field that is wanted.
 func (d *Object) typed(n *node, i, depth int) int {
 	s, f := &d.s, n.typ

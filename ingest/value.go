@@ -10,7 +10,7 @@ import (
 // columns that take it.
 func (d *Object) value(n *node, i, depth int) int {
 	if n.typ != nil {
-		return d.typed(n, i, depth)
+		return d.declared(n, i, depth)
 	}
 	s := &d.s
 	if i >= len(s.src) {

@@ -10,6 +10,8 @@ type Writer struct {
 	row  int
 	// again: the rows were decoded before, what is bad in them is counted
 	again bool
+	// whole: the message is an array, of which a refused value refuses all
+	whole bool
 }
 
 // Src returns the text of the batch's messages; Decode's pos is a position in
