@@ -177,10 +177,7 @@ func Run(ctx context.Context, c Config) (*Result, error) {
 	} else {
 		res, err = s.measure(ctx)
 	}
-	if cerr := s.close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
+	if err = errors.Join(err, s.close()); err != nil {
 		return nil, fmt.Errorf("bench %s: %w", c.Name, err)
 	}
 	return res, nil

@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -33,7 +32,7 @@ type engineHandle interface {
 type process struct {
 	cmd  *exec.Cmd
 	addr string
-	log  tail
+	log  ends
 	done chan struct{}
 	err  error // of Wait, after done
 }
@@ -121,29 +120,39 @@ func (p *process) stop() error {
 	return nil
 }
 
-// tail keeps the end of what is written to it: why a process ended.
-type tail struct {
-	mu sync.Mutex
-	b  []byte
+// ends keeps the begin and the end of what is written to it: why a process ended
+// stands in one or the other.
+type ends struct {
+	mu   sync.Mutex
+	head []byte
+	tail []byte
 }
 
-const tailBytes = 4 << 10
+// endBytes is how much is kept of either.
+const endBytes = 2 << 10
 
 // Write never fails.
-func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.b = append(t.b, p...); len(t.b) > 2*tailBytes {
-		t.b = append(t.b[:0], t.b[len(t.b)-tailBytes:]...)
+func (e *ends) Write(p []byte) (int, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	n := min(len(p), endBytes-len(e.head))
+	e.head = append(e.head, p[:n]...)
+	if e.tail = append(e.tail, p[n:]...); len(e.tail) > 2*endBytes {
+		e.tail = append(e.tail[:0], e.tail[len(e.tail)-endBytes:]...)
 	}
 	return len(p), nil
 }
 
-func (t *tail) text() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	b := bytes.TrimSpace(t.b)
-	return string(b[max(0, len(b)-tailBytes):])
+func (e *ends) text() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	text := string(e.head)
+	if n := len(e.tail); n > endBytes {
+		text += " ... " + string(e.tail[n-endBytes:])
+	} else {
+		text += string(e.tail)
+	}
+	return strings.TrimSpace(text)
 }
 
 // freeAddr returns an address on loopback that nobody listens on.

@@ -29,7 +29,7 @@ type Result struct {
 	StartMB    float64 `json:"start_mb"`
 	IdleMB     float64 `json:"idle_mb"` // resident, with the rules, before the load
 	PeakMB     float64 `json:"peak_mb"`
-	RuleKB     float64 `json:"kb_per_rule"` // idle less start, by rules
+	RuleKB     float64 `json:"kb_per_rule"` // idle less start, by rules; of 1,000 rules or more
 
 	P50Ms float64 `json:"p50_ms"` // from the write of a message to the witness's output
 	P99Ms float64 `json:"p99_ms"`
@@ -45,7 +45,7 @@ type Result struct {
 func (r *Result) row() []string {
 	c := &r.Config
 	if c.Kind == Manage {
-		return []string{c.Name, count(float64(c.Rules)), "", "", "", "", "", mbText(r.IdleMB), fmt.Sprintf("%.2f", r.RuleKB), "",
+		return []string{c.Name, count(float64(c.Rules)), "", "", "", "", "", mbText(r.IdleMB), kbText(r.RuleKB), "",
 			fmt.Sprintf("submit %.2f s, bulk %.2f s, delete %.2f s, restart %.2f s", r.SubmitSeconds, r.BulkSeconds, r.DeleteSeconds, r.RestartSeconds)}
 	}
 	lat := ""
@@ -54,7 +54,7 @@ func (r *Result) row() []string {
 	}
 	return []string{
 		c.Name, count(float64(c.Rules)), count(r.MessagesPerSec), count(r.EvaluationsPerSec), count(r.OutputsPerSec), fmt.Sprintf("%.4f", r.Delivered),
-		fmt.Sprintf("%.1f", r.CPUPercent), mbText(r.IdleMB) + " / " + mbText(r.PeakMB), fmt.Sprintf("%.2f", r.RuleKB), lat, "",
+		fmt.Sprintf("%.1f", r.CPUPercent), mbText(r.IdleMB) + " / " + mbText(r.PeakMB), kbText(r.RuleKB), lat, "",
 	}
 }
 
@@ -96,6 +96,13 @@ func count(v float64) string {
 }
 
 func mbText(v float64) string { return fmt.Sprintf("%.0f", v) }
+
+func kbText(v float64) string {
+	if v == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.2f", v)
+}
 
 // List writes the names of all loads with what they are.
 func List(w io.Writer) error {

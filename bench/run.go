@@ -12,7 +12,7 @@ import (
 // quiet is the time without an output after which nothing more is expected.
 const quiet = 2 * time.Second
 
-// pause is the sleep of a load of a given rate when nothing is due.
+// pause is how long a load of a given rate waits when nothing is due.
 const pause = 200 * time.Microsecond
 
 // measure runs the load of a session that is set up.
@@ -24,7 +24,7 @@ func (s *session) measure(ctx context.Context) (*Result, error) {
 	pid := s.engine.pid()
 	idle := memory(pid)
 	res.IdleMB = mb(idle)
-	res.RuleKB = max(0, float64(idle-s.startRSS)/1024/float64(s.cfg.Rules))
+	res.RuleKB = ruleKB(idle-s.startRSS, s.cfg.Rules)
 	meter := newPeakMeter(pid)
 	before, known := cpuTime(pid)
 	began := time.Now()
@@ -44,11 +44,24 @@ func (s *session) measure(ctx context.Context) (*Result, error) {
 	return res, nil
 }
 
+// ruleKB is what one of many rules takes: of a few, the process's own growth
+// would be most of it.
+func ruleKB(grown int64, rules int) float64 {
+	if rules < 1000 {
+		return 0
+	}
+	return max(0, float64(grown)/1024/float64(rules))
+}
+
 func mb(bytes int64) float64 { return float64(bytes) / (1 << 20) }
 
 func sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
+	return waitFor(ctx, t)
+}
+
+func waitFor(ctx context.Context, t *time.Timer) error {
 	select {
 	case <-t.C:
 		return nil
@@ -59,6 +72,8 @@ func sleep(ctx context.Context, d time.Duration) error {
 
 // feed sends messages until the duration is over.
 func (s *session) feed(ctx context.Context, began time.Time) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
 	for ctx.Err() == nil {
 		at := time.Since(began)
 		if at >= s.cfg.Duration {
@@ -68,7 +83,10 @@ func (s *session) feed(ctx context.Context, began time.Time) error {
 		if s.cfg.Rate > 0 {
 			due := int64(at.Seconds()*s.cfg.Rate) - s.sent
 			if due <= 0 {
-				time.Sleep(pause)
+				timer.Reset(pause)
+				if err := waitFor(ctx, timer); err != nil {
+					return err
+				}
 				continue
 			}
 			n = int(min(due, int64(n)))
@@ -177,11 +195,11 @@ func (s *session) manage(ctx context.Context) (*Result, error) {
 		{&res.BulkSeconds, func() error { return s.rest.bulk(ctx, rules) }},
 		{nil, func() error { // for memory, and for the store to be at rest
 			err := sleep(ctx, c.Settle)
-			res.IdleMB = mb(memory(s.engine.pid()))
-			res.RuleKB = max(0, (res.IdleMB-res.StartMB)*1024/float64(c.Rules))
+			idle := memory(s.engine.pid())
+			res.IdleMB, res.RuleKB = mb(idle), ruleKB(idle-s.startRSS, c.Rules)
 			return err
 		}},
-		{nil, func() error { s.rest.close(); err := s.engine.stop(); s.engine = nil; return err }},
+		{nil, s.halt},
 		{&res.RestartSeconds, func() error {
 			if err := s.start(ctx); err != nil {
 				return err

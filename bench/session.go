@@ -121,13 +121,7 @@ func (s *session) start(ctx context.Context) error {
 
 // close ends the engine and the server and removes what they wrote.
 func (s *session) close() error {
-	var errs []error
-	if s.rest != nil {
-		s.rest.close()
-	}
-	if s.engine != nil {
-		errs = append(errs, s.engine.stop())
-	}
+	errs := []error{s.halt()}
 	if s.srv != nil {
 		s.srv.close()
 	}
@@ -135,6 +129,17 @@ func (s *session) close() error {
 		errs = append(errs, os.RemoveAll(s.dir))
 	}
 	return errors.Join(errs...)
+}
+
+// halt ends the engine.
+func (s *session) halt() error {
+	if s.engine == nil {
+		return nil
+	}
+	s.rest.close()
+	e := s.engine
+	s.engine = nil
+	return e.stop()
 }
 
 // define makes the source's settings and the streams.
