@@ -39,7 +39,6 @@ type sinkInfo struct {
 	fed   bool // the rule's feed counts in the queue's outlet
 }
 
-func (r *rule) runs() bool            { return r.running }
 func (r *rule) uses(name string) bool { return slices.Contains(r.streams, name) }
 
 // compiled is a rule that was checked against the definitions as they are.

@@ -189,7 +189,7 @@ func TestBrokerRestarts(t *testing.T) {
 	if s := q.Stats(); s.DiskBytes == 0 {
 		t.Errorf("got %+v, want some on disk", s)
 	}
-	b = mustBroker(t, addr)
+	mustBroker(t, addr)
 	box := subscribe(t, addr, "out")
 	put(5000, 5001)
 	got := box.wait(t, 1)
