@@ -263,7 +263,6 @@ func trailing(w uint64) int { return bits.TrailingZeros64(w) }
 type splitter struct {
 	rows  [][]int32 // by stream
 	order []uint32
-	cols  []vec.Column
 }
 
 // runSplit runs a batch whose rows belong to different streams: each stream

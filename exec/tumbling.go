@@ -12,7 +12,7 @@ type tumbling struct {
 	panes      []*pane // cut where rules joined; the first begins at start
 	free       *pane
 	byClock    bool
-	rows, gids []int32
+	gids       []int32
 	pass       []int32
 }
 

@@ -33,7 +33,6 @@ type Feed struct {
 	w      Writer
 	at     int64
 	elems  []vec.Span // of an array payload
-	totals counters
 	routes []counters // by route
 
 	closed atomic.Bool
