@@ -100,7 +100,9 @@ func (r *Rule) Faults() int { return r.faults }
 // take has a row come to the rule; ts is its time.
 func (r *Rule) take(row map[string]any, ts int64) {
 	if r.sel.Window != nil {
-		r.intoWindow(row)
+		if r.counts(row) {
+			r.intoWindow(row)
+		}
 		return
 	}
 	s := scope{r: r, row: row, ts: ts}
@@ -151,18 +153,21 @@ func (r *Rule) late(row map[string]any) {
 		return
 	}
 	h.rows = append(h.rows, held{ts, row})
-	if mark := ts - r.opt.LateMs; h.begun && mark <= h.mark {
+	mark := ts - r.opt.LateMs
+	if h.begun && mark <= h.mark {
 		return
-	} else {
-		h.begun, h.mark = true, mark
 	}
+	h.begun, h.mark = true, mark
 	sort.SliceStable(h.rows, func(i, j int) bool { return h.rows[i].ts < h.rows[j].ts })
 	n := sort.Search(len(h.rows), func(i int) bool { return h.rows[i].ts > h.mark })
 	for _, x := range h.rows[:n] {
-		if r.sel.Window != nil {
-			if r.win.end == 0 {
-				r.win.open(x.ts, r.sel.Window)
-			}
+		switch {
+		case r.sel.Window == nil:
+		case !r.counts(x.row):
+			continue
+		case r.win.end == 0:
+			r.win.open(x.ts, r.sel.Window)
+		default:
 			r.closeUntil(x.ts)
 		}
 		r.take(x.row, x.ts)

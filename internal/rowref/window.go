@@ -39,15 +39,17 @@ func (w *window) open(ms int64, def *sql.Window) {
 	w.end = base + ((ms-base)/w.length+1)*w.length
 }
 
+// counts tells whether the FILTER of the window lets a row in.
+func (r *Rule) counts(row map[string]any) bool {
+	s := scope{r: r, row: row}
+	ok, err := s.holds(r.sel.Window.Filter)
+	return ok && err == nil
+}
+
 // intoWindow puts a row into the open window. By the clock WHERE is before the
 // window: a row that it refuses was never there.
 func (r *Rule) intoWindow(row map[string]any) {
 	s := scope{r: r, row: row}
-	if f := r.sel.Window.Filter; f != nil {
-		if ok, err := s.holds(f); !ok || err != nil {
-			return
-		}
-	}
 	ok, err := s.holds(r.sel.Where)
 	if err != nil {
 		r.faults++
