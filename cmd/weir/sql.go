@@ -94,16 +94,17 @@ func runSQL(ctx context.Context, text string, o sqlOptions, in io.Reader, out io
 	r := messageReader{feed: q.feed, route: q.route}
 	read := make(chan error, 1)
 	go func() { read <- r.run(ctx, in) }()
-	err = q.run(ctx, read)
-	if err != nil { // the reader may wait for the executor, or for its input
-		stop()
-		q.feed.Close()
+	defer stop()
+	bad, err := q.run(ctx, read)
+	if err != nil {
+		q.feed.Close() // the reader may wait for the executor; for its input, it is left
 		return fmt.Errorf("sql: %w", err)
 	}
-	stop()
-	err = q.end()
-	q.out.flush()
-	if err = errors.Join(err, q.out.err, r.fault(), q.fault()); err != nil {
+	if err = q.end(); err == nil {
+		q.out.flush()
+		err = q.out.err
+	}
+	if err = errors.Join(err, bad, r.fault(), q.fault()); err != nil {
 		return fmt.Errorf("sql: %w", err)
 	}
 	return nil
@@ -157,26 +158,22 @@ func newQuery(text string, o sqlOptions, out *bufio.Writer) (*query, error) {
 	return q, nil
 }
 
-// run runs batches until the reader has ended and everything that it read is done.
-func (q *query) run(ctx context.Context, read <-chan error) error {
-	for {
+// run runs batches until the reader has ended and everything that it read is
+// done. bad is why the reader ended before its input; err is why the query did.
+func (q *query) run(ctx context.Context, read <-chan error) (bad, err error) {
+	for q.out.err == nil {
 		select {
 		case <-q.inbox.Ready():
 			q.batches()
 			q.out.flush() // whoever pipes messages in by hand wants to see what they do
-		case err := <-read:
-			if err == nil {
-				q.batches()
-				err = q.out.err
-			}
-			return err
+		case bad = <-read:
+			q.batches()
+			return bad, nil
 		case <-ctx.Done():
-			return ctx.Err()
-		}
-		if q.out.err != nil {
-			return q.out.err
+			return nil, ctx.Err()
 		}
 	}
+	return nil, q.out.err
 }
 
 // batches runs what waits in the inbox.
