@@ -45,7 +45,10 @@ func newList(a *planner.Agg) aggregate {
 }
 
 // countAgg counts rows, or values that are not null.
-type countAgg struct{ n []int64 }
+type countAgg struct {
+	n   []int64
+	bad map[int32]string // groups with a fault
+}
 
 func (c *countAgg) grow(groups int) { c.n = enlarge(c.n, groups) }
 
@@ -60,23 +63,44 @@ func (c *countAgg) add(m *machine, a *planner.Agg, rows, gids []int32) {
 	for i, r := range rows {
 		if col.Valid.Has(int(r)) {
 			c.n[gids[i]]++
+		} else if col.Fault.Has(int(r)) {
+			c.fault(gids[i], m.note)
 		}
 	}
 }
 
+func (c *countAgg) fault(g int32, note string) {
+	if c.bad == nil {
+		c.bad = map[int32]string{}
+	}
+	c.bad[g] = note
+}
+
 func (c *countAgg) merge(src aggregate, gids []int32) {
+	s := src.(*countAgg)
 	for _, g := range gids {
-		c.n[g] += src.(*countAgg).n[g]
+		c.n[g] += s.n[g]
+		if note, ok := s.bad[g]; ok {
+			c.fault(g, note)
+		}
 	}
 }
 
 // A count of no rows at all is left out, as in the reference.
-func (c *countAgg) result(_ *Executor, dst *vec.Column, row int, g int32) { dst.SetInt(row, c.n[g]) }
+func (c *countAgg) result(x *Executor, dst *vec.Column, row int, g int32) {
+	if note, ok := c.bad[g]; ok {
+		dst.SetFault(row)
+		x.lastNote = note
+		return
+	}
+	dst.SetInt(row, c.n[g])
+}
 
 func (c *countAgg) reset(gids []int32) {
 	for _, g := range gids {
 		c.n[g] = 0
 	}
+	clear(c.bad)
 }
 
 // sums is the sum of one group. The first value decides whether it is whole: then

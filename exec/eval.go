@@ -117,7 +117,7 @@ func (m *machine) col(s planner.StepID, want vec.Bitmap) *vec.Column {
 				mm.done.Or(want)
 			}
 		} else {
-			m.lift(s, st, mm, want)
+			m.instead(s, st, mm, want)
 		}
 	}
 	return mm.col
@@ -144,6 +144,27 @@ func (m *machine) value(s planner.StepID, row int) vec.Value {
 		return st.Value
 	}
 	return m.memos[s].col.Value(row)
+}
+
+// instead computes a step row by row because its kernel cannot. If it could for
+// the rows that were wanted before, what it made of them is gone from the column,
+// which others hold already: they are computed again, too.
+func (m *machine) instead(s planner.StepID, st *planner.Step, mm *memo, want vec.Bitmap) {
+	if mm.slow || !mm.done.Any() {
+		m.lift(s, st, mm, want)
+		return
+	}
+	if want == nil {
+		clear(mm.done)
+		m.lift(s, st, mm, nil)
+		return
+	}
+	all := m.x.bitmap(m.rows)
+	all.Or(mm.done)
+	all.Or(want)
+	clear(mm.done)
+	m.lift(s, st, mm, all)
+	m.x.free(all)
 }
 
 // lift computes a step row by row, for the rows of want that are not done.
@@ -379,7 +400,7 @@ func (m *machine) call(s planner.StepID, st *planner.Step, mm *memo, want vec.Bi
 	}
 	if arg.Rows != m.rows || !f.Vec(&m.x.ctx, mm.col, arg) { // a field that no row has has no rows
 		mm.col.Reset(m.rows)
-		m.lift(s, st, mm, want)
+		m.instead(s, st, mm, want)
 		return
 	}
 	if mm.col.Fault != nil {

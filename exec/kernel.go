@@ -350,6 +350,9 @@ func (m *machine) inKernel(st *planner.Step, x operand, out *vec.Column) bool {
 		if !ok || x.col.Kind != vec.Null && v.Kind != x.col.Kind && !(x.col.Kind == vec.Float64 && v.Kind == vec.Int64) {
 			return false
 		}
+		if f, _ := v.Float(); v.Kind == vec.Int64 && x.col.Kind == vec.Float64 && int64(f) != v.I {
+			return false // no float is equal to it
+		}
 	}
 	switch x.col.Kind {
 	case vec.Null:
