@@ -45,8 +45,10 @@ type Result struct {
 func (r *Result) row() []string {
 	c := &r.Config
 	if c.Kind == Manage {
-		return []string{c.Name, count(float64(c.Rules)), "", "", "", "", "", mbText(r.IdleMB), kbText(r.RuleKB), "",
-			fmt.Sprintf("submit %.2f s, bulk %.2f s, delete %.2f s, restart %.2f s", r.SubmitSeconds, r.BulkSeconds, r.DeleteSeconds, r.RestartSeconds)}
+		return []string{
+			c.Name, count(float64(c.Rules)), "", "", "", "", "", mbText(r.IdleMB), kbText(r.RuleKB), "",
+			fmt.Sprintf("submit %.2f s, bulk %.2f s, delete %.2f s, restart %.2f s", r.SubmitSeconds, r.BulkSeconds, r.DeleteSeconds, r.RestartSeconds),
+		}
 	}
 	lat := ""
 	if r.P99Ms > 0 {

@@ -104,9 +104,18 @@ func TestMatches(t *testing.T) {
 		filter, topic string
 		want          bool
 	}{
-		{"a/b", "a/b", true}, {"a/b", "a/c", false}, {"a/+", "a/c", true}, {"a/+", "a/c/d", false}, {"+/+", "a", false},
-		{"#", "a/b", true}, {"a/#", "a", true}, {"a/#", "b", false}, {"a/b/c", "a/b", false}, {"$share/g/a/+", "a/b", true},
-		{twinFilter, "$hw/events/device/dev-1/twin/update", true}, {twinFilter, "$hw/events/device/dev-1/twin/get", false},
+		{"a/b", "a/b", true},
+		{"a/b", "a/c", false},
+		{"a/+", "a/c", true},
+		{"a/+", "a/c/d", false},
+		{"+/+", "a", false},
+		{"#", "a/b", true},
+		{"a/#", "a", true},
+		{"a/#", "b", false},
+		{"a/b/c", "a/b", false},
+		{"$share/g/a/+", "a/b", true},
+		{twinFilter, "$hw/events/device/dev-1/twin/update", true},
+		{twinFilter, "$hw/events/device/dev-1/twin/get", false},
 	} {
 		if got := matches(c.filter, c.topic); got != c.want {
 			t.Errorf("%q and %q: got %v, want %v", c.filter, c.topic, got, c.want)

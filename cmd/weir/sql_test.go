@@ -54,19 +54,23 @@ func TestSQL(t *testing.T) {
 			`{"c":2,"dev":"a","m":33.5}` + "\n" + `{"c":2,"dev":"b","m":31}` + "\n",
 		},
 		{
-			"event time", "SELECT count(*) AS c, window_end() AS e FROM x GROUP BY TUMBLINGWINDOW(ss, 1)", sensorLines, []string{"--timestamp", "ts", "--timezone", "UTC"},
+			"event time", "SELECT count(*) AS c, window_end() AS e FROM x GROUP BY TUMBLINGWINDOW(ss, 1)", sensorLines,
+			[]string{"--timestamp", "ts", "--timezone", "UTC"},
 			`{"c":3,"e":2000}` + "\n" + `{"c":1,"e":3000}` + "\n",
 		},
 		{
-			"event time without waiting", "SELECT count(*) AS c, window_end() AS e FROM x GROUP BY TUMBLINGWINDOW(ss, 1)", sensorLines, []string{"--timestamp", "ts", "--late", "0s", "--timezone", "UTC"},
+			"event time without waiting", "SELECT count(*) AS c, window_end() AS e FROM x GROUP BY TUMBLINGWINDOW(ss, 1)", sensorLines,
+			[]string{"--timestamp", "ts", "--late", "0s", "--timezone", "UTC"},
 			`{"c":3,"e":2000}` + "\n" + `{"c":1,"e":3000}` + "\n",
 		},
 		{
 			"windows of days", "SELECT count(*) AS c FROM x GROUP BY TUMBLINGWINDOW(dd, 1)", `{"ts":"2026-03-28T12:00:00Z"}` + "\n" + `{"ts":"2026-10-24T23:00:00Z"}` + "\n" + `{"ts":"2026-10-25T12:00:00Z"}`,
-			[]string{"--timestamp", "ts", "--timezone", "Europe/Berlin"}, "", // see below: only the ends are looked at
+			[]string{"--timestamp", "ts", "--timezone", "Europe/Berlin"},
+			"", // see below: only the ends are looked at
 		},
 		{
-			"order of time", "SELECT id FROM x", `{"id":2,"ts":2000}` + "\n" + `{"id":1,"ts":1500}` + "\n" + `{"id":3,"ts":2500}`, []string{"--timestamp", "ts"},
+			"order of time", "SELECT id FROM x", `{"id":2,"ts":2000}` + "\n" + `{"id":1,"ts":1500}` + "\n" + `{"id":3,"ts":2500}`,
+			[]string{"--timestamp", "ts"},
 			`{"id":1}` + "\n" + `{"id":2}` + "\n" + `{"id":3}` + "\n",
 		},
 		{"event time, nothing held", "SELECT id FROM x", `{"id":1,"ts":1}` + "\n" + `{"id":2,"ts":2}`, []string{"--timestamp", "ts", "--late", "0s"}, `{"id":1}` + "\n" + `{"id":2}` + "\n"},
