@@ -101,6 +101,7 @@ type Engine struct {
 	calls  chan func() // for the executor goroutine
 	nudge  chan struct{}
 	room   chan struct{}
+	watch  chan struct{} // a rule with a schedule came or went
 	dirty  atomic.Bool
 
 	defLocks  *locks // of streams, tables and settings
@@ -140,7 +141,7 @@ func Open(o Options) (*Engine, error) {
 	}
 	e := &Engine{
 		opt: o, log: o.Logger, store: st, catalog: st.Catalog(), bus: membus.New(), pool: new(mqttconn.Pool),
-		inbox: ingest.NewInbox(), calls: make(chan func()), nudge: make(chan struct{}, 1), room: make(chan struct{}, 1),
+		inbox: ingest.NewInbox(), calls: make(chan func()), nudge: make(chan struct{}, 1), room: make(chan struct{}, 1), watch: make(chan struct{}, 1),
 		defLocks: newLocks(), ruleLocks: newLocks(),
 		streams: map[string]*stream{}, rules: map[string]*rule{}, byNum: make([]*rule, 1),
 		feeds: map[string]*feed{}, sources: map[*mqttconn.Conn]*mqtt.Source{}, confs: map[confName]map[string]any{}, started: time.Now(),
@@ -161,6 +162,7 @@ func Open(o Options) (*Engine, error) {
 	e.quiet = time.AfterFunc(quietTime, e.settled)
 	e.wg.Go(e.loop)
 	e.wg.Go(e.patrol)
+	e.wg.Go(e.keepTimes)
 	e.startLoaded()
 	return e, nil
 }

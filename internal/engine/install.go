@@ -15,6 +15,9 @@ var errClosing = errors.New("the engine is closing")
 // open acquires the queues of c, which may wait for a destination to close. Then
 // c is installed, or shut. The caller does not hold e.mu.
 func (e *Engine) open(c *compiled) {
+	if c.rests = c.sched.rests(time.Now()); c.rests {
+		return
+	}
 	for i := range c.actions {
 		ch := &c.actions[i]
 		if ch.queue, c.err = e.queues.Acquire(ch.target); c.err != nil {
@@ -45,12 +48,16 @@ func (e *Engine) install(r *rule, c *compiled) error {
 		e.open(n)
 		c = n
 	}
+	r.streams = c.query.Streams
+	if c.rests {
+		e.sleep(r, c.sched)
+		return nil
+	}
 	s, err := e.place(c)
 	if err != nil {
 		e.shut(c)
 		return err
 	}
-	r.streams = c.query.Streams
 	acts := e.attach(r, c, s)
 	if s.builder == nil {
 		s.builder = planner.NewBuilder()
@@ -65,6 +72,7 @@ func (e *Engine) install(r *rule, c *compiled) error {
 	e.edited(edit{rule: r.num, actions: acts, faults: r.wantsFaults, forget: true})
 	r.running, r.failed, r.pending, r.message = true, false, false, ""
 	r.startMs = time.Now().UnixMilli()
+	e.wake(r, c.sched)
 	if c.query.Root.Window != nil {
 		signal(e.nudge) // its windows begin now, not with the next message
 	}
@@ -157,6 +165,7 @@ func (e *Engine) detach(r *rule, s *stream) []*sinks.Queue {
 
 // uninstall stops a running rule. The caller holds e.mu.
 func (e *Engine) uninstall(r *rule) {
+	r.timing = nil
 	if !r.running {
 		return
 	}

@@ -29,6 +29,7 @@ type rule struct {
 	startMs, stopMs   int64
 	sinks             []sinkInfo
 	wantsFaults       bool
+	timing            *timing // of a started rule with a schedule
 }
 
 // sinkInfo names a sink of a rule in its status.
@@ -49,6 +50,8 @@ type compiled struct {
 	count   bool   // nobody reads its rows
 	epoch   uint64 // Engine.epoch when it was checked
 	err     error  // why a sink could not be opened
+	sched   *schedule
+	rests   bool // it waits for its time: no sink is open
 }
 
 // checked is an action whose properties are good.
@@ -67,8 +70,9 @@ func (e *Engine) compile(def *planner.RuleDef, num planner.RuleID) (*compiled, e
 	if def.Graph != nil {
 		return nil, planner.Errorf(planner.CodeRule, "rule %s: graph rules are not supported yet", def.ID)
 	}
-	if def.Options.Cron != "" || def.Options.Duration > 0 || len(def.Options.CronDatetimeRanges) > 0 {
-		return nil, planner.Errorf(planner.CodeRule, "rule %s: schedules (cron, duration) are not supported yet", def.ID)
+	sched, err := newSchedule(&def.Options, e.opt.Location)
+	if err != nil {
+		return nil, planner.Errorf(planner.CodeRule, "invalid rule json: Rule %s has invalid options: %w.", def.ID, err)
 	}
 	st, err := sql.Parse(def.SQL)
 	if err != nil {
@@ -86,7 +90,7 @@ func (e *Engine) compile(def *planner.RuleDef, num planner.RuleID) (*compiled, e
 	if err != nil {
 		return nil, planner.Errorf(planner.CodePlan, "%w", err)
 	}
-	c := &compiled{def: def, query: q, count: true, epoch: e.epoch}
+	c := &compiled{def: def, query: q, count: true, epoch: e.epoch, sched: sched}
 	for _, a := range def.Actions {
 		ch, err := e.checkAction(a)
 		if err != nil {
@@ -142,6 +146,8 @@ func (r *rule) status() string {
 		return "running"
 	case r.failed:
 		return "stopped by error"
+	case r.timing != nil:
+		return waiting
 	}
 	return "stopped"
 }

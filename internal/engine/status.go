@@ -43,7 +43,7 @@ func (e *Engine) RuleStatus(id string) ([]api.StatusField, error) {
 	f.add("message", r.message)
 	f.add("lastStartTimestamp", r.startMs)
 	f.add("lastStopTimestamp", r.stopMs)
-	f.add("nextStartTimestamp", int64(0))
+	f.add("nextStartTimestamp", r.nextStart())
 	for i, name := range r.streams {
 		f.source(e.streams[name], name, c, i)
 	}

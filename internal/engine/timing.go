@@ -1,0 +1,146 @@
+package engine
+
+import (
+	"time"
+)
+
+// timing is the schedule of a rule that was started, whether it runs at the
+// moment or waits for its time. Engine.mu guards it.
+type timing struct {
+	*schedule
+	look int64 // when something may have to be done, in ms; -1: never
+}
+
+// rests tells whether a rule with schedule s has to wait at now.
+func (s *schedule) rests(now time.Time) bool {
+	if s == nil || s.once {
+		return false
+	}
+	on, _ := s.on(now.UnixMilli())
+	return !on
+}
+
+// sleep makes r wait for its time. The caller holds e.mu.
+func (e *Engine) sleep(r *rule, s *schedule) {
+	now := time.Now().UnixMilli()
+	r.timing = &timing{schedule: s, look: s.next(now)}
+	if on, _ := s.on(now); on { // its time came while it was compiled
+		r.timing.look = now
+	}
+	r.failed, r.pending, r.message = false, false, ""
+	if r.timing.look == 0 {
+		r.timing.look = -1
+		r.message = outOfRanges
+	}
+	signal(e.watch)
+}
+
+// wake notes that r, whose schedule is s, runs from now on. The caller holds
+// e.mu.
+func (e *Engine) wake(r *rule, s *schedule) {
+	if s == nil {
+		return
+	}
+	now := time.Now().UnixMilli()
+	r.timing = &timing{schedule: s}
+	if s.once {
+		r.timing.look = now + s.len.Milliseconds()
+	} else {
+		_, r.timing.look = s.on(now)
+	}
+	signal(e.watch)
+}
+
+// keepTimes starts and stops the rules that have a schedule. One timer serves all
+// of them; without such rules it does not run.
+func (e *Engine) keepTimes() {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+		case <-e.watch:
+		case <-e.ctx.Done():
+			return
+		}
+		ids, look := e.due(time.Now().UnixMilli())
+		for _, id := range ids {
+			e.turn(id)
+		}
+		switch {
+		case len(ids) > 0:
+			timer.Reset(0)
+		case look > 0:
+			timer.Reset(min(max(time.Until(time.UnixMilli(look)), 0), maxBeat))
+		default:
+			timer.Stop()
+		}
+	}
+}
+
+// due lists the rules for which something has to be done at now, and returns when
+// that will next be so for others; 0: never.
+func (e *Engine) due(now int64) (ids []string, look int64) {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	if e.closing {
+		return nil, 0
+	}
+	for id, r := range e.rules {
+		switch {
+		case r.timing == nil || r.timing.look < 0:
+		case r.timing.look <= now:
+			ids = append(ids, id)
+		case look == 0 || r.timing.look < look:
+			look = r.timing.look
+		}
+	}
+	return ids, look
+}
+
+// turn does what the schedule of a rule says for this moment.
+func (e *Engine) turn(id string) {
+	defer e.ruleLocks.lock(id)()
+	now := time.Now().UnixMilli()
+	e.mu.Lock()
+	r := e.rules[id]
+	if r == nil || r.timing == nil || r.timing.look < 0 || r.timing.look > now || e.closing {
+		e.mu.Unlock()
+		return
+	}
+	t := r.timing
+	on, look := t.on(now)
+	switch {
+	case t.once:
+		e.uninstall(r)
+		r.timing, r.message = nil, outOfTime
+		e.mu.Unlock()
+		if err := e.setTriggered(id, false); err != nil {
+			e.log.Error("end of a rule's only run is not stored", "rule", id, "err", err)
+		}
+		return
+	case !on:
+		e.uninstall(r)
+		e.sleep(r, t.schedule)
+	case r.running:
+		t.look = look
+	default:
+		e.mu.Unlock()
+		err := e.start(id)
+		e.mu.Lock()
+		if err != nil {
+			r.timing = nil // the patrol tries again
+			e.note(r, err)
+		}
+	}
+	e.mu.Unlock()
+}
+
+// nextStart is what the status of a rule says about its next run. The caller
+// holds e.mu.
+func (r *rule) nextStart() int64 {
+	if r.timing == nil {
+		return 0
+	}
+	return r.timing.next(time.Now().UnixMilli())
+}
