@@ -89,7 +89,7 @@ func (b *Builder) Add(rule RuleID, r *Bound, count bool) {
 	}
 	p := &placed{step: NoStep, rest: -1}
 	p.proj = b.project(r)
-	p.count = count && b.prog.Projs[p.proj].Plain && b.win == nil
+	p.count = count && b.win == nil && r.safe()
 	if r.serial() {
 		s := Serial{Entry: Entry{Rule: rule, Proj: p.proj, Rest: -1}}
 		for _, n := range r.Where {
@@ -516,4 +516,25 @@ func (b *Builder) Columns() []vec.ColumnSpec {
 		}
 	}
 	return out
+}
+
+// safe tells whether what r sends cannot fail once the row was selected: it is
+// undeclared columns, and the value by which the row was found.
+func (r *Bound) safe() bool {
+	if r.Spread != nil || len(r.Order) > 0 {
+		return false
+	}
+	found := ""
+	if len(r.Where) == 1 {
+		if a := atomOf(r.Where[0]); a.equality() || a.comparison() {
+			found = a.node.Text
+		}
+	}
+	for _, f := range r.Fields {
+		column := f.Node.Op == OpColumn && f.Node.Col.Type.Kind == vec.Missing
+		if !column && f.Node.Text != found {
+			return false
+		}
+	}
+	return true
 }
