@@ -72,6 +72,10 @@ type Executor struct {
 	lastNote string // why an aggregate failed
 	spreads  spreader
 
+	origin  []int32 // rows of the batch that the rows being run are; nil: all
+	joining []*node // joins that have rows of the batch
+	changes []tableChange
+
 	deadlines int64 // earliest end of a window in processing time, 0: none
 }
 
@@ -120,6 +124,9 @@ func (x *Executor) SetProgram(stream uint32, p *planner.Program, now int64) {
 		x.streams[stream] = n
 	}
 	x.now = now
+	if p.Join != nil {
+		x.adoptJoin(n, p)
+	}
 	x.adopt(n, p)
 	x.schedule()
 }
@@ -160,9 +167,12 @@ func (x *Executor) Run(b *vec.Batch, now int64) {
 				x.run(n, b)
 			}
 		}
-		return
+	} else {
+		x.runSplit(b)
 	}
-	x.runSplit(b)
+	if len(x.joining) > 0 || len(x.changes) > 0 {
+		x.settle()
+	}
 }
 
 func (x *Executor) uniform(b *vec.Batch, r uint32) bool {
@@ -241,6 +251,8 @@ func (x *Executor) Failed(rule planner.RuleID, text string) { x.fault(rule, text
 func (x *Executor) Reset() {
 	x.depth = 0
 	x.pairs = x.pairs[:0]
+	x.origin = nil
+	x.forgetJoins()
 	for i := range x.split.rows {
 		x.split.rows[i] = x.split.rows[i][:0]
 	}
@@ -294,7 +306,9 @@ func (x *Executor) runSplit(b *vec.Batch) {
 		}
 		n.bind(b.Plan)
 		x.gather(n, b, rows)
+		x.origin = rows
 		x.run(n, &x.sub)
+		x.origin = nil
 		if cap(rows) > 64 {
 			sp.rows[s] = nil // a burst on one of thousands of streams must not pin memory
 		}

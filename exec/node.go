@@ -20,6 +20,7 @@ type node struct {
 	ranks    []rankCount
 	equals   []equalCount
 	windows  []*window
+	join     *joiner // of a join's program
 }
 
 // rankCount counts rows by rank for rules of which only the number of rows

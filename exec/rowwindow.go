@@ -13,16 +13,19 @@ import (
 // if they started together, so no rule sees a row from before its start.
 type rowWindow struct {
 	form  form
+	to    *joiner // joins the rows of a window when it fires; nil: no join
 	steps []planner.StepID // what is kept of a row
 	rows  []kept
 	pane  pane // scratch of a firing
 	idx   []int32
+	pass  []int32 // scratch of a feeding
 }
 
 // kept is a row of a window.
 type kept struct {
-	ts int64
-	v  []vec.Value // by rowWindow.steps
+	ts  int64
+	v   []vec.Value // by rowWindow.steps, of a join by joinSource.need
+	src int32       // source of a join
 }
 
 // form is what differs between the row windows.
@@ -36,11 +39,11 @@ type form interface {
 	deadline() int64
 }
 
-func newRowWindow(x *Executor, w *window) *rowWindow {
-	r := &rowWindow{}
+func newRowWindow(x *Executor, w *window, to *joiner) *rowWindow {
+	r := &rowWindow{to: to}
 	s := w.def.Spec
 	switch s.Kind {
-	case planner.Hopping:
+	case planner.Hopping, planner.Tumbling:
 		h := &hopping{}
 		if !s.EventTime {
 			h.start, h.end = x.now, alignedEnd(x.now, s, x.env.Location)
@@ -65,6 +68,9 @@ func (r *rowWindow) join(*Executor, *window, planner.RuleID) {}
 // adopt finds the steps that a row is kept for. Rows that are there lack what a
 // new step gives; no rule that needs it has seen them.
 func (r *rowWindow) adopt(w *window, _ *planner.Window) {
+	if r.to != nil {
+		return
+	}
 	d := w.def
 	var steps []planner.StepID
 	add := func(ids ...planner.StepID) {
@@ -74,7 +80,9 @@ func (r *rowWindow) adopt(w *window, _ *planner.Window) {
 			}
 		}
 	}
-	add(d.Where...)
+	if d.After {
+		add(d.Where...)
+	}
 	add(d.Keys...)
 	add(d.Rows...)
 	for _, a := range d.Aggs {
@@ -105,6 +113,10 @@ func (r *rowWindow) move(steps []planner.StepID, v []vec.Value) []vec.Value {
 
 func (r *rowWindow) feed(x *Executor, w *window, m *machine, rows []int32) {
 	d := w.def
+	if !d.After {
+		r.pass = x.passing(w, m, rows, r.pass[:0])
+		rows = r.pass
+	}
 	for _, s := range r.steps {
 		m.col(s, nil)
 	}
@@ -133,7 +145,10 @@ func (r *rowWindow) feed(x *Executor, w *window, m *machine, rows []int32) {
 		if d.Spec.EventTime {
 			ts = m.batch.At[row]
 		}
-		k := kept{ts, make([]vec.Value, len(r.steps))}
+		k := kept{ts: ts, v: make([]vec.Value, len(r.steps))}
+		if r.to != nil {
+			k = r.to.running[row]
+		}
 		for i, s := range r.steps {
 			k.v[i] = m.value(s, int(row)).Clone()
 		}
@@ -162,7 +177,10 @@ func (r *rowWindow) fire(x *Executor, w *window, rows []kept, start, end int64) 
 	p := &r.pane
 	p.fit(w.def)
 	p.start, p.seen = start, len(rows)
-	if len(rows) > 0 {
+	switch {
+	case r.to != nil:
+		r.to.gather(x, w, p, rows)
+	case len(rows) > 0:
 		r.gather(x, w, p, rows)
 	}
 	p.send(x, w, end, nil)
@@ -189,7 +207,10 @@ func (r *rowWindow) gather(x *Executor, w *window, p *pane, rows []kept) {
 		b.At[j] = rows[j].ts
 		r.idx = append(r.idx, int32(j))
 	}
-	pass := x.passing(w, m, r.idx, nil)
+	pass := r.idx
+	if w.def.After {
+		pass = x.passing(w, m, r.idx, nil)
+	}
 	switch {
 	case len(pass) == 0:
 	case w.def.Group:
@@ -214,6 +235,9 @@ func (h *hopping) row(x *Executor, w *window, r *rowWindow, k kept, _, _ bool, _
 
 func (h *hopping) time(x *Executor, w *window, r *rowWindow, now int64) {
 	s := w.def.Spec
+	if s.Kind == planner.Tumbling {
+		s.Interval = s.Length
+	}
 	for empty := 0; h.end > 0 && now >= h.end; {
 		from := h.end - s.Length
 		if len(r.rows) == 0 {

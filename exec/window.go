@@ -55,7 +55,7 @@ func (x *Executor) adoptWindows(n *node, p *planner.Program) {
 		if i >= 0 {
 			w = old[i]
 		} else {
-			w = x.newWindow(def)
+			w = x.newWindow(n, def)
 		}
 		was := w.def
 		w.def, w.in = def, n
@@ -74,15 +74,19 @@ func (x *Executor) adoptWindows(n *node, p *planner.Program) {
 	}
 }
 
-func (x *Executor) newWindow(def *planner.Window) *window {
+func (x *Executor) newWindow(n *node, def *planner.Window) *window {
 	w := &window{def: def, out: &node{over: true}, joins: map[planner.RuleID]int{}, begin: x.now}
-	switch def.Spec.Kind {
-	case planner.Hold:
+	switch k := def.Spec.Kind; {
+	case k == planner.Hold:
 		w.kind = &hold{late: def.Spec.Late}
-	case planner.Tumbling:
+	case k == planner.Feed:
+		w.kind = &feeder{}
+	case k == planner.Table:
+		w.kind = newTable(def)
+	case k == planner.Tumbling && n.join == nil:
 		w.kind = newTumbling(x, w)
 	default:
-		w.kind = newRowWindow(x, w)
+		w.kind = newRowWindow(x, w, n.join)
 	}
 	return w
 }

@@ -18,6 +18,8 @@ type Source struct {
 	Lookup    bool        // a lookup table
 	Fields    []vec.Field // nil: schemaless
 	Timestamp string      // field with the event time, or ""
+	Key       string      // lookup table: the field that rows are kept by
+	Retain    int64       // scan table: how many rows are kept, 0: all
 }
 
 // Catalog resolves the names in FROM and JOIN.
@@ -49,8 +51,9 @@ type Settings struct {
 
 // Query is a rule that was bound: its input and what to do with it.
 type Query struct {
-	Streams []string // inputs; the first is FROM
-	Root    *Bound   // over the first stream
+	Streams []string   // inputs, each once; the first is FROM
+	Root    *Bound     // over the first stream, or over what Join gives
+	Join    *BoundJoin // nil: one stream
 }
 
 // Bind resolves every name of sel and checks what can be checked before data
@@ -75,7 +78,9 @@ type binder struct {
 	name    string
 	set     Settings
 	sel     *sql.Select
-	src     *Source
+	src     *Source  // of FROM
+	srcs    []source // FROM and every JOIN
+	stars   uint64   // sources whose rows r.Star has
 	aliases map[string]*alias
 	stack   []string // aliases whose definitions are being bound
 	faults  []error
@@ -97,40 +102,26 @@ func (b *binder) fault(at sql.Pos, format string, args ...any) {
 // query binds the whole statement.
 func (b *binder) query() *Query {
 	s := b.sel
-	src, ok := b.env.Catalog.Source(s.From.Name)
-	if !ok {
-		b.fault(s.From.At, "fail to get stream %s, please check if stream is created", s.From.Name)
+	b.window = s.Window != nil
+	if !b.sources() {
 		return nil
 	}
-	b.src = src
-	for _, j := range s.Joins {
-		if _, ok := b.env.Catalog.Source(j.Name); !ok {
-			b.fault(j.At, "fail to get stream %s, please check if stream is created", j.Name)
-		}
-	}
-	switch {
-	case len(s.Joins) > 0:
-		b.fault(s.Joins[0].At, "JOIN is not supported yet")
-	case src.Table:
-		b.fault(s.From.At, "table %s cannot be read on its own: select from a stream", s.From.Name)
-	}
-	b.window = s.Window != nil
 	if len(s.GroupBy) > 0 && !b.window {
 		b.fault(s.GroupBy[0].Pos(), "select stmt group by should be used with window")
 	}
-	if b.set.SendMeta && (b.window || len(s.Joins) > 0) {
+	if b.set.SendMeta && (b.window || b.joins()) {
 		b.fault(s.From.At, "sendMetaToSink cannot be used with a window or several streams")
-	}
-	if b.set.EventTime && src.Timestamp == "" {
-		b.fault(s.From.At, "stream %s has no TIMESTAMP option, which isEventTime needs", s.From.Name)
 	}
 	b.collectAliases()
 	root := b.selectList()
 	b.clauses(root)
+	if b.joins() {
+		return &Query{Streams: b.streams(), Root: root, Join: b.bindJoin()}
+	}
 	if b.set.EventTime && len(b.faults) == 0 {
 		root = &Bound{Limit: -1, Window: &BoundWindow{
 			Spec: WindowSpec{Kind: Hold, EventTime: true, Late: b.set.LateMs},
-			Time: b.column(s.From.At, src.Timestamp), Over: root,
+			Time: b.column(s.From.At, "", b.src.Timestamp), Over: root,
 		}}
 	}
 	return &Query{Streams: []string{s.From.Name}, Root: root}
@@ -216,27 +207,41 @@ func (b *binder) selectList() *Bound {
 
 // star binds `*` with its EXCEPT and REPLACE.
 func (b *binder) star(r *Bound, f sql.Field, fromStar map[string]int, add func(sql.Pos, string, *Node, bool)) {
+	if b.joins() {
+		b.joinStar(r, f, fromStar, add)
+		return
+	}
 	if f.Stream != "" && f.Stream != b.sel.From.Label() && f.Stream != b.sel.From.Name {
 		b.fault(f.At, "unknown stream %q in %s.*", f.Stream, f.Stream)
 		return
 	}
 	if b.src.Fields == nil {
 		r.Star = (&Node{Op: OpColumn}).seal()
-		for _, name := range f.Except {
-			if !slices.ContainsFunc(f.Replace, func(x sql.Field) bool { return x.Alias == name }) {
-				r.Except = append(r.Except, name)
-			}
-		}
-		slices.Sort(r.Except)
+		b.except(r, f)
 	} else {
 		for _, c := range b.src.Fields {
 			if slices.Contains(f.Except, c.Name) {
 				continue
 			}
-			add(f.At, c.Name, b.column(f.At, c.Name), true)
+			add(f.At, c.Name, b.column(f.At, "", c.Name), true)
 			fromStar[c.Name] = len(r.Fields) - 1
 		}
 	}
+	b.replace(f, add)
+}
+
+// except notes the keys of the row that are not sent.
+func (b *binder) except(r *Bound, f sql.Field) {
+	for _, name := range f.Except {
+		if !slices.ContainsFunc(f.Replace, func(x sql.Field) bool { return x.Alias == name }) {
+			r.Except = append(r.Except, name)
+		}
+	}
+	slices.Sort(r.Except)
+}
+
+// replace binds the new values in a REPLACE.
+func (b *binder) replace(f sql.Field, add func(sql.Pos, string, *Node, bool)) {
 	for _, x := range f.Replace {
 		// The names in a REPLACE mean the columns, not the new values.
 		if n := b.expr(x.Expr); n != nil {
@@ -332,7 +337,7 @@ func (b *binder) over(r *Bound, where, having, keys []*Node) {
 		group = group || o.Node.agg
 	}
 	w.Group = group
-	w.After = w.Spec.EventTime || w.Spec.Kind == Count || w.Spec.Kind == Sliding || w.Spec.Kind == State
+	w.After = b.joins() || w.Spec.EventTime || w.Spec.Kind == Count || w.Spec.Kind == Sliding || w.Spec.Kind == State
 	l := &lifter{group: group, keys: keys, first: b.first()}
 	over := *r
 	over.Where = l.list(having)
@@ -476,8 +481,8 @@ func (b *binder) aliasNode(name string) *Node {
 // ident resolves a name: inside an alias's own definition it is the column,
 // everywhere else an alias comes before a column.
 func (b *binder) ident(e *sql.Ident) *Node {
-	if e.Stream != "" {
-		return b.column(e.Pos(), e.Name)
+	if e.Stream != "" || b.clause == "ON" {
+		return b.column(e.Pos(), e.Stream, e.Name)
 	}
 	if a := b.aliases[e.Name]; a != nil && (len(b.stack) == 0 || b.stack[len(b.stack)-1] != e.Name) {
 		if slices.Contains(b.stack, e.Name) {
@@ -486,11 +491,14 @@ func (b *binder) ident(e *sql.Ident) *Node {
 		}
 		return b.aliasNode(e.Name)
 	}
-	return b.column(e.Pos(), e.Name)
+	return b.column(e.Pos(), "", e.Name)
 }
 
-// column returns the column called name of the stream.
-func (b *binder) column(at sql.Pos, name string) *Node {
+// column returns the column called name; stream says of which source, or is "".
+func (b *binder) column(at sql.Pos, stream, name string) *Node {
+	if b.joins() {
+		return b.joinColumn(at, stream, name)
+	}
 	spec := vec.ColumnSpec{Path: []string{name}}
 	if b.src.Fields != nil {
 		i := slices.IndexFunc(b.src.Fields, func(f vec.Field) bool { return f.Name == name })

@@ -145,7 +145,7 @@ func (b *binder) arrow(e *sql.Arrow) *Node {
 			}
 			spec.Type = t.Fields[i].Type
 		}
-		return (&Node{Op: OpColumn, Col: spec}).seal()
+		return (&Node{Op: OpColumn, Col: spec, Text: x.Text + "->" + quoteName(e.Key)}).seal()
 	}
 	return (&Node{Op: OpArrow, Args: []*Node{x}, Key: e.Key}).inherit().seal()
 }
@@ -380,12 +380,12 @@ func (b *binder) analytic(e *sql.Call, n *Node) *Node {
 
 // allColumns returns what * stands for: the declared columns, or the row.
 func (b *binder) allColumns() []*Node {
-	if b.src.Fields == nil {
+	if b.joins() || b.src.Fields == nil {
 		return []*Node{(&Node{Op: OpColumn}).seal()}
 	}
 	var out []*Node
 	for _, f := range b.src.Fields {
-		out = append(out, b.column(sql.Pos{}, f.Name))
+		out = append(out, b.column(sql.Pos{}, "", f.Name))
 	}
 	return out
 }
@@ -445,26 +445,35 @@ func (b *binder) meta(e *sql.Call, sig *FuncSig) *Node {
 	}
 	switch a := e.Args[0].(type) {
 	case *sql.Star:
-		return (&Node{Op: OpColumn, Col: vec.ColumnSpec{Meta: true}}).seal()
+		return b.metaColumn("", "")
 	case *sql.Ident:
-		return metaColumn(a.Name)
+		return b.metaColumn(a.Stream, a.Name)
 	case *sql.Arrow:
 		if id, ok := a.X.(*sql.Ident); ok {
-			if id.Name == b.sel.From.Label() || id.Name == b.sel.From.Name {
-				return metaColumn(a.Key)
+			if id.Stream == "" && b.sourceOf(id.Name) >= 0 {
+				return b.metaColumn(id.Name, a.Key)
 			}
-			n := &Node{Op: OpArrow, Args: []*Node{metaColumn(id.Name)}, Key: a.Key}
+			n := &Node{Op: OpArrow, Args: []*Node{b.metaColumn(id.Stream, id.Name)}, Key: a.Key}
 			return n.seal()
 		}
 	case *sql.Literal:
 		if a.Value.Kind == vec.String {
-			return metaColumn(a.Value.S)
+			return b.metaColumn("", a.Value.S)
 		}
 	}
 	b.fault(e.Args[0].Pos(), "want the name of a metadata key in %s", sig.Name)
 	return nil
 }
 
-func metaColumn(key string) *Node {
-	return (&Node{Op: OpColumn, Col: vec.ColumnSpec{Meta: true, Path: []string{key}}}).seal()
+// metaColumn returns a key of the metadata, all of it for "", of the source
+// called stream; "" is FROM.
+func (b *binder) metaColumn(stream, key string) *Node {
+	spec := vec.ColumnSpec{Meta: true}
+	if b.joins() {
+		spec.Path = append(spec.Path, b.srcs[max(b.sourceOf(stream), 0)].label)
+	}
+	if key != "" {
+		spec.Path = append(spec.Path, key)
+	}
+	return (&Node{Op: OpColumn, Col: spec}).seal()
 }

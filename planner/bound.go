@@ -70,6 +70,9 @@ func (w *BoundWindow) text() string {
 	if spec.Start > 0 {
 		b.WriteString(" since epoch " + constText(vec.IntValue(int64(spec.Start))))
 	}
+	if spec.Kind == Feed {
+		b.WriteString(" to join " + constText(vec.IntValue(int64(spec.Target))))
+	}
 	list := func(name string, nodes []*Node) {
 		if len(nodes) == 0 {
 			return

@@ -36,6 +36,8 @@ type Program struct {
 	Projs []*Projection    // nil in freed slots
 	Rests [][]Atom         // conditions left to check on the candidates of an index
 
+	Join *JoinPlan // nil: the input is a stream or what a window emits
+
 	Analytics []StepID // stateful steps, which see every row in order
 	Serials   []Serial // rules whose conditions look at their own results
 
@@ -168,7 +170,8 @@ type Order struct {
 type WindowKind uint8
 
 // The forms. Hold is no window of the dialect: it puts the rows of event-time
-// rules in order of time and lets them go when the watermark passes.
+// rules in order of time and lets them go when the watermark passes. Feed hands
+// rows to the program of a join, Table keeps them for joins.
 const (
 	Tumbling WindowKind = iota
 	Hopping
@@ -177,9 +180,11 @@ const (
 	Count
 	State
 	Hold
+	Feed
+	Table
 )
 
-var windowText = [...]string{"TUMBLINGWINDOW", "HOPPINGWINDOW", "SLIDINGWINDOW", "SESSIONWINDOW", "COUNTWINDOW", "STATEWINDOW", "HOLD"}
+var windowText = [...]string{"TUMBLINGWINDOW", "HOPPINGWINDOW", "SLIDINGWINDOW", "SESSIONWINDOW", "COUNTWINDOW", "STATEWINDOW", "HOLD", "FEED", "TABLE"}
 
 // String returns the window's name in the dialect.
 func (k WindowKind) String() string { return windowText[k] }
@@ -189,14 +194,16 @@ func (k WindowKind) String() string { return windowText[k] }
 type WindowSpec struct {
 	Kind      WindowKind
 	Unit      string // as written, lower case: dd hh mi ss ms
-	Length    int64  // ms; Count: rows; Session: longest duration
+	Length    int64  // ms; Count: rows; Session: longest duration; Table: rows, 0: all
 	Interval  int64  // Hopping: hop; Session: gap; Count: every so many rows
 	Delay     int64  // Sliding
 	EventTime bool
 	Late      int64 // Hold: lateTolerance
 	// Start is the epoch in which the rules of a window start whose content
 	// depends on all rows since; 0 for windows that rules may join later.
-	Start uint64
+	Start  uint64
+	Stream string // Feed: the stream's name
+	Target uint32 // Feed: number of the join's program
 }
 
 // WindowColKind says what a column of a window's output is.

@@ -1,0 +1,352 @@
+package exec
+
+import (
+	"math"
+	"slices"
+
+	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/vec"
+)
+
+// joiner is what a join's program does before its rules. Feeds in the programs
+// of the streams hand rows to it, which wait until the batch has been run, so
+// that rows of several streams come in the order in which they arrived. Then
+// they go through the windows of the program, or each is joined alone.
+type joiner struct {
+	plan *planner.JoinPlan
+	srcs []joinSource
+	refs []joinColumn // by column of the program
+
+	pending []pendingRow
+	head    int  // of pending
+	keeps   bool // rows outlive the batch
+	hold    *joinHold
+
+	union   []kept // rows that are taken from pending
+	running []kept // rows that windows are being fed
+	fed     vec.Batch
+	cand    vec.Batch
+	out     vec.Batch
+	none    vec.Plan
+	a, b    tuples
+	pairs   []joinPair
+	events  []int32
+	buf     []byte
+}
+
+// joinSource is one source of a join.
+type joinSource struct {
+	def   *planner.JoinSource
+	need  []vec.ColumnSpec // what is kept of a row
+	at    map[string]int   // by key
+	rows  []kept           // that are joined now
+	own   []kept           // rows of a window
+	table *table
+	seen  uint64 // version of the table that rows shows
+	index hashIndex
+	in    uint64 // rows so far
+}
+
+// joinColumn says where a column of the program takes its value from: the first
+// of from that has one, or all of them merged.
+type joinColumn struct {
+	used, merged bool
+	from         []joinRef
+}
+
+// joinRef is one value of a source's rows; name is its key in a merged row, or
+// "" for a row as a whole.
+type joinRef struct {
+	src, pos int32
+	name     string
+}
+
+// pendingRow is a row that waits for the end of the batch; order is its place
+// there.
+type pendingRow struct {
+	kept
+	order int32
+}
+
+// adoptJoin makes p the program of a join's node.
+func (x *Executor) adoptJoin(n *node, p *planner.Program) {
+	j := n.join
+	if j == nil {
+		j = &joiner{plan: p.Join}
+		for i := range p.Join.Sources {
+			j.srcs = append(j.srcs, joinSource{def: &p.Join.Sources[i], at: map[string]int{}})
+		}
+		if p.Join.EventTime {
+			j.hold = newJoinHold(p.Join)
+		}
+		n.join, n.over = j, true
+	}
+	j.plan = p.Join
+	j.keeps = j.hold != nil || len(p.Windows) > 0
+	j.refs = make([]joinColumn, len(p.Cols))
+	for i, c := range p.Cols {
+		if !p.Used[i] {
+			continue
+		}
+		j.refs[i] = joinColumn{used: true, merged: len(c.Path) == 0}
+		for s := range j.srcs {
+			src := &j.srcs[s]
+			src.def = &p.Join.Sources[s]
+			src.def.Needs(c, func(need vec.ColumnSpec) {
+				ref := joinRef{src: int32(s), pos: src.position(need)}
+				if len(c.Path) == 0 && len(need.Path) > 0 {
+					ref.name = need.Path[0]
+				}
+				j.refs[i].from = append(j.refs[i].from, ref)
+			})
+		}
+	}
+}
+
+// position returns where a row's values hold c.
+func (s *joinSource) position(c vec.ColumnSpec) int32 {
+	k := c.Key()
+	i, ok := s.at[k]
+	if !ok {
+		i = len(s.need)
+		s.at[k] = i
+		s.need = append(s.need, c)
+		s.seen = 0
+	}
+	return int32(i)
+}
+
+// settle runs the rows that joins were given and the changes of tables, in the
+// order in which they came.
+func (x *Executor) settle() {
+	for _, c := range x.changes {
+		for _, n := range x.joining {
+			n.join.upTo(x, n, c.order)
+		}
+		c.table.apply(c)
+	}
+	for _, n := range x.joining {
+		n.join.upTo(x, n, math.MaxInt32)
+	}
+	x.forgetJoins()
+}
+
+// forgetJoins drops what waits for settle.
+func (x *Executor) forgetJoins() {
+	for _, n := range x.joining {
+		clear(n.join.pending)
+		n.join.pending, n.join.head = n.join.pending[:0], 0
+	}
+	clear(x.changes)
+	x.joining, x.changes = x.joining[:0], x.changes[:0]
+}
+
+// place returns the place of a row in the batch that Run was given.
+func (x *Executor) place(row int32) int32 {
+	if x.origin != nil {
+		return x.origin[row]
+	}
+	return row
+}
+
+// take notes a row of source s for the end of the batch.
+func (j *joiner) take(x *Executor, n *node, row pendingRow) {
+	if len(j.pending) == 0 {
+		x.joining = append(x.joining, n)
+	}
+	j.srcs[row.src].in++
+	j.pending = append(j.pending, row)
+}
+
+// upTo runs the pending rows that came before order.
+func (j *joiner) upTo(x *Executor, n *node, order int32) {
+	if j.head == 0 {
+		slices.SortStableFunc(j.pending, func(a, b pendingRow) int {
+			if a.order != b.order {
+				return int(a.order - b.order)
+			}
+			return int(a.src - b.src)
+		})
+	}
+	j.union = j.union[:0]
+	for j.head < len(j.pending) && j.pending[j.head].order < order {
+		j.union = append(j.union, j.pending[j.head].kept)
+		j.head++
+	}
+	if len(j.union) == 0 {
+		return
+	}
+	rows := j.union
+	if j.hold != nil {
+		rows = j.hold.pass(x, rows)
+	}
+	for part := range slices.Chunk(rows, vec.MaxRows) {
+		j.run(x, n, part)
+	}
+	if j.hold != nil && j.hold.begun {
+		x.watermark(n, j.hold.mark)
+	}
+}
+
+// run takes rows through the windows of the program, and joins each alone for
+// the rules that have none.
+func (j *joiner) run(x *Executor, n *node, rows []kept) {
+	n.in += uint64(len(rows))
+	x.stats.Evaluations += uint64(len(rows)) * uint64(n.prog.Rules)
+	if len(n.windows) > 0 {
+		b := j.open(&j.fed, len(rows))
+		for c := range j.refs {
+			if !j.refs[c].used {
+				continue
+			}
+			for r, k := range rows {
+				b.Cols[c].Set(r, j.single(c, k))
+			}
+		}
+		for r, k := range rows {
+			b.At[r] = k.ts
+		}
+		n.identity()
+		j.running = rows
+		m := x.enter()
+		m.begin(n, b)
+		for _, w := range n.windows {
+			x.feed(w, m)
+		}
+		x.leave()
+	}
+	if n.direct() {
+		j.joinEach(x, n, rows)
+	}
+}
+
+// direct tells whether n has rules that are in no window.
+func (n *node) direct() bool {
+	p := n.prog
+	return p.Always != nil && len(p.Always.Send)+len(p.Always.Count) > 0 ||
+		len(p.Ranks)+len(p.Equals)+len(p.Conds)+len(p.Serials) > 0
+}
+
+// open makes b an empty batch of rows rows with the program's columns.
+func (j *joiner) open(b *vec.Batch, rows int) *vec.Batch {
+	if len(b.Cols) < len(j.refs) {
+		b.Cols = append(b.Cols, make([]vec.Column, len(j.refs)-len(b.Cols))...)
+	}
+	for i := range j.refs {
+		b.Cols[i].Reset(rows)
+	}
+	b.Plan, b.Rows = &j.none, rows
+	b.At = slices.Grow(b.At[:0], rows)[:rows]
+	b.Clean = b.Clean.Grow(rows)
+	return b
+}
+
+// single returns the value of column c for a row that is not joined.
+func (j *joiner) single(c int, k kept) vec.Value {
+	ref := &j.refs[c]
+	if ref.merged {
+		return j.merge(ref, func(src int32) []vec.Value {
+			if src == k.src {
+				return k.v
+			}
+			return nil
+		})
+	}
+	for _, r := range ref.from {
+		if r.src == k.src {
+			return at(k.v, r.pos)
+		}
+	}
+	return vec.Value{}
+}
+
+// at returns value i of a row; rows lack what was not asked for when they came.
+func at(v []vec.Value, i int32) vec.Value {
+	if int(i) < len(v) {
+		return v[i]
+	}
+	return vec.Value{}
+}
+
+// value returns the value of column c for a joined row.
+func (j *joiner) value(c int, t *tuples, row int) vec.Value {
+	ref := &j.refs[c]
+	if ref.merged {
+		return j.merge(ref, func(src int32) []vec.Value { return j.row(t, src, row) })
+	}
+	for _, r := range ref.from {
+		if v := at(j.row(t, r.src, row), r.pos); v.Kind != vec.Missing {
+			return v
+		}
+	}
+	return vec.Value{}
+}
+
+// row returns the values of source src in a joined row, nil: it has none.
+func (j *joiner) row(t *tuples, src int32, row int) []vec.Value {
+	if int(src) >= len(t.cols) {
+		return nil
+	}
+	i := t.cols[src][row]
+	if i < 0 {
+		return nil
+	}
+	return j.srcs[src].rows[i].v
+}
+
+// merge makes one object of the rows of all sources. Of members that are called
+// alike the first is taken. A row that is alone stays as it is.
+func (j *joiner) merge(ref *joinColumn, row func(src int32) []vec.Value) vec.Value {
+	var alone vec.Value
+	var out map[string]any
+	for _, r := range ref.from {
+		v := at(row(r.src), r.pos)
+		switch {
+		case v.Kind == vec.Missing:
+		case r.name == "" && alone.Kind == vec.Missing && out == nil:
+			alone = v
+		default:
+			if out == nil {
+				out = joined(treeOf(alone), nil)
+				alone = vec.Value{}
+			}
+			if r.name == "" {
+				add, _ := treeOf(v).(map[string]any)
+				for k, e := range add {
+					put(out, k, e)
+				}
+			} else {
+				put(out, r.name, treeOf(v))
+			}
+		}
+	}
+	if out != nil {
+		return vec.TreeValue(out)
+	}
+	return alone
+}
+
+// put sets a member that is not there.
+func put(m map[string]any, key string, v any) {
+	if _, ok := m[key]; !ok {
+		m[key] = v
+	}
+}
+
+// JoinRows returns the rows that each source of a join has given, in the order
+// of FROM and JOIN; nil if num is no join's.
+func (x *Executor) JoinRows(num uint32) []uint64 {
+	n := x.node(num)
+	if n == nil || n.join == nil {
+		return nil
+	}
+	out := make([]uint64, len(n.join.srcs))
+	for i := range n.join.srcs {
+		s := &n.join.srcs[i]
+		out[i] = s.in
+		if t := x.tableOf(s.def); t != nil {
+			out[i] = t.in
+		}
+	}
+	return out
+}

@@ -1,0 +1,224 @@
+package exec
+
+import (
+	"math"
+	"slices"
+	"sort"
+
+	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/vec"
+)
+
+// feeder hands rows of a stream to a join.
+type feeder struct {
+	idle
+	def   *planner.Window
+	to    *joiner
+	needs int
+	srcs  []fedSource
+	slab  []vec.Value // values of rows that do not outlive the batch
+}
+
+// idle is what drivers share that do nothing but take rows.
+type idle struct{}
+
+func (idle) advance(*Executor, *window, int64)       {}
+func (idle) deadline() int64                         { return 0 }
+func (idle) join(*Executor, *window, planner.RuleID) {}
+func (idle) adopt(*window, *planner.Window)          {}
+
+// fedSource is a source of the join that reads the stream.
+type fedSource struct {
+	src   int32
+	steps []planner.StepID // by position in joinSource.need, NoStep: not there
+}
+
+// locate finds the steps for what the join wants of the stream.
+func (f *feeder) locate(w *window, j *joiner) {
+	needs := 0
+	for i := range j.srcs {
+		needs += len(j.srcs[i].need)
+	}
+	if f.def == w.def && f.to == j && f.needs == needs {
+		return
+	}
+	f.def, f.to, f.needs = w.def, j, needs
+	f.srcs = f.srcs[:0]
+	for i := range j.srcs {
+		s := &j.srcs[i]
+		if s.def.Stream != w.def.Spec.Stream {
+			continue
+		}
+		fs := fedSource{src: int32(i), steps: make([]planner.StepID, len(s.need))}
+		for k, c := range s.need {
+			fs.steps[k] = stepFor(w, c.Key())
+		}
+		f.srcs = append(f.srcs, fs)
+	}
+}
+
+// stepFor returns the step of the kept column with key.
+func stepFor(w *window, key string) planner.StepID {
+	for _, id := range w.def.Rows {
+		if id != planner.NoStep && w.in.prog.Steps[id].Node.Col.Key() == key {
+			return id
+		}
+	}
+	return planner.NoStep
+}
+
+func (f *feeder) feed(x *Executor, w *window, m *machine, rows []int32) {
+	n := x.node(w.def.Spec.Target)
+	if n == nil || n.join == nil {
+		return
+	}
+	f.locate(w, n.join)
+	var bad vec.Bitmap
+	for _, s := range f.srcs {
+		for _, id := range s.steps {
+			if id == planner.NoStep {
+				continue
+			}
+			if c := m.col(id, nil); c.Fault.Any() {
+				if bad == nil {
+					bad = x.bitmap(m.rows)
+					defer x.free(bad)
+				}
+				bad.Or(c.Fault)
+			}
+		}
+	}
+	f.slab = f.slab[:0]
+	for _, row := range rows {
+		if bad.Has(int(row)) {
+			x.faultJoined(w, m.note)
+			continue
+		}
+		ts := x.now
+		if w.def.Time != planner.NoStep {
+			v := m.col(w.def.Time, nil).Value(int(row))
+			t, ok := instant(v, x.env.Location)
+			if !ok || v.IsNull() || math.IsNaN(t) || math.Abs(t) > 1<<53 {
+				x.faultJoined(w, "row without a valid event time: "+show(v))
+				continue
+			}
+			ts = int64(t)
+		}
+		for _, s := range f.srcs {
+			v := f.values(m, s.steps, int(row), n.join.keeps)
+			n.join.take(x, n, pendingRow{kept{ts: ts, v: v, src: s.src}, x.place(row)})
+		}
+	}
+}
+
+// faultJoined counts a row that all rules of w lose.
+func (x *Executor) faultJoined(w *window, text string) {
+	for _, j := range w.def.Joined {
+		x.fault(j.Rule, text)
+	}
+}
+
+// values returns the values of a row, in memory of their own if keep is set.
+func (f *feeder) values(m *machine, steps []planner.StepID, row int, keep bool) []vec.Value {
+	var out []vec.Value
+	if keep {
+		out = make([]vec.Value, 0, len(steps))
+	} else {
+		f.slab = slices.Grow(f.slab, len(steps))
+		out = f.slab[len(f.slab):len(f.slab):cap(f.slab)]
+	}
+	for _, id := range steps {
+		v := vec.Value{}
+		if id != planner.NoStep {
+			v = m.value(id, row)
+		}
+		if keep {
+			v = v.Clone()
+		}
+		out = append(out, v)
+	}
+	if !keep {
+		f.slab = f.slab[:len(f.slab)+len(out)]
+	}
+	return out[:len(out):len(out)]
+}
+
+// joinHold is hold for several streams: the watermark is the least of theirs,
+// and there is none until every stream had a row.
+type joinHold struct {
+	late     int64
+	marks    []int64 // by source
+	begun    bool
+	mark     int64
+	seen     []bool
+	missing  int
+	seq      uint64
+	advanced uint64
+	rows     []heldRow
+	out      []kept
+}
+
+type heldRow struct {
+	kept
+	seq uint64
+}
+
+func newJoinHold(p *planner.JoinPlan) *joinHold {
+	h := &joinHold{late: p.Late, marks: make([]int64, len(p.Sources)), seen: make([]bool, len(p.Sources))}
+	for i := range p.Sources {
+		if !p.Sources[i].Table {
+			h.missing++
+		} else {
+			h.marks[i] = math.MaxInt64
+		}
+	}
+	return h
+}
+
+// pass takes rows and returns those that the watermark has come to, in order of
+// time. They are valid until the next call.
+func (h *joinHold) pass(x *Executor, rows []kept) []kept {
+	for _, k := range rows {
+		if h.begun && k.ts < h.mark {
+			x.stats.Late++
+			continue
+		}
+		h.seq++
+		h.insert(heldRow{k, h.seq})
+		if !h.seen[k.src] {
+			h.seen[k.src] = true
+			h.missing--
+			h.marks[k.src] = k.ts - h.late
+		}
+		h.marks[k.src] = max(h.marks[k.src], k.ts-h.late)
+		if h.missing > 0 {
+			continue
+		}
+		if mark := slices.Min(h.marks); !h.begun || mark > h.mark {
+			h.begun, h.mark, h.advanced = true, mark, h.seq
+		}
+	}
+	h.out = h.out[:0]
+	if !h.begun {
+		return nil
+	}
+	left := h.rows[:0]
+	for _, r := range h.rows {
+		if r.ts <= h.mark && r.seq <= h.advanced {
+			h.out = append(h.out, r.kept)
+		} else {
+			left = append(left, r)
+		}
+	}
+	clear(h.rows[len(left):])
+	h.rows = left
+	return h.out
+}
+
+func (h *joinHold) insert(r heldRow) {
+	i := len(h.rows)
+	if i > 0 && h.rows[i-1].ts > r.ts {
+		i = sort.Search(i, func(i int) bool { return h.rows[i].ts > r.ts })
+	}
+	h.rows = slices.Insert(h.rows, i, r)
+}

@@ -1,0 +1,353 @@
+package exec
+
+import (
+	enc "encoding/binary"
+	"math"
+	"slices"
+
+	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/vec"
+)
+
+// Bounds of one join: rows that it may give, and pairs that it may look at. A
+// condition without an equality over two large windows would keep every other
+// rule waiting, or take all memory.
+const (
+	maxJoined     = 1 << 20
+	maxCandidates = 1 << 26
+)
+
+const tooManyRows = "join: more than 1,048,576 rows or 67,108,864 pairs in one window: make the window shorter or add an equality to ON"
+
+// tuples are joined rows: for each source so far the row of it, -1 for none.
+type tuples struct {
+	cols [][]int32
+	n    int
+}
+
+// joinPair says that row r of the new source goes with joined row l.
+type joinPair struct{ l, r int32 }
+
+// hashIndex finds the rows of a source by key, in their order.
+type hashIndex struct {
+	valid bool
+	head  map[string]int32
+	last  map[string]int32
+	next  []int32
+}
+
+func (h *hashIndex) add(row int32, key []byte) {
+	h.next[row] = -1
+	if last, ok := h.last[string(key)]; ok {
+		h.next[last] = row
+		h.last[string(key)] = row
+		return
+	}
+	k := string(key)
+	h.head[k], h.last[k] = row, row
+}
+
+// joinKey appends v so that equal values, as = compares them, are equal bytes.
+// ok is false for a value that is equal to none.
+func joinKey(b []byte, v vec.Value) (out []byte, ok bool) {
+	switch v.Kind {
+	case vec.Int64, vec.Timestamp:
+		return enc.LittleEndian.AppendUint64(append(b, 'i'), uint64(v.I)), true
+	case vec.Float64:
+		if i := int64(v.F); float64(i) == v.F && math.Abs(v.F) < 1<<63 {
+			return enc.LittleEndian.AppendUint64(append(b, 'i'), uint64(i)), true
+		}
+		return enc.LittleEndian.AppendUint64(append(b, 'f'), math.Float64bits(v.F)), v.F == v.F
+	case vec.Bool:
+		return append(b, 'b', byte(v.I)), true
+	case vec.String, vec.Bytes:
+		b = enc.AppendUvarint(append(b, 's', byte(v.Kind)), uint64(len(v.S)))
+		return append(b, v.S...), true
+	}
+	return b, false
+}
+
+// joinRows joins the rows of all sources from left to right. ok is false if
+// there are too many.
+func (j *joiner) joinRows(x *Executor, n *node) (t *tuples, ok bool) {
+	t, other := &j.a, &j.b
+	t.n = len(j.srcs[0].rows)
+	t.cols = append(t.cols[:0], make([]int32, t.n))
+	for i := range t.cols[0] {
+		t.cols[0][i] = int32(i)
+	}
+	for k := range j.plan.Steps {
+		if !j.match(x, n, k, t) {
+			return nil, false
+		}
+		j.combine(k, t, other)
+		t, other = other, t
+		if t.n > maxJoined {
+			return nil, false
+		}
+	}
+	return t, true
+}
+
+// match finds the pairs of joined rows and rows of source k+1 that meet the
+// condition, in order of the joined rows.
+func (j *joiner) match(x *Executor, n *node, k int, t *tuples) bool {
+	st, src := &j.plan.Steps[k], &j.srcs[k+1]
+	f := pairFilter{j: j, x: x, n: n, k: k, t: t, st: st}
+	j.pairs = j.pairs[:0]
+	if len(st.Left) == 0 {
+		for l := range t.n {
+			for r := range src.rows {
+				if !f.add(int32(l), int32(r)) {
+					return false
+				}
+			}
+		}
+		return f.end()
+	}
+	j.buildIndex(x, n, k)
+	good := true
+	j.keys(x, n, st.Left, st.LeftCols, t.n, func(c, row int) vec.Value { return j.value(c, t, row) }, func(row int, key []byte) {
+		r, ok := src.index.head[string(key)]
+		for ; ok && good && r >= 0; r = src.index.next[r] {
+			good = f.add(int32(row), r)
+		}
+	})
+	return good && f.end()
+}
+
+// buildIndex makes the index of source k+1 unless there is one.
+func (j *joiner) buildIndex(x *Executor, n *node, k int) {
+	st, src := &j.plan.Steps[k], &j.srcs[k+1]
+	h := &src.index
+	if h.valid {
+		return
+	}
+	h.valid = true
+	if h.head == nil || len(h.head) > 2*len(src.rows)+64 {
+		h.head, h.last = map[string]int32{}, map[string]int32{}
+	} else {
+		clear(h.head)
+		clear(h.last)
+	}
+	h.next = slices.Grow(h.next[:0], len(src.rows))[:len(src.rows)]
+	get := func(c, row int) vec.Value { return j.single(c, src.rows[row]) }
+	j.keys(x, n, st.Right, st.RightCols, len(src.rows), get, func(row int, key []byte) { h.add(int32(row), key) })
+}
+
+// keys evaluates steps over rows whose columns get gives, and calls f for each
+// row in which all of them have a value.
+func (j *joiner) keys(x *Executor, n *node, steps []planner.StepID, cols []int, rows int, get func(c, row int) vec.Value, f func(row int, key []byte)) {
+	for from := 0; from < rows; from += vec.MaxRows {
+		b := j.fill(&j.cand, cols, min(vec.MaxRows, rows-from), func(c, row int) vec.Value { return get(c, from+row) })
+		n.identity()
+		m := x.enter()
+		m.begin(n, b)
+		for _, s := range steps {
+			j.faults(x, n, m, m.col(s, nil).Fault)
+		}
+		for row := range b.Rows {
+			key, ok := j.buf[:0], true
+			for _, s := range steps {
+				var has bool
+				key, has = joinKey(key, m.value(s, row))
+				ok = ok && has
+			}
+			j.buf = key
+			if ok {
+				f(from+row, key)
+			}
+		}
+		x.leave()
+	}
+}
+
+// fill makes a batch of rows rows with some columns of the program.
+func (j *joiner) fill(b *vec.Batch, cols []int, rows int, get func(c, row int) vec.Value) *vec.Batch {
+	j.open(b, rows)
+	for _, c := range cols {
+		for row := range rows {
+			b.Cols[c].Set(row, get(c, row))
+		}
+	}
+	clear(b.At)
+	return b
+}
+
+// faults counts conditions that failed for every rule of the join; the pairs do
+// not match.
+func (j *joiner) faults(x *Executor, n *node, m *machine, bad vec.Bitmap) {
+	if bad == nil || !bad.Any() {
+		return
+	}
+	n.eachRule(func(r planner.RuleID) {
+		x.stats.Faults[r] += uint64(bad.Count())
+		x.stats.Last[r] = m.note
+	})
+}
+
+// eachRule calls f once for each rule of n.
+func (n *node) eachRule(f func(planner.RuleID)) {
+	p := n.prog
+	var ids []planner.RuleID
+	add := func(lists ...[]planner.Entry) {
+		for _, es := range lists {
+			for _, e := range es {
+				ids = append(ids, e.Rule)
+			}
+		}
+	}
+	if p.Always != nil {
+		add(p.Always.Send, p.Always.Count)
+	}
+	for _, i := range p.Ranks {
+		add(i.Entries)
+	}
+	for _, i := range p.Equals {
+		add(i.TextEntries, i.NumEntries)
+	}
+	for _, i := range p.Conds {
+		add(i.Send, i.Count)
+	}
+	for _, s := range p.Serials {
+		ids = append(ids, s.Rule)
+	}
+	for _, w := range p.Windows {
+		for _, k := range w.Joined {
+			ids = append(ids, k.Rule)
+		}
+	}
+	slices.Sort(ids)
+	for _, id := range slices.Compact(ids) {
+		f(id)
+	}
+}
+
+// pairFilter checks what an index leaves of a condition, many pairs at a time.
+type pairFilter struct {
+	j    *joiner
+	x    *Executor
+	n    *node
+	k    int
+	t    *tuples
+	st   *planner.JoinStep
+	done int // pairs that were checked
+	seen int // candidates
+}
+
+// add notes a candidate; false means that there are too many.
+func (f *pairFilter) add(l, r int32) bool {
+	f.j.pairs = append(f.j.pairs, joinPair{l, r})
+	f.seen++
+	if len(f.j.pairs)-f.done < vec.MaxRows {
+		return true
+	}
+	return f.end() && f.seen <= maxCandidates
+}
+
+// end checks the candidates that were not checked yet.
+func (f *pairFilter) end() bool {
+	j := f.j
+	tail := j.pairs[f.done:]
+	if len(f.st.Rest) > 0 && len(tail) > 0 {
+		b := j.fill(&j.cand, f.st.RestCols, len(tail), func(c, row int) vec.Value { return f.value(c, tail[row]) })
+		f.n.identity()
+		m := f.x.enter()
+		m.begin(f.n, b)
+		keep := f.x.bitmap(b.Rows)
+		keep.SetAll(b.Rows)
+		for _, s := range f.st.Rest {
+			c := m.col(s, nil)
+			j.faults(f.x, f.n, m, c.Fault)
+			for row := range b.Rows {
+				if keep.Has(row) && !(c.Kind != vec.Null && c.Value(row).Truth()) {
+					keep.Unset(row)
+				}
+			}
+		}
+		n := 0
+		keep.Each(func(row int) {
+			tail[n] = tail[row]
+			n++
+		})
+		j.pairs = j.pairs[:f.done+n]
+		f.x.free(keep)
+		f.x.leave()
+	}
+	f.done = len(j.pairs)
+	return f.done <= maxJoined
+}
+
+// value returns column c of a candidate.
+func (f *pairFilter) value(c int, p joinPair) vec.Value {
+	for _, r := range f.j.refs[c].from {
+		var v vec.Value
+		if int(r.src) == f.k+1 {
+			v = at(f.j.srcs[r.src].rows[p.r].v, r.pos)
+		} else {
+			v = at(f.j.row(f.t, r.src, int(p.l)), r.pos)
+		}
+		if v.Kind != vec.Missing {
+			return v
+		}
+	}
+	return vec.Value{}
+}
+
+// combine makes joined rows of the pairs, and of the rows without a match that
+// the join keeps.
+func (j *joiner) combine(k int, t, out *tuples) {
+	kind, rights := j.plan.Steps[k].Kind, len(j.srcs[k+1].rows)
+	for len(out.cols) < len(t.cols)+1 {
+		out.cols = append(out.cols, nil)
+	}
+	out.cols = out.cols[:len(t.cols)+1]
+	for i := range out.cols {
+		out.cols[i] = out.cols[i][:0]
+	}
+	emit := func(l, r int32) {
+		for i := range t.cols {
+			row := int32(-1)
+			if l >= 0 {
+				row = t.cols[i][l]
+			}
+			out.cols[i] = append(out.cols[i], row)
+		}
+		out.cols[k+1] = append(out.cols[k+1], r)
+	}
+	if kind == planner.RightJoin { // in order of the new source's rows
+		slices.SortStableFunc(j.pairs, func(a, b joinPair) int { return int(a.r) - int(b.r) })
+		i := 0
+		for r := range int32(rights) {
+			if i == len(j.pairs) || j.pairs[i].r != r {
+				emit(-1, r)
+			}
+			for ; i < len(j.pairs) && j.pairs[i].r == r; i++ {
+				emit(j.pairs[i].l, r)
+			}
+		}
+		out.n = len(out.cols[0])
+		return
+	}
+	i := 0
+	for l := range int32(t.n) {
+		if keeps := kind == planner.LeftJoin || kind == planner.FullJoin; keeps && (i == len(j.pairs) || j.pairs[i].l != l) {
+			emit(l, -1)
+		}
+		for ; i < len(j.pairs) && j.pairs[i].l == l; i++ {
+			emit(l, j.pairs[i].r)
+		}
+	}
+	if kind == planner.FullJoin {
+		matched := make(vec.Bitmap, vec.Words(rights))
+		for _, p := range j.pairs {
+			matched.Set(int(p.r))
+		}
+		for r := range rights {
+			if !matched.Has(r) {
+				emit(-1, int32(r))
+			}
+		}
+	}
+	out.n = len(out.cols[0])
+}

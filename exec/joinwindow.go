@@ -1,0 +1,194 @@
+package exec
+
+import (
+	"slices"
+
+	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/vec"
+)
+
+// gather joins the rows of a window and adds what meets its condition to p. A
+// window whose join gives nothing is not sent.
+func (j *joiner) gather(x *Executor, w *window, p *pane, rows []kept) {
+	for i := range j.srcs {
+		s := &j.srcs[i]
+		if s.def.Table {
+			s.refresh(x, int32(i))
+			continue
+		}
+		clear(s.own)
+		s.own = s.own[:0]
+		s.index.valid = false
+	}
+	for _, k := range rows {
+		s := &j.srcs[k.src]
+		s.own = append(s.own, k)
+	}
+	for i := range j.srcs {
+		if s := &j.srcs[i]; !s.def.Table {
+			s.rows = s.own
+		}
+	}
+	p.seen = max(p.seen, 1)
+	t, ok := j.joinRows(x, w.in)
+	if !ok {
+		x.faultJoined(w, tooManyRows)
+		return
+	}
+	for from := 0; from < t.n; from += vec.MaxRows {
+		b := j.rowsOf(t, from, min(from+vec.MaxRows, t.n))
+		w.in.identity()
+		m := x.enter()
+		m.begin(w.in, b)
+		m.rowsBuf = m.rowsBuf[:0]
+		for r := range b.Rows {
+			m.rowsBuf = append(m.rowsBuf, int32(r))
+		}
+		pass := x.passing(w, m, m.rowsBuf, nil)
+		switch {
+		case len(pass) == 0:
+		case w.def.Group:
+			p.update(x, m, w, pass, w.groups.number(m, w.def.Keys, pass, nil))
+		default:
+			p.keep(m, w.def, pass)
+		}
+		x.leave()
+	}
+}
+
+// rowsOf makes a batch of joined rows.
+func (j *joiner) rowsOf(t *tuples, from, to int) *vec.Batch {
+	b := j.open(&j.out, to-from)
+	for c := range j.refs {
+		if !j.refs[c].used {
+			continue
+		}
+		for row := range b.Rows {
+			b.Cols[c].Set(row, j.value(c, t, from+row))
+		}
+	}
+	for row := range b.Rows {
+		b.At[row] = j.time(t, from+row)
+	}
+	return b
+}
+
+// time returns the time of a joined row: of the first stream's row in it.
+func (j *joiner) time(t *tuples, row int) int64 {
+	for s := range t.cols {
+		if i := t.cols[s][row]; i >= 0 && !j.srcs[s].def.Table {
+			return j.srcs[s].rows[i].ts
+		}
+	}
+	return 0
+}
+
+// joinEach joins each row of the one stream with the tables, for the rules that
+// have no window. What a row gives is one message.
+func (j *joiner) joinEach(x *Executor, n *node, rows []kept) {
+	for i := range j.srcs {
+		if s := &j.srcs[i]; s.def.Table {
+			s.refresh(x, int32(i))
+		}
+	}
+	if !j.together() {
+		for i := range rows {
+			j.joinSome(x, n, rows[i:i+1])
+		}
+		return
+	}
+	j.joinSome(x, n, rows)
+}
+
+// together tells whether rows of the stream can be joined many at a time: each
+// joined row then has its row of the stream.
+func (j *joiner) together() bool {
+	for _, s := range j.plan.Steps {
+		if s.Kind == planner.RightJoin || s.Kind == planner.FullJoin {
+			return false
+		}
+	}
+	return !j.srcs[0].def.Table
+}
+
+// joinSome joins rows and runs the rules over what they give.
+func (j *joiner) joinSome(x *Executor, n *node, rows []kept) {
+	for i := range j.srcs {
+		if s := &j.srcs[i]; !s.def.Table {
+			s.rows = rows
+			s.index.valid = false
+		}
+	}
+	t, ok := j.joinRows(x, n)
+	switch {
+	case !ok && len(rows) > 1:
+		j.joinSome(x, n, rows[:len(rows)/2])
+		j.joinSome(x, n, rows[len(rows)/2:])
+		return
+	case !ok:
+		n.eachRule(func(r planner.RuleID) { x.fault(r, tooManyRows) })
+		return
+	}
+	events := t.cols[0] // rows of the stream, ascending
+	if !j.together() {
+		events = slices.Grow(j.events[:0], t.n)[:t.n]
+		clear(events)
+		j.events = events
+	}
+	// Pairs of rules and rows must not be delivered before a message is complete.
+	limit := min(vec.MaxRows, max(1, maxPairs/max(1, n.prog.Rules)-1))
+	for from := 0; from < t.n; {
+		to := min(from+limit, t.n)
+		for to < t.n && events[to] == events[to-1] {
+			to++
+		}
+		j.emit(x, n, j.rowsOf(t, from, to), events[from:to])
+		from = to
+	}
+}
+
+// emit runs the rules over joined rows.
+func (j *joiner) emit(x *Executor, n *node, b *vec.Batch, events []int32) {
+	n.identity()
+	m := x.enter()
+	m.begin(n, b)
+	for _, s := range n.prog.Analytics {
+		m.col(s, nil)
+	}
+	x.match(n, m)
+	alone := true
+	for i := 1; i < len(events) && alone; i++ {
+		alone = events[i] != events[i-1]
+	}
+	if alone {
+		x.deliver(m)
+	} else {
+		x.deliverEvents(m, events)
+	}
+	x.serial(m)
+	x.leave()
+}
+
+// deliverEvents hands each rule the rows of each event that it selected as one
+// message.
+func (x *Executor) deliverEvents(m *machine, events []int32) {
+	pairs := x.pairs
+	slices.SortStableFunc(pairs, func(a, b pair) int {
+		if a.Rule != b.Rule {
+			return int(a.Rule) - int(b.Rule)
+		}
+		return int(a.row - b.row)
+	})
+	for i := range pairs {
+		m.projAt(pairs[i].Proj).want.Set(int(pairs[i].row))
+	}
+	for i := 0; i < len(pairs); {
+		k := i
+		for k < len(pairs) && pairs[k].Rule == pairs[i].Rule && events[pairs[k].row] == events[pairs[i].row] {
+			k++
+		}
+		x.message(m, pairs[i].Rule, pairs[i].Proj, pairs[i:k])
+		i = k
+	}
+	x.pairs = x.pairs[:0]
+}

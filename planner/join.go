@@ -1,0 +1,305 @@
+package planner
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/weir-engine/weir/planner/sql"
+	"github.com/weir-engine/weir/vec"
+)
+
+// JoinKind says which rows a join gives beside those that match.
+type JoinKind sql.JoinKind
+
+// The joins. Left keeps the rows before it that have no match, Right those of
+// the new source, Full both; Cross takes every pair.
+const (
+	InnerJoin = JoinKind(sql.InnerJoin)
+	LeftJoin  = JoinKind(sql.LeftJoin)
+	RightJoin = JoinKind(sql.RightJoin)
+	FullJoin  = JoinKind(sql.FullJoin)
+	CrossJoin = JoinKind(sql.CrossJoin)
+)
+
+// String returns the keyword.
+func (k JoinKind) String() string { return sql.JoinKind(k).String() }
+
+// JoinSource is a stream or table that is joined.
+type JoinSource struct {
+	Stream    string // its name
+	Label     string // what its columns are qualified with
+	Num       uint32 // its number, see NewJoinBuilder
+	Table     bool
+	Lookup    bool
+	Key       string      // lookup table: the field that rows are kept by
+	Retain    int64       // scan table: how many rows are kept, 0: all
+	Fields    []vec.Field // nil: not declared
+	Timestamp string
+}
+
+// BoundJoin is FROM and JOIN of a rule, with names resolved. What is over it
+// reads columns whose paths begin with the label of a source, or with "" for
+// the first source that has the rest; the empty path is the merged row.
+type BoundJoin struct {
+	Sources   []JoinSource
+	Steps     []BoundJoinStep // Steps[i] joins Sources[i+1] to those before it
+	EventTime bool
+	Late      int64  // lateTolerance, ms
+	Text      string // equal for joins that are the same
+}
+
+// BoundJoinStep joins one source. Left[i] and Right[i], the one over the sources
+// before it and the other over it alone, must be equal, and Rest must hold.
+type BoundJoinStep struct {
+	Kind        JoinKind
+	Left, Right []*Node
+	Rest        []*Node
+}
+
+// JoinPlan is what a program does before its rules: it joins rows that the
+// programs of several streams hand to it.
+type JoinPlan struct {
+	Sources   []JoinSource
+	Steps     []JoinStep
+	EventTime bool
+	Late      int64
+}
+
+// JoinStep is a BoundJoinStep as steps of the program, and the columns that they
+// read.
+type JoinStep struct {
+	Kind                          JoinKind
+	Left, Right, Rest             []StepID
+	LeftCols, RightCols, RestCols []int
+}
+
+// divide finds the equalities of a condition that a hash table can look up.
+func (s *BoundJoinStep) divide(srcs []JoinSource, right int, conds []*Node) {
+	own, before := uint64(1)<<right, uint64(1)<<right-1
+	for _, c := range conds {
+		if c.Op == OpEq {
+			l, r := c.Args[0], c.Args[1]
+			lm, rm := reads(srcs, l), reads(srcs, r)
+			if lm == own {
+				l, r, lm, rm = r, l, rm, lm
+			}
+			if rm == own && lm != 0 && lm&^before == 0 {
+				s.Left, s.Right = append(s.Left, l), append(s.Right, r)
+				continue
+			}
+		}
+		s.Rest = append(s.Rest, c)
+	}
+}
+
+// reads returns the set of sources whose columns n reads.
+func reads(srcs []JoinSource, n *Node) uint64 {
+	var mask uint64
+	n.walk(func(x *Node) bool {
+		if x.Op == OpColumn {
+			for i := range srcs {
+				if srcs[i].gives(x.Col) {
+					mask |= 1 << i
+				}
+			}
+		}
+		return true
+	})
+	return mask
+}
+
+// gives tells whether a column of the join may take its value from s.
+func (s *JoinSource) gives(c vec.ColumnSpec) bool {
+	switch {
+	case len(c.Path) == 0:
+		return true
+	case c.Path[0] == "":
+		return s.Fields == nil
+	}
+	return c.Path[0] == s.Label
+}
+
+// Needs calls f for each column of s that column c of the join is made of.
+func (s *JoinSource) Needs(c vec.ColumnSpec, f func(vec.ColumnSpec)) {
+	switch {
+	case !s.gives(c):
+	case len(c.Path) > 0:
+		f(vec.ColumnSpec{Path: c.Path[1:], Meta: c.Meta, Type: c.Type})
+	case s.Fields == nil:
+		f(vec.ColumnSpec{})
+	default:
+		for _, x := range s.Fields {
+			f(vec.ColumnSpec{Path: []string{x.Name}, Type: x.Type})
+		}
+	}
+}
+
+func (j *BoundJoin) text() string {
+	var b strings.Builder
+	for i, s := range j.Sources {
+		if i > 0 {
+			k := &j.Steps[i-1]
+			b.WriteString(" " + k.Kind.String() + " JOIN ")
+		}
+		b.WriteString(quoteName(s.Stream))
+		if s.Label != s.Stream {
+			b.WriteString(" AS " + quoteName(s.Label))
+		}
+		if i > 0 {
+			if on := j.Steps[i-1].text(); on != "" {
+				b.WriteString(" ON " + on)
+			}
+		}
+	}
+	if j.EventTime {
+		b.WriteString(" event time " + strconv.FormatInt(j.Late, 10))
+	}
+	return b.String()
+}
+
+// text returns the condition of a step.
+func (s *BoundJoinStep) text() string {
+	var parts []string
+	for i := range s.Left {
+		parts = append(parts, s.Left[i].Text+" = "+s.Right[i].Text)
+	}
+	for _, n := range s.Rest {
+		parts = append(parts, n.Text)
+	}
+	return strings.Join(parts, " AND ")
+}
+
+// NewJoinBuilder makes the builder of a join's program. nums has the numbers of
+// the streams and tables by name. Rules can be added until the first Program is
+// taken, or they would share rows from before they came.
+func NewJoinBuilder(j *BoundJoin, nums map[string]uint32) *Builder {
+	b := NewBuilder()
+	p := &JoinPlan{Sources: slices.Clone(j.Sources), EventTime: j.EventTime, Late: j.Late}
+	for i := range p.Sources {
+		p.Sources[i].Num = nums[p.Sources[i].Stream]
+	}
+	steps := func(ns []*Node) (ids []StepID, cols []int) {
+		for _, n := range ns {
+			id := b.intern(n)
+			ids = append(ids, id)
+			cols = b.inputs(id, cols)
+		}
+		return ids, cols
+	}
+	for _, s := range j.Steps {
+		k := JoinStep{Kind: s.Kind}
+		k.Left, k.LeftCols = steps(s.Left)
+		k.Right, k.RightCols = steps(s.Right)
+		k.Rest, k.RestCols = steps(s.Rest)
+		p.Steps = append(p.Steps, k)
+	}
+	b.prog.Join = p
+	return b
+}
+
+// inputs appends the input columns that step id reads to cols, each once.
+func (b *Builder) inputs(id StepID, cols []int) []int {
+	s := &b.prog.Steps[id]
+	if s.Op == OpColumn && !slices.Contains(cols, s.Col) {
+		cols = append(cols, s.Col)
+	}
+	for _, a := range s.In {
+		cols = b.inputs(a, cols)
+	}
+	return cols
+}
+
+// Feed returns what the program of stream does for the join whose program has
+// number num: a stream hands rows on, a table keeps them.
+func (q *Query) Feed(stream string, num uint32) *Bound {
+	over := &Bound{Limit: -1}
+	seen := map[string]bool{}
+	need := func(c vec.ColumnSpec) {
+		if k := c.Key(); !seen[k] {
+			seen[k] = true
+			over.Fields = append(over.Fields, BoundField{Name: k, Node: (&Node{Op: OpColumn, Col: c}).seal()})
+		}
+	}
+	w := &BoundWindow{Spec: WindowSpec{Kind: Feed, Stream: stream, Target: num}, Over: over}
+	for i := range q.Join.Sources {
+		s := &q.Join.Sources[i]
+		switch {
+		case s.Stream != stream:
+		case s.Table: // the same for every rule, so that all share what is kept
+			s.Needs(vec.ColumnSpec{}, need)
+			w.Spec = WindowSpec{Kind: Table, Length: s.Retain}
+			if s.Lookup {
+				w.Spec.Length = 0
+				w.Keys = []*Node{(&Node{Op: OpColumn, Col: s.column(s.Key)}).seal()}
+				w.When = (&Node{Op: OpColumn, Col: vec.ColumnSpec{Meta: true, Path: []string{"rowkind"}}}).seal()
+			}
+		default:
+			q.columns(func(c vec.ColumnSpec) { s.Needs(c, need) })
+			if q.Join.EventTime {
+				w.Spec.EventTime = true
+				w.Time = (&Node{Op: OpColumn, Col: s.column(s.Timestamp)}).seal()
+			}
+		}
+	}
+	return &Bound{Limit: -1, Window: w}
+}
+
+// column returns the column of a declared or undeclared field.
+func (s *JoinSource) column(name string) vec.ColumnSpec {
+	c := vec.ColumnSpec{Path: []string{name}}
+	for _, f := range s.Fields {
+		if f.Name == name {
+			c.Type = f.Type
+		}
+	}
+	return c
+}
+
+// columns calls f for the columns of the join that the query reads.
+func (q *Query) columns(f func(vec.ColumnSpec)) {
+	var node func(n *Node)
+	node = func(n *Node) {
+		if n == nil {
+			return
+		}
+		n.walk(func(x *Node) bool {
+			switch {
+			case x.Op == OpColumn && x.From != nil:
+				node(x.From)
+			case x.Op == OpColumn:
+				f(x.Col)
+			}
+			return true
+		})
+	}
+	list := func(ns []*Node) {
+		for _, n := range ns {
+			node(n)
+		}
+	}
+	for _, s := range q.Join.Steps {
+		list(s.Left)
+		list(s.Right)
+		list(s.Rest)
+	}
+	for r := q.Root; r != nil; {
+		list(r.Where)
+		for _, x := range r.Fields {
+			node(x.Node)
+		}
+		for _, o := range r.Order {
+			node(o.Node)
+		}
+		list([]*Node{r.Star, r.Meta, r.Spread})
+		w := r.Window
+		if w == nil {
+			return
+		}
+		list(w.Where)
+		list(w.Parts)
+		list(w.Keys)
+		list([]*Node{w.Filter, w.When, w.Emit, w.Time})
+		r = w.Over
+	}
+}
