@@ -412,6 +412,7 @@ func (e *Engine) deactivate(s *stream) {
 	if f.streams--; f.streams == 0 {
 		f.feed.Close()
 		f.feed.SetPaused(false) // what it has is run, whatever the sinks do
+		f.replan = false        // with the columns that its rules read
 		delete(e.feeds, f.key)
 		e.gone = sum(e.gone, f.feed.Stats())
 	}
