@@ -333,19 +333,19 @@ func put(m map[string]any, key string, v any) {
 	}
 }
 
-// JoinRows returns the rows that each source of a join has given, in the order
-// of FROM and JOIN; nil if num is no join's.
-func (x *Executor) JoinRows(num uint32) []uint64 {
+// JoinRows returns the rows that each stream and table of a join has given, by
+// name; nil if num is no join's.
+func (x *Executor) JoinRows(num uint32) map[string]uint64 {
 	n := x.node(num)
 	if n == nil || n.join == nil {
 		return nil
 	}
-	out := make([]uint64, len(n.join.srcs))
+	out := map[string]uint64{}
 	for i := range n.join.srcs {
 		s := &n.join.srcs[i]
-		out[i] = s.in
+		out[s.def.Stream] = s.in
 		if t := x.tableOf(s.def); t != nil {
-			out[i] = t.in
+			out[s.def.Stream] = t.in
 		}
 	}
 	return out

@@ -34,6 +34,13 @@ func Explain(q *Query, b *Builder) string {
 		line++
 	}
 	explain(q.Root, b, add)
+	if q.Join != nil {
+		shared := 0
+		if b != nil {
+			shared = b.Len() - 1
+		}
+		add("JoinPlan", "%s; shared with %d rules", q.Join.Text, max(shared, 0))
+	}
 	add("DataSourcePlan", "StreamName: %s", strings.Join(q.Streams, ", "))
 	return out.String()
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/weir-engine/weir/ingest"
 	"github.com/weir-engine/weir/ingest/source"
 	"github.com/weir-engine/weir/internal/membus"
+	"github.com/weir-engine/weir/vec"
 )
 
 // Options configures a Source.
@@ -25,8 +26,10 @@ type Options struct {
 	MaxBytes int
 }
 
-// Source is a source of type memory. It has the metadata topic.
+// Source is a source of type memory. It has the metadata topic, and rowkind
+// where the publisher said what a row does to a table.
 type Source struct {
+	kinds   map[string]*ingest.MetaMap
 	sub     *membus.Subscription
 	to      source.Target
 	tracker source.Tracker
@@ -69,12 +72,28 @@ func (s *Source) push(msgs []membus.Message) error {
 	defer s.to.Feed.End()
 	var m ingest.Meta
 	for i := range msgs {
-		m.Topic = msgs[i].Topic
+		m.Topic, m.More = msgs[i].Topic, s.more(msgs[i].Kind)
 		if err := s.to.Feed.Push(msgs[i].Payload, s.to.Route, &m, ingest.Ack{}); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// more returns the metadata for a kind of rows, which messages share.
+func (s *Source) more(kind string) *ingest.MetaMap {
+	if kind == "" {
+		return nil
+	}
+	m := s.kinds[kind]
+	if m == nil {
+		m = &ingest.MetaMap{Items: []ingest.MetaItem{{Key: "rowkind", Value: vec.StringValue(kind)}}}
+		if s.kinds == nil {
+			s.kinds = map[string]*ingest.MetaMap{}
+		}
+		s.kinds[kind] = m
+	}
+	return m
 }
 
 // Close ends the subscription, and Run when it has fed what still waits. It may

@@ -118,11 +118,12 @@ type Engine struct {
 	sources map[*mqttconn.Conn]*mqtt.Source
 	feedSeq atomic.Uint64
 	confs   map[confName]map[string]any
-	changed []*stream // builders that the executor has to pull
-	edits   []edit    // actions that the executor has to pull
-	fresh   []*feed   // feeds that the executor has to pull
-	epoch   uint64    // of streams, tables and settings: what rules are compiled against
-	closing bool      // nothing is started any more
+	joins   map[string]*stream // joins that the executor has not pulled yet, by text
+	changed []*stream          // builders that the executor has to pull
+	edits   []edit             // actions that the executor has to pull
+	fresh   []*feed            // feeds that the executor has to pull
+	epoch   uint64             // of streams, tables and settings: what rules are compiled against
+	closing bool               // nothing is started any more
 	started time.Time
 	panics  atomic.Uint64
 	bad     badMessages
@@ -143,7 +144,7 @@ func Open(o Options) (*Engine, error) {
 		opt: o, log: o.Logger, store: st, catalog: st.Catalog(), bus: membus.New(), pool: new(mqttconn.Pool),
 		inbox: ingest.NewInbox(), calls: make(chan func()), nudge: make(chan struct{}, 1), room: make(chan struct{}, 1), watch: make(chan struct{}, 1),
 		defLocks: newLocks(), ruleLocks: newLocks(),
-		streams: map[string]*stream{}, rules: map[string]*rule{}, byNum: make([]*rule, 1),
+		streams: map[string]*stream{}, joins: map[string]*stream{}, rules: map[string]*rule{}, byNum: make([]*rule, 1),
 		feeds: map[string]*feed{}, sources: map[*mqttconn.Conn]*mqtt.Source{}, confs: map[confName]map[string]any{}, started: time.Now(),
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
@@ -253,10 +254,14 @@ func (e *Engine) Source(name string) (*planner.Source, bool) {
 	if s == nil || s.dropped {
 		return nil, false
 	}
-	return &planner.Source{
-		Name: name, Table: s.def.Table, Lookup: s.def.Options.Kind == "lookup",
+	src := &planner.Source{
+		Name: name, Table: s.def.Table, Lookup: s.lookup(), Key: s.def.Options.Key, Retain: s.def.Options.RetainSize,
 		Fields: s.def.Fields, Timestamp: s.def.Options.Timestamp,
-	}, true
+	}
+	if src.Retain == 0 && s.typ() != "file" {
+		src.Retain = 1
+	}
+	return src, true
 }
 
 func (e *Engine) env() planner.Env {

@@ -53,18 +53,18 @@ func (e *Engine) install(r *rule, c *compiled) error {
 		e.sleep(r, c.sched)
 		return nil
 	}
-	s, err := e.place(c)
+	streams, err := e.place(c)
 	if err != nil {
 		e.shut(c)
 		return err
 	}
-	acts := e.attach(r, c, s)
-	if s.builder == nil {
-		s.builder = planner.NewBuilder()
+	r.streams = c.query.Streams
+	acts := e.attach(r, c, streams)
+	if c.query.Join != nil {
+		e.enterJoin(r, c.query, streams)
+	} else {
+		e.enterRule(streams[0], r, c.query.Root, c.count)
 	}
-	s.builder.Add(r.num, c.query.Root, c.count)
-	e.use(s)
-	e.touch(s)
 	r.wantsFaults = c.def.Options.SendError
 	if r.wantsFaults {
 		e.bad.wanted.Add(1)
@@ -79,29 +79,49 @@ func (e *Engine) install(r *rule, c *compiled) error {
 	return nil
 }
 
-// place returns the stream that c reads, with its source started.
-func (e *Engine) place(c *compiled) (*stream, error) {
-	s := e.streams[c.query.Streams[0]]
-	switch {
-	case e.closing:
-		return nil, errClosing
-	case s == nil || s.dropped:
-		return nil, fmt.Errorf("fail to get stream %s, please check if stream is created", c.query.Streams[0])
-	case c.err != nil:
-		return nil, c.err
-	case s.feed != nil:
-		return s, nil
+// enterRule adds a rule to the program of a stream.
+func (e *Engine) enterRule(s *stream, r *rule, root *planner.Bound, count bool) {
+	if s.builder == nil {
+		s.builder = planner.NewBuilder()
 	}
-	if err := e.activate(s); err != nil {
-		s.err = err.Error()
-		return nil, fmt.Errorf("stream %s: %w", s.name, err)
-	}
-	s.err = ""
-	return s, nil
+	s.builder.Add(r.num, root, count)
+	e.use(s)
+	e.touch(s)
 }
 
-// attach makes the actions of a rule on s.
-func (e *Engine) attach(r *rule, c *compiled, s *stream) []action {
+// place returns the streams that c reads, with their sources started.
+func (e *Engine) place(c *compiled) ([]*stream, error) {
+	if e.closing {
+		return nil, errClosing
+	}
+	var out []*stream
+	fail := func(err error) ([]*stream, error) {
+		for _, s := range out {
+			e.leave(s)
+		}
+		return nil, err
+	}
+	for _, name := range c.query.Streams {
+		s := e.streams[name]
+		switch {
+		case s == nil || s.dropped:
+			return fail(fmt.Errorf("fail to get stream %s, please check if stream is created", name))
+		case c.err != nil:
+			return fail(c.err)
+		case s.feed == nil:
+			if err := e.activate(s); err != nil {
+				s.err = err.Error()
+				return fail(fmt.Errorf("stream %s: %w", s.name, err))
+			}
+			s.err = ""
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+// attach makes the actions of a rule on streams.
+func (e *Engine) attach(r *rule, c *compiled, streams []*stream) []action {
 	acts := make([]action, 0, len(c.actions))
 	for i := range c.actions {
 		ch := &c.actions[i]
@@ -112,8 +132,10 @@ func (e *Engine) attach(r *rule, c *compiled, s *stream) []action {
 			continue // nothing is ever sent
 		}
 		to := e.outlet(q)
-		if to.feeds[s.feed]++; to.feeds[s.feed] == 1 && to.paused {
-			s.feed.pause(1)
+		for _, s := range streams {
+			if to.feeds[s.feed]++; to.feeds[s.feed] == 1 && to.paused {
+				s.feed.pause(1)
+			}
 		}
 		a := action{to: to, route: ch.target.Route, enc: ch.enc, place: ch.place, header: ch.target.WithHeader}
 		if ch.enc.Batching() {
@@ -139,20 +161,25 @@ func (e *Engine) outlet(q *sinks.Queue) *outlet {
 	return to
 }
 
-// detach takes the sinks from a rule on s. The queues are returned: the executor
+// detach takes the sinks from a rule on streams. The queues are returned: the executor
 // may still put into them until it has seen that the rule is gone.
-func (e *Engine) detach(r *rule, s *stream) []*sinks.Queue {
+func (e *Engine) detach(r *rule, streams []*stream) []*sinks.Queue {
 	var out []*sinks.Queue
 	for _, k := range r.sinks {
 		out = append(out, k.queue)
 		to := e.out.outlets[k.queue]
-		if to == nil || !k.fed || s == nil || s.feed == nil {
+		if to == nil || !k.fed {
 			continue
 		}
-		if to.feeds[s.feed]--; to.feeds[s.feed] == 0 {
-			delete(to.feeds, s.feed)
-			if to.paused {
-				s.feed.pause(-1)
+		for _, s := range streams {
+			if s.feed == nil {
+				continue
+			}
+			if to.feeds[s.feed]--; to.feeds[s.feed] == 0 {
+				delete(to.feeds, s.feed)
+				if to.paused {
+					s.feed.pause(-1)
+				}
 			}
 		}
 		if len(to.feeds) == 0 {
@@ -174,14 +201,22 @@ func (e *Engine) uninstall(r *rule) {
 		e.bad.wanted.Add(-1)
 	}
 	r.stopMs = time.Now().UnixMilli()
-	s := e.streams[r.streams[0]]
-	if s != nil && s.builder != nil {
-		s.builder.Remove(r.num)
-		e.use(s)
-		e.touch(s)
+	var streams []*stream
+	for _, name := range r.streams {
+		s := e.streams[name]
+		if s == nil {
+			continue
+		}
+		streams = append(streams, s)
+		if s.builder != nil {
+			s.builder.Remove(r.num)
+			e.use(s)
+			e.touch(s)
+		}
 	}
-	e.edited(edit{rule: r.num, release: e.detach(r, s)})
-	if s != nil {
+	e.leaveJoin(r)
+	e.edited(edit{rule: r.num, release: e.detach(r, streams)})
+	for _, s := range streams {
 		e.leave(s)
 	}
 }

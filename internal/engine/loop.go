@@ -189,6 +189,7 @@ func (e *Engine) fetch() ([]edit, []adopted) {
 	e.epochs.Add(uint64(len(progs)))
 	clear(e.changed)
 	e.changed = e.changed[:0]
+	clear(e.joins) // a rule that comes later must not see rows from before
 	for _, f := range e.fresh {
 		e.out.feeds[f.feed] = f
 	}

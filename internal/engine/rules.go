@@ -22,6 +22,7 @@ type rule struct {
 	text              []byte // of a temp rule, which is not in the store
 	num               planner.RuleID
 	streams           []string // inputs
+	join              *stream  // the join of its inputs while it runs; nil: one input
 	running           bool
 	failed            bool   // stopped by an error
 	pending           bool   // stopped for a moment, by restartUsers

@@ -35,7 +35,7 @@ func (e *Engine) RuleStatus(id string) ([]api.StatusField, error) {
 	if r == nil {
 		return nil, planner.ErrNotFound
 	}
-	c := e.counts(r.num)
+	c, joined := e.counts(r.num), e.joinRows(r)
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	var f fields
@@ -45,7 +45,11 @@ func (e *Engine) RuleStatus(id string) ([]api.StatusField, error) {
 	f.add("lastStopTimestamp", r.stopMs)
 	f.add("nextStartTimestamp", r.nextStart())
 	for i, name := range r.streams {
-		f.source(e.streams[name], name, c, i)
+		in := c.in
+		if n, ok := joined[name]; ok {
+			in = n
+		}
+		f.source(e.streams[name], name, in, i)
 	}
 	f.op("op_2_decoder_0_", c.in, c.in, 0, "")
 	f.op("op_3_project_0_", c.in, c.matched, c.faults, c.last)
@@ -82,7 +86,7 @@ func (f *fields) connection(prefix string, status int, connected, disconnected, 
 
 // source adds a stream: what it got, what did not decode and whether data can
 // come at all.
-func (f *fields) source(s *stream, name string, c ruleCounts, _ int) {
+func (f *fields) source(s *stream, name string, in uint64, _ int) {
 	prefix := "source_" + name + "_0_"
 	var st ingest.Stats
 	state, why := -1, "stream does not run"
@@ -96,8 +100,8 @@ func (f *fields) source(s *stream, name string, c ruleCounts, _ int) {
 	if st.LastPayload != "" {
 		bad += ": " + st.LastPayload
 	}
-	f.add(prefix+"records_in_total", c.in)
-	f.add(prefix+"records_out_total", c.in)
+	f.add(prefix+"records_in_total", in)
+	f.add(prefix+"records_out_total", in)
 	f.add(prefix+"messages_processed_total", st.Messages)
 	f.add(prefix+"process_latency_us", 0)
 	f.add(prefix+"buffer_length", 0)
@@ -227,6 +231,12 @@ func (e *Engine) ExplainRule(id string) (string, error) {
 		return "", err
 	}
 	s := e.streams[c.query.Streams[0]]
+	if c.query.Join != nil {
+		s = nil
+		if r := e.rules[id]; r != nil {
+			s = r.join
+		}
+	}
 	var b *planner.Builder
 	if s != nil {
 		b = s.builder

@@ -356,7 +356,7 @@ func (e *Engine) StreamList(kind api.StreamKind) []api.StreamInfo {
 			continue
 		}
 		out = append(out, api.StreamInfo{
-			Name: s.name, Type: s.typ(), Format: or(s.def.Options.Format, "json"), Lookup: s.def.Options.Kind == "lookup",
+			Name: s.name, Type: s.typ(), Format: or(s.def.Options.Format, "json"), Lookup: s.lookup(),
 		})
 	}
 	sort.Slice(out, func(i, j int) bool { return out[i].Name < out[j].Name })

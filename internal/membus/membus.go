@@ -50,10 +50,13 @@ type Bus struct {
 // New makes an empty Bus.
 func New() *Bus { return new(Bus) }
 
-// Message is one payload as a subscriber receives it.
+// Message is one payload as a subscriber receives it. Kind says what a row does
+// to a table that keeps it (insert, update, upsert, delete); "" if the publisher
+// did not say.
 type Message struct {
 	Topic   string
 	Payload []byte
+	Kind    string
 }
 
 // Subscription is one subscriber's place on the bus, and the messages that
@@ -80,6 +83,7 @@ type buffer struct {
 
 type span struct {
 	topic    string
+	kind     string
 	off, end int
 }
 
@@ -124,6 +128,11 @@ func CheckTopic(topic string) error {
 // when ctx ends; then no subscription got any of them, so publishing again
 // makes no duplicates.
 func (b *Bus) Publish(ctx context.Context, topic string, payloads [][]byte) error {
+	return b.PublishKind(ctx, topic, "", payloads)
+}
+
+// PublishKind is Publish for rows of one kind.
+func (b *Bus) PublishKind(ctx context.Context, topic, kind string, payloads [][]byte) error {
 	subs, err := b.match(topic)
 	if err != nil {
 		return err
@@ -134,7 +143,7 @@ func (b *Bus) Publish(ctx context.Context, topic string, payloads [][]byte) erro
 		}
 	}
 	for _, s := range subs {
-		s.append(topic, payloads)
+		s.append(topic, kind, payloads)
 	}
 	return nil
 }
@@ -184,7 +193,7 @@ func (s *Subscription) waitRoom(ctx context.Context) error {
 	}
 }
 
-func (s *Subscription) append(topic string, payloads [][]byte) {
+func (s *Subscription) append(topic, kind string, payloads [][]byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed || len(payloads) == 0 {
@@ -198,7 +207,7 @@ func (s *Subscription) append(topic string, payloads [][]byte) {
 	for _, p := range payloads {
 		off := len(s.buf.data)
 		s.buf.data = append(s.buf.data, p...)
-		s.buf.msgs = append(s.buf.msgs, span{topic, off, len(s.buf.data)})
+		s.buf.msgs = append(s.buf.msgs, span{topic, kind, off, len(s.buf.data)})
 	}
 	signal(s.wake)
 }
@@ -240,7 +249,7 @@ func (s *Subscription) take() []Message {
 	s.free()
 	out := s.lent.out[:0]
 	for _, m := range s.lent.msgs {
-		out = append(out, Message{m.topic, s.lent.data[m.off:m.end:m.end]})
+		out = append(out, Message{m.topic, s.lent.data[m.off:m.end:m.end], m.kind})
 	}
 	s.lent.out = out
 	return out

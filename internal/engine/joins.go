@@ -1,0 +1,80 @@
+package engine
+
+import (
+	"fmt"
+
+	"github.com/weir-engine/weir/planner"
+)
+
+// A join is a stream without a name, whose rows come from the programs of the
+// streams that it joins. Rules that start together share it; a rule that comes
+// later must not see the rows from before, and has one of its own.
+
+// lookup tells whether s is a lookup table.
+func (s *stream) lookup() bool { return s.def.Table && s.def.Options.Kind == "lookup" }
+
+// checkTables refuses lookup tables that cannot be read. The caller holds e.mu.
+func (e *Engine) checkTables(q *planner.Query) error {
+	for _, name := range q.Streams {
+		if s := e.streams[name]; s != nil && s.lookup() && s.typ() != "memory" {
+			return fmt.Errorf("lookup table %s: source type %s is not supported yet: want memory", name, s.typ())
+		}
+	}
+	return nil
+}
+
+// enterJoin adds a rule to the join of its streams and has them feed it. The
+// caller holds e.mu.
+func (e *Engine) enterJoin(r *rule, q *planner.Query, streams []*stream) {
+	j := e.joins[q.Join.Text]
+	if j == nil {
+		nums := map[string]uint32{}
+		for _, s := range streams {
+			nums[s.name] = s.num
+		}
+		j = &stream{num: e.number(), builder: planner.NewJoinBuilder(q.Join, nums)}
+		e.joins[q.Join.Text] = j
+	}
+	r.join = j
+	j.builder.Add(r.num, q.Root, false)
+	e.touch(j)
+	for _, s := range streams {
+		e.enterRule(s, r, q.Feed(s.name, j.num), false)
+	}
+}
+
+// leaveJoin takes a rule from its join; the last one ends it. The caller holds
+// e.mu.
+func (e *Engine) leaveJoin(r *rule) {
+	j := r.join
+	if j == nil {
+		return
+	}
+	r.join = nil
+	j.builder.Remove(r.num)
+	e.touch(j)
+	if j.builder.Len() > 0 {
+		return
+	}
+	j.builder = nil
+	for text, o := range e.joins {
+		if o == j {
+			delete(e.joins, text)
+		}
+	}
+	e.freed = append(e.freed, freed{num: j.num})
+}
+
+// joinRows returns the rows that each stream of a rule has given to its join, in
+// the order of r.streams; nil for a rule over one stream.
+func (e *Engine) joinRows(r *rule) map[string]uint64 {
+	e.mu.RLock()
+	j := r.join
+	e.mu.RUnlock()
+	if j == nil {
+		return nil
+	}
+	var out map[string]uint64
+	e.call(func() { out = e.x.JoinRows(j.num) })
+	return out
+}
