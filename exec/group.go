@@ -102,7 +102,7 @@ func (g *groups) texts(c *vec.Column, rows, gids []int32) []int32 {
 	}
 	for _, r := range rows {
 		if !c.Valid.Has(int(r)) {
-			gids = append(gids, g.one(vec.NullValue))
+			gids = append(gids, g.one(c.Value(int(r)))) // null or missing, as the first row has it
 			continue
 		}
 		code := c.Codes[r]

@@ -130,6 +130,10 @@ func (t *tumbling) feed(x *Executor, w *window, m *machine, rows []int32) {
 
 // add puts rows of the open window into its last pane.
 func (t *tumbling) add(x *Executor, w *window, m *machine, rows []int32) {
+	t.pass = x.passing(w, m, rows, t.pass[:0])
+	if !w.def.After {
+		rows = t.pass // what WHERE refuses was never there
+	}
 	if len(rows) == 0 {
 		return
 	}
@@ -141,7 +145,6 @@ func (t *tumbling) add(x *Executor, w *window, m *machine, rows []int32) {
 		p.start = m.batch.At[rows[0]]
 	}
 	p.seen += len(rows)
-	t.pass = x.passing(w, m, rows, t.pass[:0])
 	rows = t.pass
 	if len(rows) == 0 {
 		return

@@ -85,17 +85,18 @@ func (s *session) start() error {
 func (s *session) enter(r *rule) error {
 	r.id = s.next
 	s.next++
-	q, err := s.bind(r, r.id)
-	if err != nil {
-		return fmt.Errorf("rule %q: %w", r.name, err)
-	}
-	r.query, r.on = q, s.stream(q.Streams[0])
-	r.eng = s.engine()
+	r.on, r.eng = s.stream(r.sel.From.Name), s.engine()
 	b := r.eng.builders[r.on]
 	if b == nil {
 		b = planner.NewBuilder()
 		r.eng.builders[r.on] = b
 	}
+	r.set.Epoch = b.Next()
+	q, err := s.bind(r, r.id)
+	if err != nil {
+		return fmt.Errorf("rule %q: %w", r.name, err)
+	}
+	r.query = q
 	b.Add(r.id, q.Root, r.count)
 	r.eng.x.Forget(r.id)
 	s.out.names[r.id], s.out.silent[r.id] = r.name, r.count
