@@ -34,31 +34,42 @@ type caseFile struct {
 }
 
 // TestEquivalence makes up streams, rules and rows, and has the executor and the
-// reference run them. The number of cases is WEIR_EQUIV_CASES, the first seed
-// WEIR_EQUIV_SEED. A failure is made smaller and printed as a rule file.
+// reference run them; a case is one rule file in batches of one size. The number
+// of files is WEIR_EQUIV_FILES, five cases each, the first seed WEIR_EQUIV_SEED. A
+// failure is made smaller and printed as a rule file.
 //
-// Left out are rules in event time that come while others are there: the ones
-// that share a tolerance share what is held back and the watermark, too.
+// Left out are rules in event time that come while others are there, for those
+// with one tolerance share what is held back and the watermark, and group keys
+// that may fail. A group key that is null may be written or not.
 func TestEquivalence(t *testing.T) {
-	cases, first := 5000, 1
+	files, first := 1000, 1
 	if testing.Short() {
-		cases = 500
+		files = 200
 	}
-	cases, first = env(t, "WEIR_EQUIV_CASES", cases), env(t, "WEIR_EQUIV_SEED", first)
-	failed := 0
-	for seed := first; seed < first+cases && failed < 3; seed++ {
-		c := newCase(uint64(seed))
-		c.simulate()
-		for i, size := range logictest.BatchSizes {
-			r := rand.New(rand.NewPCG(uint64(seed), uint64(i)))
-			e := logictest.Execution{Share: r.IntN(4) > 0, Reverse: r.IntN(2) == 0, Batch: size, High: r.IntN(2) == 0}
-			if c.run(e) == "" {
-				continue
+	files, first = env(t, "WEIR_EQUIV_FILES", files), env(t, "WEIR_EQUIV_SEED", first)
+	const parts = 4
+	for part := range parts {
+		t.Run(fmt.Sprintf("part=%d", part), func(t *testing.T) {
+			t.Parallel()
+			for seed := first + part; seed < first+files && !t.Failed(); seed += parts {
+				equivalent(t, uint64(seed))
 			}
-			failed++
+		})
+	}
+}
+
+// equivalent runs the file of a seed in batches of all sizes.
+func equivalent(t *testing.T, seed uint64) {
+	t.Helper()
+	c := newCase(seed)
+	c.simulate()
+	for i, size := range logictest.BatchSizes {
+		r := rand.New(rand.NewPCG(seed, uint64(i)))
+		e := logictest.Execution{Share: r.IntN(4) > 0, Reverse: r.IntN(2) == 0, Batch: size, High: r.IntN(2) == 0}
+		if c.run(e) != "" {
 			c.shrink(e)
 			t.Errorf("seed %d, %s: %s\nas a rule file:\n\n%s", seed, e, c.run(e), c.text())
-			break
+			return
 		}
 	}
 }
@@ -190,9 +201,13 @@ func (c *caseFile) simulate() {
 			delete(rules, rest)
 		case "push":
 			for _, text := range strings.Split(s.input, "\n") {
+				if text == "" {
+					continue
+				}
+				row := c.decode(text) // nobody writes it
 				for _, r := range rules {
-					if r != nil && text != "" {
-						r.Push(c.decode(text), now)
+					if r != nil {
+						r.Push(row, now)
 					}
 				}
 			}
@@ -252,7 +267,7 @@ func (c *caseFile) shrink(e logictest.Execution) {
 			if !strings.HasPrefix(c.steps[i].line, "push") {
 				continue
 			}
-			for k := strings.Count(c.steps[i].input, "\n"); k >= 0; k-- {
+			for k := strings.Count(c.steps[i].input, "\n"); k >= 0 && c.steps[i].input != ""; k-- {
 				rows := strings.Split(c.steps[i].input, "\n")
 				steps := slices.Clone(c.steps)
 				steps[i].input = strings.Join(slices.Delete(rows, k, k+1), "\n")
@@ -322,7 +337,7 @@ func (c *caseFile) run(e logictest.Execution) string {
 			if k < len(s.want) {
 				w = s.want[k]
 			}
-			if canonical(g) != canonical(w) {
+			if g != w && canonical(g) != canonical(w) {
 				return fmt.Sprintf("step %d, %s: line %d:\n got  %s\n want %s", i, s.line, k+1, g, w)
 			}
 		}
@@ -348,6 +363,11 @@ func canonical(line string) string {
 	var v any
 	if json.Unmarshal([]byte(strings.TrimSpace(text)), &v) != nil {
 		return line
+	}
+	if rows, ok := v.([]any); ok {
+		for _, row := range rows {
+			maps.DeleteFunc(row.(map[string]any), func(k string, v any) bool { return v == nil && strings.Contains("s p c", k) })
+		}
 	}
 	b, err := json.Marshal(v)
 	if err != nil {

@@ -15,7 +15,6 @@ type gen struct {
 	typed bool // declared columns
 	ints  bool // whole numbers of a schemaless stream are int64
 	messy bool // values of any kind in any column
-	calm  bool // no expressions that are likely to fail
 	conds []string
 	nums  []string
 }
@@ -30,7 +29,7 @@ var (
 	numCols  = []string{"a", "b", "c"}
 	textCols = []string{"s", "t"}
 	boolCols = []string{"p", "q"}
-	schema   = []string{"ts int64", "a BIGINT null", "b FLOAT null", "c BIGINT null", "s STRING null", "t STRING null", "p BOOLEAN null", "q BOOLEAN null"}
+	schema   = []string{"ts BIGINT null", "a BIGINT null", "b FLOAT null", "c BIGINT null", "s STRING null", "t STRING null", "p BOOLEAN null", "q BOOLEAN null"}
 )
 
 func newGen(seed uint64) *gen {
@@ -204,9 +203,7 @@ func (g *gen) fields() string {
 	cols := slices.Concat(numCols, textCols, boolCols)
 	g.r.Shuffle(len(cols), func(i, j int) { cols[i], cols[j] = cols[j], cols[i] })
 	if len(out) == 0 {
-		for _, c := range cols[:g.n(3)] {
-			out = append(out, c)
-		}
+		out = append(out, cols[:g.n(3)]...)
 	}
 	for i := range g.n(3) {
 		e := g.one(g.number(2), g.text(1), g.boolean(1))
@@ -269,6 +266,9 @@ func (g *gen) windowed() string {
 		return q + g.limit()
 	}
 	keys := g.one("", "", "s", "s", "p", "c", "s, p", "b > 1", "c % 2")
+	if g.messy && len(keys) > 4 {
+		keys = "s"
+	}
 	var list []string
 	for _, k := range strings.Split(keys, ", ") {
 		if len(k) == 1 && g.chance(80) {
