@@ -36,12 +36,12 @@ func (e *Engine) sinkTypes() sinks.Registry {
 	}
 }
 
-// ruleName returns the id of a rule by its number.
+// ruleName returns the id of the rule of a sink by the number of its counters.
 func (e *Engine) ruleName(num uint32) string {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
-	if int(num) < len(e.byNum) && e.byNum[num] != nil {
-		return e.byNum[num].id
+	if int(num) < len(e.sinkOf) && e.sinkOf[num] != nil {
+		return e.sinkOf[num].id
 	}
 	return "?"
 }

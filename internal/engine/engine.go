@@ -91,6 +91,7 @@ type Engine struct {
 	queues   *sinks.Queues
 	counters sinks.Counters
 	encoders encode.Interner
+	schemas  schemas
 	inbox    *ingest.Inbox
 	x        *exec.Executor
 	out      *output
@@ -114,22 +115,25 @@ type Engine struct {
 	rules   map[string]*rule
 	byNum   []*rule // by rule number, [0] unused
 	freeNum []planner.RuleID
-	feeds   map[string]*feed
-	sources map[*mqttconn.Conn]*mqtt.Source
-	feedSeq atomic.Uint64
-	confs   map[confName]map[string]any
-	joins   map[string]*stream // joins that the executor has not pulled yet, by text
-	changed []*stream          // builders that the executor has to pull
-	edits   []edit             // actions that the executor has to pull
-	fresh   []*feed            // feeds that the executor has to pull
-	epoch   uint64             // of streams, tables and settings: what rules are compiled against
-	closing bool               // nothing is started any more
-	started time.Time
-	panics  atomic.Uint64
-	bad     badMessages
-	quiet   *time.Timer   // runs OnQuiet
-	epochs  atomic.Uint64 // programs that the executor took
-	gone    ingest.Stats  // of feeds that are no more
+	// sinkOf has the rule of each sink in use, by the number of its counters.
+	sinkOf   []*rule
+	freeSink []uint32
+	feeds    map[string]*feed
+	sources  map[*mqttconn.Conn]*mqtt.Source
+	feedSeq  atomic.Uint64
+	confs    map[confName]map[string]any
+	joins    map[string]*stream // joins that the executor has not pulled yet, by text
+	changed  []*stream          // builders that the executor has to pull
+	edits    []edit             // actions that the executor has to pull
+	fresh    []*feed            // feeds that the executor has to pull
+	epoch    uint64             // of streams, tables and settings: what rules are compiled against
+	closing  bool               // nothing is started any more
+	started  time.Time
+	panics   atomic.Uint64
+	bad      badMessages
+	quiet    *time.Timer   // runs OnQuiet
+	epochs   atomic.Uint64 // programs that the executor took
+	gone     ingest.Stats  // of feeds that are no more
 }
 
 // Open opens the store, reads the definitions and starts everything that they
@@ -151,6 +155,7 @@ func Open(o Options) (*Engine, error) {
 	so := o.Sinks
 	so.Logger = o.Logger
 	so.OnRoom = func() { signal(e.room) }
+	e.schemas.catalog = e.catalog
 	e.queues = sinks.NewQueues(so, st, &e.counters)
 	e.registry = e.sinkTypes()
 	e.out = newOutput(e)
@@ -256,7 +261,7 @@ func (e *Engine) Source(name string) (*planner.Source, bool) {
 	}
 	src := &planner.Source{
 		Name: name, Table: s.def.Table, Lookup: s.lookup(), Key: s.def.Options.Key, Retain: s.def.Options.RetainSize,
-		Fields: s.def.Fields, Timestamp: s.def.Options.Timestamp,
+		Fields: s.fields(), Timestamp: s.def.Options.Timestamp,
 	}
 	if src.Retain == 0 && s.typ() != "file" {
 		src.Retain = 1

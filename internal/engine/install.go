@@ -127,7 +127,8 @@ func (e *Engine) attach(r *rule, c *compiled, streams []*stream) []action {
 		ch := &c.actions[i]
 		q := ch.queue
 		ch.queue = nil // the rule's from here on
-		r.sinks = append(r.sinks, sinkInfo{typ: ch.typ, index: ch.index, queue: q, fed: !c.count})
+		num := e.sinkNum(r)
+		r.sinks = append(r.sinks, sinkInfo{typ: ch.typ, index: ch.index, queue: q, num: num, fed: !c.count})
 		if c.count {
 			continue // nothing is ever sent
 		}
@@ -137,7 +138,7 @@ func (e *Engine) attach(r *rule, c *compiled, streams []*stream) []action {
 				s.feed.pause(1)
 			}
 		}
-		a := action{to: to, route: ch.target.Route, enc: ch.enc, place: ch.place, header: ch.target.WithHeader}
+		a := action{num: num, to: to, route: ch.target.Route, enc: ch.enc, place: ch.place, header: ch.target.WithHeader}
 		if ch.enc.Batching() {
 			a.batch = &batched{rule: r.num}
 		}
@@ -149,6 +150,20 @@ func (e *Engine) attach(r *rule, c *compiled, streams []*stream) []action {
 		}
 	}
 	return acts
+}
+
+// sinkNum gives a sink of r the number of its counters. The caller holds e.mu.
+func (e *Engine) sinkNum(r *rule) uint32 {
+	num := uint32(len(e.sinkOf))
+	if n := len(e.freeSink); n > 0 {
+		num = e.freeSink[n-1]
+		e.freeSink = e.freeSink[:n-1]
+		e.sinkOf[num] = r
+	} else {
+		e.sinkOf = append(e.sinkOf, r)
+	}
+	e.counters.Reset(num)
+	return num
 }
 
 // outlet returns the executor's view of a queue. The caller holds e.mu.
@@ -167,6 +182,8 @@ func (e *Engine) detach(r *rule, streams []*stream) []*sinks.Queue {
 	var out []*sinks.Queue
 	for _, k := range r.sinks {
 		out = append(out, k.queue)
+		e.sinkOf[k.num] = nil
+		e.freeSink = append(e.freeSink, k.num)
 		to := e.out.outlets[k.queue]
 		if to == nil || !k.fed {
 			continue

@@ -160,7 +160,6 @@ func (e *Engine) pull() {
 		e.out.set(ed)
 		if ed.forget { // after the program, with which the counts of the old rule came
 			e.x.Forget(ed.rule)
-			e.counters.Reset(uint32(ed.rule))
 		}
 	}
 	e.out.flush()

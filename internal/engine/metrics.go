@@ -71,7 +71,7 @@ func (e *Engine) EachRule(f func(r metrics.RuleCounters)) {
 		}
 		if int(r.num) < len(all) {
 			k := all[r.num]
-			c.In, c.Out, c.Exceptions = k.in, k.matched, k.faults+e.counters.Failed(uint32(r.num))
+			c.In, c.Out, c.Exceptions = k.in, k.matched, k.faults+e.refused(r)
 		}
 		out = append(out, c)
 	}
@@ -79,6 +79,14 @@ func (e *Engine) EachRule(f func(r metrics.RuleCounters)) {
 	for _, c := range out {
 		f(c)
 	}
+}
+
+// refused returns how many messages of r destinations refused for good.
+func (e *Engine) refused(r *rule) (n uint64) {
+	for _, k := range r.sinks {
+		n += e.counters.Failed(k.num)
+	}
+	return n
 }
 
 // EachConnection calls f for every connection to a broker.

@@ -10,6 +10,7 @@ import (
 
 // action is one sink of a rule, ready to use.
 type action struct {
+	num   uint32 // whose counters its messages change
 	to    *outlet
 	route *sinks.Route
 	enc   *encode.Encoder
@@ -216,7 +217,7 @@ func (o *output) put(rule planner.RuleID, a *action, payload []byte, place strin
 		}
 		return
 	}
-	o.enqueue(a.to, sinks.Message{Route: a.route, Target: place, Payload: payload, Rule: uint32(rule)})
+	o.enqueue(a.to, sinks.Message{Route: a.route, Target: place, Payload: payload, Rule: a.num})
 }
 
 func (o *output) enqueue(to *outlet, m sinks.Message) {
@@ -244,7 +245,7 @@ func (o *output) send(b *batched) {
 		o.failed(b.rule, err)
 		return
 	}
-	o.enqueue(b.a.to, sinks.Message{Route: b.a.route, Target: b.place, Payload: o.buf[n:len(o.buf):len(o.buf)], Rule: uint32(b.rule)})
+	o.enqueue(b.a.to, sinks.Message{Route: b.a.route, Target: b.place, Payload: o.buf[n:len(o.buf):len(o.buf)], Rule: b.a.num})
 }
 
 // linger sends the collected batches whose time has come.
@@ -292,7 +293,7 @@ func (o *output) Fault(rule planner.RuleID, text string) {
 	for i := range o.actions[rule] {
 		a := &o.actions[rule][i]
 		if a.to != nil {
-			o.enqueue(a.to, sinks.Message{Route: a.route, Payload: []byte(text), Rule: uint32(rule)})
+			o.enqueue(a.to, sinks.Message{Route: a.route, Payload: []byte(text), Rule: a.num})
 		}
 	}
 }

@@ -38,7 +38,8 @@ type sinkInfo struct {
 	typ   string
 	index int
 	queue *sinks.Queue
-	fed   bool // the rule's feed counts in the queue's outlet
+	num   uint32 // whose counters its messages change, see Engine.sinkOf
+	fed   bool   // the rule's feed counts in the queue's outlet
 }
 
 func (r *rule) uses(name string) bool { return slices.Contains(r.streams, name) }

@@ -122,9 +122,9 @@ func (f *fields) source(s *stream, name string, in uint64, _ int) {
 func (f *fields) sink(k sinkInfo, e *Engine, r *rule, c ruleCounts) {
 	prefix := fmt.Sprintf("sink_%s_%d_0_", k.typ, k.index)
 	st := k.queue.Stats()
-	out, failed := e.counters.Delivered(uint32(r.num)), e.counters.Failed(uint32(r.num))
+	out, failed := e.counters.Delivered(k.num), e.counters.Failed(k.num)
 	last, at := "", int64(0)
-	if fl, ok := e.counters.LastFailure(uint32(r.num)); ok {
+	if fl, ok := e.counters.LastFailure(k.num); ok {
 		last, at = fl.Text, fl.AtMs
 	} else if st.LastError != "" {
 		last, at = st.LastError, st.LastErrorMs
@@ -171,7 +171,7 @@ func (e *Engine) RuleHealth() []api.RuleHealth {
 	out := make([]api.RuleHealth, 0, len(e.rules))
 	for _, r := range e.rules {
 		c := faults[r.num]
-		h := api.RuleHealth{ID: r.id, Status: r.status(), LastException: c.last, Exceptions: int64(c.faults + e.counters.Failed(uint32(r.num)))}
+		h := api.RuleHealth{ID: r.id, Status: r.status(), LastException: c.last, Exceptions: int64(c.faults + e.refused(r))}
 		if r.failed {
 			h.LastException = r.message
 		}
