@@ -97,16 +97,3 @@ func Compare[T Number](dst Bitmap, op Cmp, a, b []T) {
 		dst[i] = w
 	}
 }
-
-// Select sets dst to the rows whose code is in codes, a bitmap over a
-// dictionary: what was decided once per distinct string is spread over the rows.
-func Select(dst Bitmap, rowCodes []uint32, codes Bitmap) {
-	for i := range dst {
-		lo := i << 6
-		var w uint64
-		for j, c := range rowCodes[lo:min(lo+64, len(rowCodes))] {
-			w |= codes[c>>6] >> (c & 63) & 1 << (j & 63)
-		}
-		dst[i] = w
-	}
-}

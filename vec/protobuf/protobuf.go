@@ -103,7 +103,12 @@ func (f *File) Message(name string) (*Message, error) {
 	}
 	for _, n := range []protoreflect.FullName{full, f.file.Package() + "." + full} {
 		if d, ok := f.file.FindDescriptorByName(n).(protoreflect.MessageDescriptor); ok {
-			return f.message(d), nil
+			m := f.message(d)
+			if m.declared == nil {
+				s := declaring{left: maxDeclared}
+				m.declared = s.fields(m)
+			}
+			return m, nil
 		}
 	}
 	return nil, fmt.Errorf("message %q: not in %s, which has %s", name, f.file.Path(), strings.Join(f.Messages(), ", "))
@@ -116,6 +121,8 @@ type Message struct {
 	index  map[protowire.Number]int32
 	scalar bool // a wrapper of one value, written as the value alone
 	empty  bool // google.protobuf.Empty, written as null
+
+	declared []vec.Field // of a Message that Message returned
 }
 
 // field is a field of a Message.
@@ -226,11 +233,8 @@ const maxDeclared = 4096
 
 // Fields returns the fields as a stream declares them. What has no type there is
 // left undeclared: maps, messages within messages of their own type, and what is
-// nested beyond any use.
-func (m *Message) Fields() []vec.Field {
-	s := declaring{left: maxDeclared}
-	return s.fields(m)
-}
+// nested beyond any use. The result must not be written.
+func (m *Message) Fields() []vec.Field { return m.declared }
 
 // declaring lists fields.
 type declaring struct {
