@@ -33,6 +33,7 @@ type Feed struct {
 	w      Writer
 	at     int64
 	elems  []vec.Span // of an array payload
+	text   []byte     // scratch: the object of a message
 	routes []counters // by route
 
 	closed atomic.Bool

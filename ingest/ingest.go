@@ -30,8 +30,8 @@ var ErrClosed = errors.New("feed is closed")
 
 // Options configures a Feed. The zero value is schemaless JSON.
 type Options struct {
-	// Format is the payload's format: "json" (default), "delimited", "binary" or
-	// "urlencoded"; in any case of letters.
+	// Format is the payload's format: "json" (default), "delimited", "binary",
+	// "urlencoded" or "protobuf"; in any case of letters.
 	Format string
 	// Schema is the declared fields; nil means schemaless. Only declared fields
 	// exist in a feed with a schema.
@@ -55,9 +55,18 @@ type Options struct {
 	// was for, which it must not write, and why. It is called on the source's
 	// goroutine within Push and must not call the feed.
 	OnBad func(streams []uint32, reason string)
+	// Message reads the payloads of format protobuf; it belongs to the feed.
+	Message MessageReader
 	// NewDecoder, if set, makes the decoder of a plan in place of the one for
 	// Format json; it is called on the source's goroutine, once for each plan.
 	NewDecoder func(p *vec.Plan) (Decoder, error)
+}
+
+// MessageReader turns payloads into the JSON text of one object.
+type MessageReader interface {
+	// AppendJSON appends the object to dst. After an error, which refuses the
+	// payload, the result is dst. It is called by one goroutine at a time.
+	AppendJSON(dst, payload []byte) ([]byte, error)
 }
 
 // EnsureDefaults fills in the fields that were left zero.
@@ -84,14 +93,18 @@ func (o *Options) Validate() error {
 	var faults []error
 	switch o.Format {
 	case "json", "delimited", "urlencoded":
+	case "protobuf":
+		if o.Message == nil {
+			faults = append(faults, errors.New(`format "protobuf": want the type of the messages`))
+		}
 	case "binary":
 		if len(o.Schema) > 1 || len(o.Schema) == 1 && o.Schema[0].Type.Kind != vec.Bytes {
 			faults = append(faults, errors.New(`format "binary": want no schema or one field of type bytea`))
 		}
-	case "protobuf", "custom":
+	case "custom":
 		faults = append(faults, fmt.Errorf("format %q: not supported yet", o.Format))
 	default:
-		faults = append(faults, fmt.Errorf("format %q: unknown, want json, delimited, binary or urlencoded", o.Format))
+		faults = append(faults, fmt.Errorf("format %q: unknown, want json, delimited, binary, urlencoded or protobuf", o.Format))
 	}
 	if o.NewDecoder != nil && o.Format != "json" {
 		faults = append(faults, fmt.Errorf("format %q: a decoder of its own needs format json", o.Format))

@@ -12,9 +12,10 @@ import (
 type format uint8
 
 const (
-	formatJSON  format = iota // an object, or an array of objects
-	formatLines               // a row a line
-	formatWhole               // the payload is the row
+	formatJSON    format = iota // an object, or an array of objects
+	formatLines                 // a row a line
+	formatWhole                 // the payload is the row
+	formatMessage               // the payload becomes the text of one object
 )
 
 func formatOf(name string) format {
@@ -23,6 +24,8 @@ func formatOf(name string) format {
 		return formatLines
 	case "binary", "urlencoded":
 		return formatWhole
+	case "protobuf":
+		return formatMessage
 	}
 	return formatJSON
 }
@@ -68,6 +71,8 @@ func (f *Feed) Push(payload []byte, route uint32, m *Meta, ack Ack) error {
 		rows, err = f.pushJSON(payload, route, m)
 	case formatLines:
 		rows, err = f.pushLines(payload, route, m)
+	case formatMessage:
+		rows, err = 1, f.pushMessage(payload, route, m)
 	default:
 		rows, err = 1, f.row(payload, route, m)
 	}
@@ -112,6 +117,18 @@ func (f *Feed) row(text []byte, route uint32, m *Meta) error {
 	}
 	b.Rows++
 	return nil
+}
+
+// pushMessage decodes a message that becomes an object first.
+func (f *Feed) pushMessage(payload []byte, route uint32, m *Meta) error {
+	text, err := f.opt.Message.AppendJSON(f.text[:0], payload)
+	if f.text = text; cap(text) > keepScratch {
+		f.text = nil
+	}
+	if err != nil {
+		return err
+	}
+	return f.row(text, route, m)
 }
 
 func trailing(text []byte, at int) error {

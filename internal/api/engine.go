@@ -24,6 +24,7 @@ type Engine interface {
 	ConfKeys
 	Connections
 	Transfer
+	Schemas
 	Process
 }
 

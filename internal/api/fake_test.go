@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -21,6 +23,7 @@ type fakeEngine struct {
 	rules   map[string]*fakeRule
 	confs   map[string]map[string]map[string]any // by kind/type, then key
 	conns   map[string]Connection
+	schemas map[string]Schema
 	health  error
 	stopped int
 }
@@ -446,5 +449,43 @@ func (e *fakeEngine) PingConnection(_ context.Context, _ ConfKind, typ string, _
 	if typ == "dead" {
 		return errors.New("dead: connection refused")
 	}
+	return nil
+}
+
+func (e *fakeEngine) CreateSchema(sc Schema) error {
+	if _, ok := e.schemas[sc.Name]; ok {
+		return planner.ErrExists
+	}
+	return e.ReplaceSchema(sc)
+}
+
+func (e *fakeEngine) ReplaceSchema(sc Schema) error {
+	if !strings.Contains(sc.Content, "message") {
+		return planner.Errorf(planner.CodeConfig, "schema %s: no message", sc.Name)
+	}
+	if e.schemas == nil {
+		e.schemas = map[string]Schema{}
+	}
+	e.schemas[sc.Name] = sc
+	return nil
+}
+
+func (e *fakeEngine) Schema(_, name string) (Schema, error) {
+	sc, ok := e.schemas[name]
+	if !ok {
+		return sc, planner.ErrNotFound
+	}
+	return sc, nil
+}
+
+func (e *fakeEngine) SchemaList(string) ([]string, error) {
+	return slices.Sorted(maps.Keys(e.schemas)), nil
+}
+
+func (e *fakeEngine) DeleteSchema(_, name string) error {
+	if _, ok := e.schemas[name]; !ok {
+		return planner.ErrNotFound
+	}
+	delete(e.schemas, name)
 	return nil
 }

@@ -134,6 +134,7 @@ func New(engine Engine, opts Options) (*Server, error) {
 	s.routeStreams()
 	s.routeRules()
 	s.routeTransfer()
+	s.routeSchemas()
 	s.routeMetadata()
 	s.routeConnections()
 	s.routeUnsupported()

@@ -15,7 +15,6 @@ var unsupported = []struct {
 }{
 	{"plugins", []string{"/plugins/"}},
 	{"user-defined functions in scripts", []string{"/udf/"}},
-	{"schemas", []string{"/schemas/"}},
 	{"external services", []string{"/services", "/services/"}},
 	{"rule tests", []string{"/ruletest", "/ruletest/"}},
 	{"traces", []string{"/trace/", "/tracer", "/rules/{id}/trace/start", "/rules/{id}/trace/stop"}},

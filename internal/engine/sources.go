@@ -145,8 +145,16 @@ func (e *Engine) activate(s *stream) error {
 func (e *Engine) feedOptions(s *stream, props map[string]any) (ingest.Options, error) {
 	d := &s.def.Options
 	o := ingest.Options{
-		Format: d.Format, Schema: s.def.Fields, Strict: d.StrictValidation, Delimiter: d.Delimiter,
+		Format: d.Format, Schema: s.fields(), Strict: d.StrictValidation, Delimiter: d.Delimiter,
 		TimestampFormat: d.TimestampFormat, Location: e.opt.Location,
+	}
+	if d.Format == "protobuf" {
+		if s.message == nil {
+			_, err := e.messageOf(s.def)
+			return o, err
+		}
+		o.Message = s.message.NewReader()
+		o.Strict = o.Strict && s.def.Fields != nil // the message says itself what is missing
 	}
 	p := source.NewProps(props)
 	o.UseInt64 = p.Bool("useInt64ForWholeNumber", false)
@@ -196,8 +204,8 @@ func feedKey(conn string, s *stream, o *ingest.Options, props map[string]any) st
 	if err != nil {
 		schema = []byte(s.name)
 	}
-	return fmt.Sprintf("%s\x00%s\x00%s\x00%v\x00%s\x00%s\x00%v\x00%v\x00%v", conn, o.Format, schema, o.Strict, o.Delimiter,
-		o.TimestampFormat, o.UseInt64, props["kubeedgeModelFile"], props["kubeedgeFormat"])
+	return fmt.Sprintf("%s\x00%s\x00%s\x00%v\x00%s\x00%s\x00%v\x00%v\x00%v\x00%p", conn, o.Format, schema, o.Strict, o.Delimiter,
+		o.TimestampFormat, o.UseInt64, props["kubeedgeModelFile"], props["kubeedgeFormat"], s.message)
 }
 
 func (e *Engine) newFeed(key string, o ingest.Options) (*feed, error) {

@@ -12,6 +12,7 @@ import (
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/planner/sql"
 	"github.com/weir-engine/weir/vec"
+	"github.com/weir-engine/weir/vec/protobuf"
 )
 
 // Kinds of definitions in the catalog.
@@ -31,11 +32,12 @@ type stream struct {
 	builder *planner.Builder // of the running rules; nil: none
 	feed    *feed            // while it is active
 	source  running
-	cols    []string // keys of the columns that its program reads
-	dirty   bool     // in Engine.changed
-	pins    int      // reasons to stay connected without a rule
-	err     string   // why the source does not run
-	dropped bool     // no rule may use it any more
+	cols    []string          // keys of the columns that its program reads
+	dirty   bool              // in Engine.changed
+	pins    int               // reasons to stay connected without a rule
+	err     string            // why the source does not run
+	dropped bool              // no rule may use it any more
+	message *protobuf.Message // of format protobuf
 	last    *ingest.Feed
 }
 
@@ -129,6 +131,9 @@ func (e *Engine) enterStream(s *sql.Create) error {
 	if e.known(s.Name) {
 		return fmt.Errorf("Item %s %w", s.Name, planner.ErrExists)
 	}
+	if _, err := e.messageOf(s); err != nil {
+		return err
+	}
 	if !s.Options.Temp {
 		if err := e.catalog.Put(kindOf(s.Table), s.Name, []byte(s.Text)); err != nil {
 			return planner.Errorf(planner.CodeIO, "store %s: %w", s.Name, err)
@@ -162,7 +167,11 @@ func (e *Engine) define(c *sql.Create) error {
 	if e.streams[c.Name] != nil {
 		return fmt.Errorf("Item %s %w", c.Name, planner.ErrExists)
 	}
-	e.streams[c.Name] = &stream{name: c.Name, def: c, num: e.number()}
+	msg, err := e.messageOf(c)
+	if err != nil {
+		e.log.Error("stream has no message type", "stream", c.Name, "err", err)
+	}
+	e.streams[c.Name] = &stream{name: c.Name, def: c, num: e.number(), message: msg}
 	e.epoch++
 	return nil
 }
@@ -183,11 +192,11 @@ func (e *Engine) number() uint32 {
 func checkDefinition(c *sql.Create) error {
 	var errs []error
 	switch f := c.Options.Format; f {
-	case "", "json", "delimited", "binary", "urlencoded":
-	case "protobuf", "custom":
+	case "", "json", "delimited", "binary", "urlencoded", "protobuf":
+	case "custom":
 		errs = append(errs, fmt.Errorf("format %s is not supported yet", f))
 	default:
-		errs = append(errs, fmt.Errorf("format %s is unknown: want json, delimited, binary or urlencoded", f))
+		errs = append(errs, fmt.Errorf("format %s is unknown: want json, delimited, binary, urlencoded or protobuf", f))
 	}
 	if c.Options.Format == "binary" && !(len(c.Fields) == 0 || len(c.Fields) == 1 && c.Fields[0].Type.Kind == vec.Bytes) {
 		errs = append(errs, errors.New("format binary takes no fields or one of type BYTEA"))
@@ -231,13 +240,17 @@ func (e *Engine) ReplaceStream(kind api.StreamKind, name, text string) error {
 			return planner.Errorf(planner.CodeStream, "stream %s already exists with version (%s), new version (%s) is lower", name, old.def.Options.Version, c.Options.Version)
 		}
 	}
+	msg, err := e.messageOf(c)
+	if err != nil {
+		return err
+	}
 	if !c.Options.Temp {
 		if err := e.catalog.Put(kindOf(c.Table), name, []byte(c.Text)); err != nil {
 			return planner.Errorf(planner.CodeIO, "store %s: %w", name, err)
 		}
 	}
 	e.restartUsers(func() []*rule {
-		old.def = c
+		old.def, old.message = c, msg
 		return e.readers(name)
 	})
 	return nil

@@ -86,6 +86,8 @@ var homes = []struct {
 	{"github.com/robfig/cron/v3", []string{"internal/engine", "planner"}, "keep times of rules in internal/engine"},
 	{"golang.org/x/text", []string{"exec/fn"}, "keep languages in exec/fn"},
 	{"golang.org/x/sys", []string{"cmd/weir", "bench"}, "ask the system in cmd/weir and pass on what it says"},
+	{"github.com/bufbuild/protocompile", []string{"vec/protobuf"}, "use vec/protobuf"},
+	{"google.golang.org/protobuf", []string{"vec/protobuf"}, "use vec/protobuf"},
 	// Of tests alone.
 	{"go.uber.org/goleak", []string{"tests"}, "use it in TestMain only"},
 	{"github.com/cockroachdb/datadriven", []string{"tests", "internal/logictest"}, "use it in tests and in internal/logictest only"},
