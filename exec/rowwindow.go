@@ -13,7 +13,7 @@ import (
 // if they started together, so no rule sees a row from before its start.
 type rowWindow struct {
 	form  form
-	to    *joiner // joins the rows of a window when it fires; nil: no join
+	to    *joiner          // joins the rows of a window when it fires; nil: no join
 	steps []planner.StepID // what is kept of a row
 	rows  []kept
 	pane  pane // scratch of a firing

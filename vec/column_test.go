@@ -191,8 +191,14 @@ func TestValue(t *testing.T) {
 
 func TestPlan(t *testing.T) {
 	specs := []ColumnSpec{
-		{Path: []string{"a"}}, {Path: []string{"a", "b"}}, {Path: []string{"ab"}}, {}, {Meta: true}, {Meta: true, Path: []string{"a"}},
-		{Path: []string{""}}, {Path: []string{"a->b"}},
+		{Path: []string{"a"}},
+		{Path: []string{"a", "b"}},
+		{Path: []string{"ab"}},
+		{},
+		{Meta: true},
+		{Meta: true, Path: []string{"a"}},
+		{Path: []string{""}},
+		{Path: []string{"a->b"}},
 	}
 	p := NewPlan(3, specs)
 	for i, s := range specs {
