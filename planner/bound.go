@@ -112,7 +112,7 @@ func nonNil(n *Node) []*Node {
 }
 
 // conjuncts splits a condition at its ANDs and puts the parts in a canonical
-// order. A row is selected if all parts are true, in whatever order they are
+// order, constants on the right. A row is selected if all parts are true, in whatever order they are
 // looked at: a fault, a null and a false all mean that it is not.
 func conjuncts(n *Node) []*Node {
 	var parts []*Node
@@ -125,6 +125,8 @@ func conjuncts(n *Node) []*Node {
 		case n.Op == OpBetween && !n.Not && n.Args[1].Op == OpConst && n.Args[2].Op == OpConst:
 			parts = append(parts, newNode(OpGe, n.Args[0], n.Args[1]), newNode(OpLe, n.Args[0], n.Args[2]))
 		case n.Op == OpConst && n.Value.Truth():
+		case n.Op.Comparison() && n.Args[0].Op == OpConst && n.Args[1].Op != OpConst:
+			parts = append(parts, newNode(n.Op.flip(), n.Args[1], n.Args[0]))
 		default:
 			parts = append(parts, n)
 		}

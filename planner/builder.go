@@ -369,7 +369,9 @@ func projectionText(r *Bound) string {
 		}
 		s.WriteString(", ")
 	}
-	for _, f := range r.Fields {
+	fields := slices.Clone(r.Fields) // their order in the list does not matter: see project
+	sort.SliceStable(fields, func(i, j int) bool { return fields[i].Name < fields[j].Name })
+	for _, f := range fields {
 		s.WriteString(f.Node.Text + " AS " + quoteName(f.Name))
 		if f.Plain {
 			s.WriteString(" plain")

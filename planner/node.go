@@ -184,12 +184,18 @@ func (n *Node) seal() *Node {
 		b.WriteString(" ELSE ")
 		arg(i)
 		b.WriteString(" END")
-	case OpIn, OpInArray:
+	case OpIn:
 		b.WriteByte('(')
 		arg(0)
 		b.WriteString(" " + not + "IN (")
 		list(1, len(n.Args))
 		b.WriteString("))")
+	case OpInArray:
+		b.WriteByte('(')
+		arg(0)
+		b.WriteString(" " + not + "IN ")
+		arg(1)
+		b.WriteByte(')')
 	case OpBetween:
 		b.WriteByte('(')
 		arg(0)
@@ -262,29 +268,28 @@ func (n *Node) callText(b *strings.Builder, list func(from, to int)) {
 
 // columnText names a column as a user would write it.
 func columnText(c vec.ColumnSpec) string {
-	if c.Meta {
-		if len(c.Path) == 0 {
-			return "meta(*)"
+	text := "*"
+	if len(c.Path) > 0 {
+		parts := make([]string, len(c.Path))
+		for i, p := range c.Path {
+			parts[i] = quoteName(p)
 		}
-		return "meta(" + strings.Join(c.Path, "->") + ")"
+		text = strings.Join(parts, "->")
 	}
-	if len(c.Path) == 0 {
-		return "*"
+	if c.Meta {
+		return "meta(" + text + ")"
 	}
-	parts := make([]string, len(c.Path))
-	for i, p := range c.Path {
-		parts[i] = quoteName(p)
-	}
-	return strings.Join(parts, "->")
+	return text
 }
 
-// quoteName writes a name with backquotes unless it is a plain identifier.
+// quoteName writes a name with backquotes, those in it doubled, unless it is a
+// plain identifier.
 func quoteName(s string) string {
 	for i, r := range s {
 		if r == '_' && i > 0 || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || i > 0 && r >= '0' && r <= '9' {
 			continue
 		}
-		return "`" + s + "`"
+		return "`" + strings.ReplaceAll(s, "`", "``") + "`"
 	}
 	if s == "" {
 		return "``"
