@@ -5,6 +5,7 @@ import (
 	"context"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -36,21 +37,31 @@ func TestDemo(t *testing.T) {
 	}
 }
 
-// watched is an output that tells when it has seen enough. The screen writes to
-// it from one goroutine at a time; it is read when that has ended.
+// watched is an output that tells when it has seen enough.
 type watched struct {
-	bytes.Buffer
 	until *regexp.Regexp
 	seen  func()
+
+	mu  sync.Mutex
+	buf bytes.Buffer
 }
 
 // Write keeps p.
 func (w *watched) Write(p []byte) (int, error) {
-	n, err := w.Buffer.Write(p)
-	if w.until.Match(w.Bytes()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n, err := w.buf.Write(p)
+	if w.until.Match(w.buf.Bytes()) {
 		w.seen()
 	}
 	return n, err
+}
+
+// String returns what was written.
+func (w *watched) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.buf.String()
 }
 
 func TestScreen(t *testing.T) {
