@@ -69,8 +69,9 @@ type checked struct {
 // compile checks everything about a rule that can be checked before it runs. The
 // caller holds e.mu for reading.
 func (e *Engine) compile(def *planner.RuleDef, num planner.RuleID) (*compiled, error) {
-	if def.Graph != nil {
-		return nil, planner.Errorf(planner.CodeRule, "rule %s: graph rules are not supported yet", def.ID)
+	def, err := def.Flatten()
+	if err != nil {
+		return nil, err
 	}
 	sched, err := newSchedule(&def.Options, e.opt.Location)
 	if err != nil {
