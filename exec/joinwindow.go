@@ -156,11 +156,7 @@ func (j *joiner) emit(x *Executor, n *node, b *vec.Batch, events []int32) {
 		m.col(s, nil)
 	}
 	x.match(n, m)
-	alone := true
-	for i := 1; i < len(events) && alone; i++ {
-		alone = events[i] != events[i-1]
-	}
-	if alone {
+	if distinctEvents(events) {
 		x.deliver(m)
 	} else {
 		x.deliverEvents(m, events)
@@ -169,8 +165,19 @@ func (j *joiner) emit(x *Executor, n *node, b *vec.Batch, events []int32) {
 	x.leave()
 }
 
+// distinctEvents tells whether every event has one row.
+func distinctEvents(events []int32) bool {
+	for i := 1; i < len(events); i++ {
+		if events[i] == events[i-1] {
+			return false
+		}
+	}
+	return true
+}
+
 // deliverEvents hands each rule the rows of each event that it selected as one
-// message.
+// message. A row that is its event's only one is sent as a row, whatever the
+// other events of the batch have.
 func (x *Executor) deliverEvents(m *machine, events []int32) {
 	pairs := x.pairs
 	slices.SortStableFunc(pairs, func(a, b pair) int {
@@ -182,13 +189,24 @@ func (x *Executor) deliverEvents(m *machine, events []int32) {
 	for i := range pairs {
 		m.projAt(pairs[i].Proj).want.Set(int(pairs[i].row))
 	}
+	alone := func(row int32) bool {
+		return (row == 0 || events[row-1] != events[row]) && (int(row) == len(events)-1 || events[row+1] != events[row])
+	}
 	for i := 0; i < len(pairs); {
-		k := i
-		for k < len(pairs) && pairs[k].Rule == pairs[i].Rule && events[pairs[k].row] == events[pairs[i].row] {
-			k++
+		k, rule, event := i, pairs[i].Rule, events[pairs[i].row]
+		if alone(pairs[i].row) {
+			for k < len(pairs) && alone(pairs[k].row) {
+				k++
+			}
+			x.pairs = pairs[i:k:k]
+			x.deliver(m)
+		} else {
+			for k < len(pairs) && pairs[k].Rule == rule && events[pairs[k].row] == event {
+				k++
+			}
+			x.message(m, rule, pairs[i].Proj, pairs[i:k])
 		}
-		x.message(m, pairs[i].Rule, pairs[i].Proj, pairs[i:k])
 		i = k
 	}
-	x.pairs = x.pairs[:0]
+	x.pairs = pairs[:0]
 }

@@ -18,10 +18,10 @@ type args struct {
 // words and keys are what the commands take beside a name.
 var (
 	words = map[string][]string{
-		"schema": {"strict", "int64"}, "rule": {"event", "sendnil", "meta", "count"}, "stats": {"text"},
+		"schema": {"strict", "int64", "table"}, "rule": {"event", "sendnil", "meta", "count"}, "stats": {"text"},
 	}
 	keys = map[string][]string{
-		"schema": {"timestamp"}, "rule": {"late"}, "push": {"at", "topic"}, "advance": {"to"},
+		"schema": {"timestamp", "retain", "key"}, "rule": {"late"}, "push": {"at", "topic", "kind"}, "advance": {"to"},
 	}
 	named = map[string]bool{"schema": true, "rule": true, "drop": true, "push": true, "restart": true}
 )

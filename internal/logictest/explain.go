@@ -88,6 +88,9 @@ func (p *plan) program(prog *planner.Program, above []need) {
 		}
 	}
 	for _, w := range prog.Windows {
+		if w.Spec.Kind == planner.Feed || w.Spec.Kind == planner.Table {
+			continue // the rules are in the program of the join
+		}
 		for _, j := range w.Joined {
 			p.use(p.wins, w.Text, p.names[j.Rule])
 		}

@@ -16,14 +16,15 @@
 //
 // # Commands
 //
-// schema [STREAM] [timestamp=FIELD] [strict] [int64]
+// schema [STREAM] [timestamp=FIELD] [strict] [int64] [table [retain=ROWS] [key=FIELD]]
 //
 // declares a stream, whose fields are the lines, as in CREATE STREAM: a name, a
 // type and perhaps the word null. A row in which another field is null or missing
 // is a mistake in the file. float64, int64 and bool stand for FLOAT, BIGINT and
 // BOOLEAN. Without lines the stream is schemaless, as is every stream that is not
 // declared at all. timestamp names the field of event time, strict is
-// STRICT_VALIDATION, int64 makes whole numbers of a schemaless stream int64.
+// STRICT_VALIDATION, int64 makes whole numbers of a schemaless stream int64. table
+// makes it a table that keeps all rows or the last ROWS, with key a lookup table.
 //
 // rule NAME [event] [late=MS] [sendnil] [meta] [count]
 //
@@ -37,13 +38,13 @@
 //
 // removes a rule.
 //
-// push [STREAM] [at=MS] [topic=TOPIC]
+// push [STREAM] [at=MS] [topic=TOPIC] [kind=KIND]
 //
 // has the payloads, one a line, come to a stream; to the only one if there is
 // one. at is the time of the clock and of their arrival; without it the clock
 // stays. What the rules send is printed sorted by the name of the rule and then in
 // order: a row as an object, the rows of a window as an array. Payloads that do
-// not decode are counted.
+// not decode are counted. KIND is what a row does to a lookup table.
 //
 // advance to=MS
 //

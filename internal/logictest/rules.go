@@ -23,6 +23,7 @@ type rule struct {
 	id    planner.RuleID // once it runs
 	query *planner.Query
 	on    *stream
+	join  *stream // the join of its streams; nil: one stream
 	eng   *engine
 }
 
@@ -58,7 +59,10 @@ func (s *session) bind(r *rule, id planner.RuleID) (*planner.Query, error) {
 // schemaless.
 func (s *session) Source(name string) (*planner.Source, bool) {
 	st := s.stream(name)
-	return &planner.Source{Name: name, Fields: st.fields, Timestamp: st.timestamp}, true
+	return &planner.Source{
+		Name: name, Fields: st.fields, Timestamp: st.timestamp,
+		Table: st.table, Lookup: st.key != "", Key: st.key, Retain: st.retain,
+	}, true
 }
 
 // start adds the rules that wait.
@@ -97,7 +101,11 @@ func (s *session) enter(r *rule) error {
 		return fmt.Errorf("rule %q: %w", r.name, err)
 	}
 	r.query = q
-	b.Add(r.id, q.Root, r.count)
+	if q.Join != nil {
+		s.enterJoin(r)
+	} else {
+		b.Add(r.id, q.Root, r.count)
+	}
 	r.eng.x.Forget(r.id)
 	s.out.names[r.id], s.out.silent[r.id] = r.name, r.count
 	s.rules[r.name] = r
@@ -109,7 +117,7 @@ func (s *session) engine() *engine {
 	if s.ex.Share && len(s.engines) > 0 {
 		return s.engines[0]
 	}
-	e := &engine{builders: map[*stream]*planner.Builder{}}
+	e := &engine{builders: map[*stream]*planner.Builder{}, joins: map[string]*stream{}}
 	e.x = exec.New(exec.Env{Location: time.UTC, Now: func() int64 { return s.now }}, s.out)
 	s.engines = append(s.engines, e)
 	return e
@@ -119,6 +127,7 @@ func (s *session) engine() *engine {
 // that they read to the decoders.
 func (s *session) publish() error {
 	for _, e := range s.engines {
+		clear(e.joins)
 		for st, b := range e.builders {
 			if b.Len() == 0 {
 				e.x.SetProgram(st.num, nil, s.now)
@@ -148,7 +157,13 @@ func (s *session) drop(name string) error {
 // stop takes a rule out; the programs are not published yet.
 func (s *session) stop(r *rule) {
 	delete(s.rules, r.name)
-	r.eng.builders[r.on].Remove(r.id)
+	for _, name := range r.query.Streams {
+		r.eng.builders[s.stream(name)].Remove(r.id)
+	}
+	if r.join != nil {
+		r.eng.builders[r.join].Remove(r.id)
+		r.join = nil
+	}
 	if !s.ex.Share {
 		s.engines = slices.DeleteFunc(s.engines, func(e *engine) bool { return e == r.eng })
 	}

@@ -21,6 +21,8 @@ type session struct {
 	engines []*engine // one, or one for each rule
 	out     *collector
 
+	joins int // that were made
+
 	lookups, steps uint64 // at the last stats
 }
 
@@ -28,6 +30,7 @@ type session struct {
 type engine struct {
 	x        *exec.Executor
 	builders map[*stream]*planner.Builder
+	joins    map[string]*stream // that began since the last publish, by text
 }
 
 func newSession(e Execution) *session {
@@ -142,7 +145,7 @@ func (s *session) push(a args, input string) (string, error) {
 	if err := s.clock(at); err != nil {
 		return "", err
 	}
-	bad, err := st.push(s, input, a.texts["topic"])
+	bad, err := st.push(s, input, a)
 	return s.out.print() + bad, err
 }
 

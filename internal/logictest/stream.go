@@ -18,6 +18,9 @@ type stream struct {
 	fields    []vec.Field
 	full      []string // fields that every row must have
 	timestamp string
+	table     bool
+	key       string // lookup table: the field that rows are kept by
+	retain    int64  // scan table: rows that are kept, 0: all
 	opt       ingest.Options
 
 	in      *ingest.Inbox
@@ -50,6 +53,11 @@ func (s *session) schema(a args, text string) error {
 	}
 	st := s.stream(a.name)
 	st.timestamp = a.texts["timestamp"]
+	st.table, st.key = a.flags["table"], a.texts["key"]
+	var err error
+	if st.retain, err = a.ms("retain", 0); err != nil {
+		return err
+	}
 	st.opt = ingest.Options{Strict: a.flags["strict"], UseInt64: a.flags["int64"]}
 	if strings.TrimSpace(text) == "" {
 		return nil
@@ -133,11 +141,15 @@ func (st *stream) plan(engines []*engine) error {
 }
 
 // push decodes payloads, one a line, and runs them in batches.
-func (st *stream) push(s *session, input, topic string) (string, error) {
+func (st *stream) push(s *session, input string, a args) (string, error) {
 	if err := st.plan(s.engines); err != nil {
 		return "", err
 	}
+	topic := a.texts["topic"]
 	meta := &ingest.Meta{Topic: topic, MQTT: topic != ""}
+	if kind := a.texts["kind"]; kind != "" {
+		meta.More = &ingest.MetaMap{Items: []ingest.MetaItem{{Key: "rowkind", Value: vec.StringValue(kind)}}}
+	}
 	var lines []string
 	for _, line := range strings.Split(input, "\n") {
 		if line = strings.TrimSpace(line); line != "" {
