@@ -106,13 +106,20 @@ func (s *session) advance(a args) (string, error) {
 	return s.out.print(), err
 }
 
+// maxDeadlines is how many windows may end in one command: a clock that jumps by
+// years is a mistake in a file, and would fill the memory with what they print.
+const maxDeadlines = 100_000
+
 // clock goes to a time and ends on the way what is over, each when it is.
 func (s *session) clock(to int64) error {
 	if to < s.now {
 		return fmt.Errorf("time %d: the clock is at %d already", to, s.now)
 	}
 	for _, e := range s.engines {
-		for last := int64(-1); ; {
+		for last, n := int64(-1), 0; ; n++ {
+			if n == maxDeadlines {
+				return fmt.Errorf("time %d: more than %d windows end on the way: set the clock before there are rules", to, n)
+			}
 			d := e.x.Deadline()
 			if d == 0 || d > to {
 				break
