@@ -32,11 +32,11 @@ func (f *Feed) Redecode(b *vec.Batch, p *vec.Plan) error {
 		}
 		f.re = redecoder{plan: p, names: t.names, dec: dec}
 	}
-	rows := t.Rows
+	rows, unseen := t.Rows, len(t.Plan.Cols) == 0
 	t.takeBack()
 	t.rows = max(t.rows, rows)
 	t.begin(p, f.re.dec)
-	w := Writer{feed: f, b: t, again: true}
+	w := Writer{feed: f, b: t, again: true, unseen: unseen}
 	var faults []int
 	for row := range rows {
 		text := t.infos[row].text

@@ -10,6 +10,8 @@ type Writer struct {
 	row  int
 	// again: the rows were decoded before, what is bad in them is counted
 	again bool
+	// unseen: they were, but without columns, so nothing could be bad in them
+	unseen bool
 	// whole: the message is an array, of which a refused value refuses all
 	whole bool
 }
@@ -54,8 +56,12 @@ func (w *Writer) Side(text []byte) vec.Span {
 // BadValue counts a value of the row that could not be converted and was left
 // null, and keeps text as the last one; the row itself goes on.
 func (w *Writer) BadValue(reason string, text []byte) {
-	if w.feed == nil || w.again {
+	switch {
+	case w.feed == nil || w.again && !w.unseen:
 		return
+	case w.again: // on the executor's goroutine
+		w.feed.mu.Lock()
+		defer w.feed.mu.Unlock()
 	}
 	w.feed.badValue(w.b.Route[w.row], reason, text)
 }

@@ -88,7 +88,7 @@ func (e *Engine) compile(def *planner.RuleDef, num planner.RuleID) (*compiled, e
 	o := &def.Options
 	q, err := planner.Bind(e.env(), num, def.ID, sel, planner.Settings{
 		EventTime: o.IsEventTime, LateMs: o.LateTolerance.Milliseconds(), SendMeta: o.SendMetaToSink, SendNil: o.SendNilField,
-		RuleStartMs: time.Now().UnixMilli(),
+		RuleStartMs: time.Now().UnixMilli(), Epoch: e.startEpoch(sel),
 	})
 	if err != nil {
 		return nil, planner.Errorf(planner.CodePlan, "%w", err)
@@ -103,6 +103,19 @@ func (e *Engine) compile(def *planner.RuleDef, num planner.RuleID) (*compiled, e
 		c.actions = append(c.actions, ch)
 	}
 	return c, nil
+}
+
+// startEpoch returns the epoch in which a rule over sel will start: rules that
+// start together share what depends on the rows since. Tables that are joined
+// without a window are content, not a beginning. The caller holds e.mu.
+func (e *Engine) startEpoch(sel *sql.Select) uint64 {
+	if len(sel.Joins) > 0 && sel.Window == nil {
+		return 0
+	}
+	if s := e.streams[sel.From.Name]; s != nil && s.builder != nil {
+		return s.builder.Next()
+	}
+	return 1
 }
 
 // checkAction checks one sink of a rule.
