@@ -93,6 +93,9 @@ func (e *Engine) compile(def *planner.RuleDef, num planner.RuleID) (*compiled, e
 	if err != nil {
 		return nil, planner.Errorf(planner.CodePlan, "%w", err)
 	}
+	if err := e.checkTables(q); err != nil {
+		return nil, planner.Errorf(planner.CodePlan, "%w", err)
+	}
 	c := &compiled{def: def, query: q, count: true, epoch: e.epoch, sched: sched}
 	for _, a := range def.Actions {
 		ch, err := e.checkAction(a)

@@ -89,3 +89,38 @@ func TestProperties(t *testing.T) {
 		t.Errorf("got %+v, %v", target, err)
 	}
 }
+
+func TestRowKinds(t *testing.T) {
+	bus := membus.New()
+	sub, err := bus.Subscribe("t", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sub.Close()
+	f := New(bus)
+	if _, err := f.Open(map[string]any{"topic": "t", "rowkindField": "op"}); err == nil || err.Error() != "property keyField is required with rowkindField" {
+		t.Errorf("without keyField: got %v", err)
+	}
+	target, err := f.Open(map[string]any{"topic": "t", "rowkindField": "op", "keyField": "id"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, _ := target.Open(context.Background(), 0)
+	for text, refused := range map[string]bool{`{"op":"drop"}`: true, `{"op":1}`: true, `{`: true, `[{"id":1},{"op":"delete","id":2}]`: false} {
+		n, err := d.Write(context.Background(), []sinks.Message{{Route: target.Route, Payload: []byte(text)}})
+		if errors.Is(err, sinks.ErrRefused) != refused || (n == 1) == refused {
+			t.Errorf("%s: got %d, %v", text, n, err)
+		}
+	}
+	msgs, err := sub.Receive(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, m := range msgs {
+		got = append(got, m.Kind+" "+string(m.Payload))
+	}
+	if want := `[insert {"id":1} delete {"op":"delete","id":2}]`; fmt.Sprint(got) != want {
+		t.Errorf("got %v, want %s", got, want)
+	}
+}
