@@ -22,15 +22,16 @@ type machine struct {
 	rows  int
 	words int
 
-	gen     uint32
-	memos   []memo
-	projs   []projection
-	pool    []*vec.Column
-	used    int
-	args    []vec.Value
-	rowsBuf []int32
-	numbers *vec.Column // row_number() of the message
-	note    string      // text of the last fault
+	gen      uint32
+	memos    []memo
+	projs    []projection
+	pool     []*vec.Column
+	used     int
+	args     []vec.Value
+	rowsBuf  []int32
+	numbers  *vec.Column // row_number() of the message
+	together bool        // a rule's rows are delivered as one message, at the end
+	note     string      // text of the last fault
 }
 
 type memo struct {
@@ -47,7 +48,7 @@ func (m *machine) begin(n *node, b *vec.Batch) {
 	m.node, m.prog, m.batch, m.cols = n, p, b, n.cols
 	m.rows, m.words = b.Rows, vec.Words(b.Rows)
 	m.gen++
-	m.numbers = nil
+	m.numbers, m.together = nil, false
 	m.x.out.Begin()
 	m.used = 0
 	if len(m.memos) < len(p.Steps) {

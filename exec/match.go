@@ -53,7 +53,7 @@ func (x *Executor) choose(m *machine, es []planner.Entry, row int) {
 			x.pairs = append(x.pairs, pair{e, int32(row)})
 		}
 	}
-	if len(x.pairs) > maxPairs {
+	if len(x.pairs) > maxPairs && !m.together {
 		x.deliver(m)
 	}
 }

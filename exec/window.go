@@ -155,11 +155,16 @@ func (x *Executor) filtered(m *machine, cond planner.StepID) []int32 {
 
 // passing keeps of rows those that meet all of the window's conditions.
 func (x *Executor) passing(w *window, m *machine, rows, out []int32) []int32 {
-	if len(w.def.Where) == 0 {
+	if len(w.def.Where)+len(w.def.Keys) == 0 {
 		return append(out, rows...)
 	}
 	keep := x.bitmap(m.rows)
 	keep.SetAll(m.rows)
+	for _, s := range w.def.Keys { // a row whose key failed belongs to no group
+		c := m.col(s, nil)
+		keep.AndNot(c.Fault)
+		x.windowFaults(w, m, c)
+	}
 	for _, s := range w.def.Where {
 		c := m.col(s, nil)
 		switch c.Kind {
@@ -176,12 +181,7 @@ func (x *Executor) passing(w *window, m *machine, rows, out []int32) []int32 {
 				}
 			}
 		}
-		if c.Fault.Any() {
-			for _, j := range w.def.Joined {
-				x.stats.Faults[j.Rule] += uint64(c.Fault.Count())
-				x.stats.Last[j.Rule] = m.note
-			}
-		}
+		x.windowFaults(w, m, c)
 	}
 	for _, r := range rows {
 		if keep.Has(int(r)) {
@@ -190,6 +190,18 @@ func (x *Executor) passing(w *window, m *machine, rows, out []int32) []int32 {
 	}
 	x.free(keep)
 	return out
+}
+
+// windowFaults counts the rows that failed in c for every rule over w.
+func (x *Executor) windowFaults(w *window, m *machine, c *vec.Column) {
+	n := uint64(c.Fault.Count())
+	if n == 0 {
+		return
+	}
+	for _, j := range w.def.Joined {
+		x.stats.Faults[j.Rule] += n
+		x.stats.Last[j.Rule] = m.note
+	}
 }
 
 // open makes w.batch an empty batch of rows rows for the window's output.
@@ -217,6 +229,7 @@ func (x *Executor) emit(w *window, b *vec.Batch, keep func(planner.RuleID) bool)
 	n.identity()
 	m := x.enter()
 	m.begin(n, b)
+	m.together = true // the rows of a rule are one message, however many there are
 	if b.Rows == 0 {
 		if p := n.prog.Always; p != nil && !w.def.Group {
 			for _, e := range p.Send {

@@ -26,7 +26,9 @@ func (c catalog) Source(name string) (*planner.Source, bool) {
 var streams = catalog{
 	"s": {Name: "s"},
 	"typed": {Name: "typed", Timestamp: "ts", Fields: []vec.Field{
-		{Name: "a", Type: vec.Type{Kind: vec.Int64}}, {Name: "b", Type: vec.Type{Kind: vec.String}}, {Name: "ts", Type: vec.Type{Kind: vec.Int64}},
+		{Name: "a", Type: vec.Type{Kind: vec.Int64}},
+		{Name: "b", Type: vec.Type{Kind: vec.String}},
+		{Name: "ts", Type: vec.Type{Kind: vec.Int64}},
 		{Name: "o", Type: vec.Type{Kind: vec.JSON, Fields: []vec.Field{{Name: "x", Type: vec.Type{Kind: vec.Float64}}}}},
 	}},
 	"tab": {Name: "tab", Table: true},

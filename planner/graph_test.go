@@ -46,7 +46,8 @@ func TestFlatten(t *testing.T) {
 		{"s", []string{`function {"expr":"log(a)"}`, `pick {"fields":["log AS x"]}`}, "SELECT log AS x, log(a) AS `log` INVISIBLE FROM s"},
 		{"s", []string{`function {"expr":"upper(a) AS a"}`}, "SELECT *, upper(a) AS a FROM s"},
 		{
-			"s", []string{
+			"s",
+			[]string{
 				`watermark {"emitters":["s"]}`, `filter {"expr":"v > 0"}`, `window {"type":"hoppingwindow","unit":"ss","size":10,"interval":5}`,
 				`groupby {"dimensions":["dev"]}`, `aggfunc {"expr":"avg(v) AS m"}`, `filter {"expr":"m > 5"}`, `orderby {"sorts":[{"field":"m","desc":true},{"field":"dev"}]}`, `pick {"fields":["dev","m"],"isAgg":true}`,
 			},
@@ -54,12 +55,14 @@ func TestFlatten(t *testing.T) {
 		},
 		{"s", []string{`window {"type":"countwindow","size":4}`, `aggfunc {"expr":"count(*) AS n"}`}, "SELECT *, count(*) AS n FROM s GROUP BY COUNTWINDOW(4)"},
 		{
-			"s", []string{`filter {"expr":"v > 0"}`, `window {"type":"countwindow","size":4,"interval":2}`, `filter {"expr":"w"}`},
+			"s",
+			[]string{`filter {"expr":"v > 0"}`, `window {"type":"countwindow","size":4,"interval":2}`, `filter {"expr":"w"}`},
 			"SELECT * FROM s WHERE (w) GROUP BY COUNTWINDOW(4, 2) FILTER (WHERE (v > 0))",
 		},
 		{"s", []string{`window {"type":"sessionwindow","unit":"MI","size":5,"interval":9}`}, "SELECT * FROM s GROUP BY SESSIONWINDOW(mi, 5, 9)"},
 		{
-			"a,b", []string{`window {"type":"tumblingwindow","unit":"ss","size":1}`, `join {"from":"a","joins":[{"name":"b","type":"left","on":"a.id = b.id"}]}`, `filter {"expr":"a.v > 1"}`},
+			"a,b",
+			[]string{`window {"type":"tumblingwindow","unit":"ss","size":1}`, `join {"from":"a","joins":[{"name":"b","type":"left","on":"a.id = b.id"}]}`, `filter {"expr":"a.v > 1"}`},
 			"SELECT * FROM a LEFT JOIN b ON (a.id = b.id) WHERE (a.v > 1) GROUP BY TUMBLINGWINDOW(ss, 1)",
 		},
 	} {

@@ -166,10 +166,20 @@ func (e *example) run(x logictest.Execution) (string, error) {
 
 // groups are the function groups in the order of the page.
 var groups = []struct{ name, title string }{
-	{"aggregate", "Aggregates"}, {"analytic", "Analytic functions"}, {"multi-column", "Several columns"},
-	{"set-returning", "Rows and columns from arrays and objects"}, {"window", "Row number"},
-	{"math", "Mathematics"}, {"string", "Text"}, {"array", "Arrays"}, {"object", "Objects"}, {"json", "JSON"},
-	{"hashing", "Hashes"}, {"transform", "Conversion"}, {"datetime", "Date and time"}, {"other", "Everything else"},
+	{"aggregate", "Aggregates"},
+	{"analytic", "Analytic functions"},
+	{"multi-column", "Several columns"},
+	{"set-returning", "Rows and columns from arrays and objects"},
+	{"window", "Row number"},
+	{"math", "Mathematics"},
+	{"string", "Text"},
+	{"array", "Arrays"},
+	{"object", "Objects"},
+	{"json", "JSON"},
+	{"hashing", "Hashes"},
+	{"transform", "Conversion"},
+	{"datetime", "Date and time"},
+	{"other", "Everything else"},
 }
 
 // TestPageFunctions holds that the tables of the page are those of the function
