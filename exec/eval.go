@@ -398,6 +398,8 @@ func (m *machine) call(s planner.StepID, st *planner.Step, mm *memo, want vec.Bi
 	arg := m.col(st.In[f.Col], want)
 	if mm.col == nil {
 		mm.col = m.get()
+	} else {
+		mm.col.Reset(m.rows)
 	}
 	if arg.Rows != m.rows || !f.Vec(&m.x.ctx, mm.col, arg) { // a field that no row has has no rows
 		mm.col.Reset(m.rows)

@@ -117,6 +117,7 @@ func (x *Executor) SetProgram(stream uint32, p *planner.Program, now int64) {
 			x.flush(n)
 		}
 		x.streams[stream] = nil
+		x.schedule()
 		return
 	}
 	if n == nil {
@@ -129,20 +130,6 @@ func (x *Executor) SetProgram(stream uint32, p *planner.Program, now int64) {
 	}
 	x.adopt(n, p)
 	x.schedule()
-}
-
-// Needs calls f with the key of each column that the program of stream reads.
-func (x *Executor) Needs(stream uint32, plan *vec.Plan) bool {
-	n := x.node(stream)
-	if n == nil {
-		return false
-	}
-	for i, c := range n.prog.Cols {
-		if n.prog.Used[i] && plan.Find(c.Key()) < 0 {
-			return true
-		}
-	}
-	return false
 }
 
 func (x *Executor) node(stream uint32) *node {

@@ -9,9 +9,16 @@ import (
 	"github.com/weir-engine/weir/vec"
 )
 
-// Fold computes an operation on constants, for the binder. An error leaves the
-// operation as it is.
-func Fold(n *planner.Node) (vec.Value, error) {
+// Fold is FoldIn for UTC.
+func Fold(n *planner.Node) (vec.Value, error) { return fold(n, time.UTC) }
+
+// FoldIn returns what computes an operation on constants for the binder, as rows
+// are computed in a time zone. An error leaves the operation as it is.
+func FoldIn(loc *time.Location) func(*planner.Node) (vec.Value, error) {
+	return func(n *planner.Node) (vec.Value, error) { return fold(n, loc) }
+}
+
+func fold(n *planner.Node, loc *time.Location) (vec.Value, error) {
 	args := make([]vec.Value, len(n.Args))
 	for i, a := range n.Args {
 		args[i] = a.Value
@@ -28,7 +35,7 @@ func Fold(n *planner.Node) (vec.Value, error) {
 		if !ok || f.Row == nil {
 			return vec.Value{}, errors.New("not folded")
 		}
-		return f.Call(&fn.Ctx{Location: time.UTC}, args)
+		return f.Call(&fn.Ctx{Location: loc}, args)
 	}
-	return binary(n.Op, args[0], args[1], time.UTC)
+	return binary(n.Op, args[0], args[1], loc)
 }

@@ -141,8 +141,11 @@ func (m *machine) compareKernel(op planner.Op, a, b operand, out *vec.Column) bo
 	switch {
 	case ka == vec.Float64 && b.konst && kb.Numeric():
 		f, _ := b.value.Float()
-		if kb == vec.Int64 && int64(f) != b.value.I {
-			return false
+		if kb == vec.Int64 {
+			var ok bool
+			if f, ok = exactFloat(b.value.I); !ok {
+				return false
+			}
 		}
 		out.As(vec.Bool)
 		vec.CompareConst(out.Bits, o, a.col.Floats, f)
@@ -198,7 +201,7 @@ func (m *machine) perText(c *vec.Column, out *vec.Column, f func(string) bool, n
 	n := c.Dict.Len()
 	codes := m.x.bitmap(n)
 	for code := range n {
-		if f(string(c.Dict.Bytes(uint32(code)))) != not {
+		if f(c.Dict.View(uint32(code))) != not {
 			codes.Set(code)
 		}
 	}
@@ -350,7 +353,7 @@ func (m *machine) inKernel(st *planner.Step, x operand, out *vec.Column) bool {
 		if !ok || x.col.Kind != vec.Null && v.Kind != x.col.Kind && !(x.col.Kind == vec.Float64 && v.Kind == vec.Int64) {
 			return false
 		}
-		if f, _ := v.Float(); v.Kind == vec.Int64 && x.col.Kind == vec.Float64 && int64(f) != v.I {
+		if _, exact := exactFloat(v.I); v.Kind == vec.Int64 && x.col.Kind == vec.Float64 && !exact {
 			return false // no float is equal to it
 		}
 	}

@@ -13,8 +13,9 @@ type pair struct {
 	row int32
 }
 
-// maxPairs bounds the pairs that wait for delivery: 8,000 rules over a full
-// batch could select eight million.
+// maxPairs bounds the pairs that wait for delivery where each is a message of its
+// own: 8,000 rules over a full batch could select eight million. It also bounds
+// what is kept of the memory for those of a window, which go out together.
 const maxPairs = 1 << 16
 
 // match finds, for every rule of n, the rows that it selects. Rows of rules that
@@ -92,7 +93,9 @@ func (x *Executor) matchRank(m *machine, r *planner.RankIndex, c *rankCount) {
 				k, ok = rank(r, v.F), true
 			}
 			if !ok {
-				c.faults++
+				if c.faults++; c.faults > 1 && c.note != "" {
+					continue
+				}
 				c.note = opError{r.Op, col.Value(row), vec.FloatValue(r.Keys[0])}.Error()
 			} else if k > 0 {
 				x.ranked(m, r, c, k, row)
@@ -215,7 +218,8 @@ func (x *Executor) matchEqual(m *machine, e *planner.EqualIndex, c *equalCount) 
 			case v.Kind.Numeric() || v.Kind == vec.Timestamp:
 				f := v.F
 				if v.Kind != vec.Float64 {
-					if f = float64(v.I); int64(f) != v.I {
+					var ok bool
+					if f, ok = exactFloat(v.I); !ok {
 						f = math.NaN()
 					}
 				}
@@ -232,8 +236,10 @@ func (x *Executor) matchEqual(m *machine, e *planner.EqualIndex, c *equalCount) 
 }
 
 func (x *Executor) wrongKind(n *uint64, c *equalCount, es []planner.Entry, v vec.Value) {
-	if len(es) > 0 {
-		*n++
+	if len(es) == 0 {
+		return
+	}
+	if *n++; c.note == "" { // once, not for each of a thousand rows
 		c.note = opError{planner.OpEq, v.Clone(), vec.NullValue}.Error()
 	}
 }
@@ -250,7 +256,7 @@ func (x *Executor) matchTexts(m *machine, e *planner.EqualIndex, c *equalCount, 
 	at := resize(x.codes, n)
 	x.codes = at
 	for code := range n {
-		at[code] = int32(e.FindText(string(col.Dict.Bytes(uint32(code)))))
+		at[code] = int32(e.FindText(col.Dict.View(uint32(code))))
 	}
 	for i, w := range col.Valid {
 		for ; w != 0; w &= w - 1 {
@@ -332,7 +338,7 @@ func holdsAtom(a *planner.Atom, col *vec.Column, row int) (ok, good bool) {
 	case a.Kind == planner.AtomNum && col.Kind == vec.Float64:
 		return holds(cmpOps[a.Op], col.Floats[row], a.Num), true
 	case a.Kind == planner.AtomText && col.Kind == vec.String:
-		return string(col.Dict.Bytes(col.Codes[row])) == a.Text, true
+		return col.Dict.View(col.Codes[row]) == a.Text, true
 	case a.Kind == planner.AtomTrue && col.Kind == vec.Bool:
 		return col.Bits.Has(row), true
 	}

@@ -192,6 +192,9 @@ func (x *Executor) deliverWindow(m *machine, keep func(planner.RuleID) bool) {
 		i = j
 	}
 	x.pairs = x.pairs[:0]
+	if cap(x.pairs) > 4*maxPairs {
+		x.pairs = nil
+	}
 }
 
 // message sends the rows of one rule. A fault in one of them loses the message,

@@ -169,6 +169,13 @@ func cmpIntFloat(i int64, f float64) int {
 	return cmp(t, f)
 }
 
+// exactFloat returns i as float64; ok tells whether that is the same number. What
+// a float64 beyond the range becomes as int64 differs between machines.
+func exactFloat(i int64) (f float64, ok bool) {
+	f = float64(i)
+	return f, f < 1<<63 && int64(f) == i
+}
+
 // instant returns a point in time in ms: datetimes, numbers and texts.
 func instant(v vec.Value, loc *time.Location) (float64, bool) {
 	switch v.Kind {

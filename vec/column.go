@@ -247,7 +247,7 @@ func (c *Column) Value(row int) Value {
 	case Float64:
 		return FloatValue(c.Floats[row])
 	case String:
-		return Value{Kind: String, S: c.Dict.view(c.Codes[row])}
+		return Value{Kind: String, S: c.Dict.View(c.Codes[row])}
 	case JSON, Bytes:
 		s := c.Spans[row]
 		return Value{Kind: c.Kind, S: view(c.Data[s.Off:s.End]), Ints: c.Ints64}

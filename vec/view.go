@@ -10,7 +10,8 @@ func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
 
-func (d *Dict) view(code uint32) string { return view(d.Bytes(code)) }
+// View returns string code without a copy; it is valid until Reset.
+func (d *Dict) View(code uint32) string { return view(d.Bytes(code)) }
 
 // AddString is Add for a string; s is copied.
 func (d *Dict) AddString(s string) uint32 { return d.Add(bytesOf(s)) }

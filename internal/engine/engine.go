@@ -270,7 +270,7 @@ func (e *Engine) Source(name string) (*planner.Source, bool) {
 }
 
 func (e *Engine) env() planner.Env {
-	return planner.Env{Funcs: fn.Set{}, Catalog: e, Fold: exec.Fold}
+	return planner.Env{Funcs: fn.Set{}, Catalog: e, Fold: exec.FoldIn(e.opt.Location)}
 }
 
 // load reads the definitions from the store. A definition that cannot be read
