@@ -310,16 +310,13 @@ func (b *Builder) project(r *Bound) int32 {
 		b.projRefs[i]++
 		return i
 	}
-	p := &Projection{Star: NoStep, Meta: NoStep, Spread: NoStep, Except: r.Except, SendNil: r.SendNil, Distinct: r.Distinct, Limit: r.Limit, Offset: r.Offset, Plain: true, Text: text}
+	p := &Projection{Star: NoStep, Meta: NoStep, Spread: NoStep, Except: r.Except, SendNil: r.SendNil, Distinct: r.Distinct, Limit: r.Limit, Offset: r.Offset, Text: text}
 	for _, f := range r.Fields {
 		if f.Node.Op == OpCall && f.Node.Func.Kind == FuncWindow {
-			p.Plain = false
 			p.Fields = append(p.Fields, Field{Name: f.Name, Key: jsonKey(f.Name), Step: NoStep, Number: true})
 			continue
 		}
 		step := b.intern(f.Node)
-		plain := f.Node.Op == OpColumn
-		p.Plain = p.Plain && plain
 		p.Fields = append(p.Fields, Field{Name: f.Name, Key: jsonKey(f.Name), Step: step, Plain: f.Plain})
 	}
 	sort.SliceStable(p.Fields, func(i, j int) bool { return p.Fields[i].Name < p.Fields[j].Name })
@@ -331,11 +328,9 @@ func (b *Builder) project(r *Bound) int32 {
 	}
 	if r.Spread != nil {
 		p.Spread = b.intern(r.Spread)
-		p.Plain = false
 	}
 	for _, o := range r.Order {
 		p.Order = append(p.Order, Order{Step: b.intern(o.Node), Desc: o.Desc})
-		p.Plain = false
 	}
 	var i int32
 	if n := len(b.freeProj); n > 0 {

@@ -312,7 +312,7 @@ func projection(x *planner.Projection, text func(planner.StepID) string) string 
 	for _, o := range x.Order {
 		fmt.Fprintf(&b, "by %s %v; ", text(o.Step), o.Desc)
 	}
-	fmt.Fprint(&b, text(x.Star), text(x.Meta), text(x.Spread), x.Except, x.SendNil, x.Distinct, x.Limit, x.Offset, x.Plain, x.Text)
+	fmt.Fprint(&b, text(x.Star), text(x.Meta), text(x.Spread), x.Except, x.SendNil, x.Distinct, x.Limit, x.Offset, x.Text)
 	return b.String()
 }
 

@@ -146,7 +146,6 @@ type Projection struct {
 	Order    []Order // of the rows of one window
 	Limit    int64   // rows of one message at most, -1: no limit
 	Offset   int64
-	Plain    bool // only bare columns: nothing that can fail
 	Text     string
 }
 
