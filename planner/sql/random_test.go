@@ -152,6 +152,38 @@ func TestRandom(t *testing.T) {
 	}
 }
 
+// TestReplace shows that all identifiers of a tree are replaced, and that the tree
+// is left as it was.
+func TestReplace(t *testing.T) {
+	r := random{rand.New(rand.NewPCG(3, 4))}
+	for range 1000 {
+		e := r.expr(4)
+		before := Canonical(e)
+		count := func(e Expr, name string) (n int) {
+			Walk(e, func(x Expr) bool {
+				if id, ok := x.(*Ident); ok && (name == "" || id.Name == name) {
+					n++
+				}
+				return true
+			})
+			return n
+		}
+		got := Replace(e, func(x Expr) (Expr, bool) {
+			_, ok := x.(*Ident)
+			return &Ident{Name: "put here"}, ok
+		})
+		if want := count(e, ""); count(got, "put here") != want || count(got, "") != want {
+			t.Fatalf("%s\ngot %s, want %d replaced", before, Canonical(got), want)
+		}
+		if Canonical(e) != before {
+			t.Fatalf("%s was changed into %s", before, Canonical(e))
+		}
+		if same := Replace(e, func(Expr) (Expr, bool) { return nil, false }); Canonical(same) != before {
+			t.Fatalf("got %s, want %s", Canonical(same), before)
+		}
+	}
+}
+
 // TestCanonicalDiffers shows that what differs has different texts.
 func TestCanonicalDiffers(t *testing.T) {
 	seen := map[string]string{}
