@@ -44,6 +44,10 @@ type Settings struct {
 	SendMeta    bool
 	SendNil     bool
 	RuleStartMs int64
+	// After applies WHERE behind the window, whatever its kind.
+	After bool
+	// Part counts the statements of a rule that has several, from 0.
+	Part int
 	// Epoch is the program in which the rule will start: rules that start together
 	// share what depends on the rows since. See Builder.Next.
 	Epoch uint64
@@ -59,7 +63,10 @@ type Query struct {
 // Bind resolves every name of sel and checks what can be checked before data
 // comes. The error lists each fault with its place in the text.
 func Bind(env Env, rule RuleID, name string, sel *sql.Select, set Settings) (*Query, error) {
-	b := &binder{env: env, rule: rule, name: name, set: set, sel: sel, aliases: map[string]*alias{}}
+	b := &binder{env: env, rule: rule, name: name, self: name, set: set, sel: sel, aliases: map[string]*alias{}}
+	if set.Part > 0 {
+		b.self += "/" + strconv.Itoa(set.Part)
+	}
 	q := b.query()
 	if len(b.faults) > 0 {
 		return nil, errors.Join(b.faults...)
@@ -77,6 +84,7 @@ type binder struct {
 	rule    RuleID
 	name    string
 	set     Settings
+	self    string // name, and which statement of several this is
 	sel     *sql.Select
 	src     *Source  // of FROM
 	srcs    []source // FROM and every JOIN
@@ -337,7 +345,7 @@ func (b *binder) over(r *Bound, where, having, keys []*Node) {
 		group = group || o.Node.agg
 	}
 	w.Group = group
-	w.After = b.joins() || w.Spec.EventTime || w.Spec.Kind == Count || w.Spec.Kind == Sliding || w.Spec.Kind == State
+	w.After = b.set.After || b.joins() || w.Spec.EventTime || w.Spec.Kind == Count || w.Spec.Kind == Sliding || w.Spec.Kind == State
 	l := &lifter{group: group, keys: keys, first: b.first()}
 	over := *r
 	over.Where = l.list(having)

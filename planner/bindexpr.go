@@ -208,7 +208,7 @@ func (b *binder) call(e *sql.Call) *Node {
 	if sig.Volatile {
 		b.calls++
 		n.seal()
-		n.Text += "@" + b.name + "#" + strconv.Itoa(b.calls) // never shared
+		n.Text += "@" + b.self + "#" + strconv.Itoa(b.calls) // never shared
 		return n
 	}
 	return b.fold(n.seal())
@@ -322,7 +322,7 @@ func (b *binder) context(e *sql.Call, n *Node) *Node {
 		n.agg = true
 	}
 	n.seal()
-	n.Text += "@" + b.name
+	n.Text += "@" + b.self
 	n.hits = true
 	return n
 }

@@ -2,6 +2,7 @@ package planner
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,34 +11,69 @@ import (
 	"github.com/weir-engine/weir/planner/sql"
 )
 
-// Flatten returns the rule that d's graph stands for, as a statement with actions;
-// d itself if it has no graph. A graph can be a chain of operators, from one or
-// several sources to any number of sinks; what is no chain, or comes in an order
-// that no statement has, is refused with the name of the node.
-func (d *RuleDef) Flatten() (*RuleDef, error) {
+// Flow is what a rule runs: statements, each with its sinks. A rule with SQL has
+// one; of a graph there is one for each way from sources to sinks that no other
+// way shares to its end. What statements have in common is shared by the program,
+// as it is between rules.
+type Flow struct {
+	Queries []FlowQuery
+	Sources []FlowSource // of a graph
+	Edges   []FlowEdge   // of a graph, by name
+}
+
+// FlowQuery is one statement of a Flow.
+type FlowQuery struct {
+	SQL     string
+	Actions []Action
+	// After says that WHERE is applied behind the window, whatever its kind.
+	After bool
+}
+
+// FlowSource is a source node of a graph.
+type FlowSource struct {
+	Node  string
+	Type  string // nodeType; "": none was given
+	Name  string // the stream or table as statements call it
+	Table bool   // sourceType table
+	// Create defines the stream, which lives with the rules that have it; nil if
+	// it is one that was created.
+	Create *sql.Create
+}
+
+// FlowEdge is an edge of a graph.
+type FlowEdge struct{ From, To string }
+
+// Flow returns the statements that d stands for. funcs are the functions that a
+// graph may call. The error names the node of the graph that is wrong.
+func (d *RuleDef) Flow(funcs FuncSet) (*Flow, error) {
 	if d.Graph == nil {
-		return d, nil
+		return &Flow{Queries: []FlowQuery{{SQL: d.SQL, Actions: d.Actions}}}, nil
 	}
 	var g graph
 	if err := json.Unmarshal(d.Graph, &g); err != nil {
 		return nil, Errorf(CodeRule, "Rule %s has an invalid graph: %s.", d.ID, ruleDefReason(err))
 	}
-	c := chain{graph: &g, eventTime: d.Options.IsEventTime}
-	if err := c.build(); err != nil {
+	g.funcs, g.eventTime = funcs, d.Options.IsEventTime
+	f, err := g.flow()
+	if err != nil {
 		return nil, Errorf(CodeRule, "Rule %s has an invalid graph: %w.", d.ID, err)
 	}
-	out := *d
-	out.Graph, out.SQL, out.Actions = nil, c.text(), c.actions
-	return &out, nil
+	return f, nil
 }
 
-// graph is a graph as encoding/json reads it.
+// graph is a graph as encoding/json reads it, and what is known of it.
 type graph struct {
 	Nodes map[string]*graphNode `json:"nodes"`
 	Topo  struct {
 		Sources []string                     `json:"sources"`
 		Edges   map[string][]json.RawMessage `json:"edges"`
 	} `json:"topo"`
+
+	funcs     FuncSet
+	eventTime bool
+	labels    []string // of the sources, as expressions call them
+	outs      map[string][][]string
+	ins       map[string][]outlet
 }
 
 type graphNode struct {
@@ -46,298 +82,267 @@ type graphNode struct {
 	Props    json.RawMessage `json:"props"`
 }
 
+// outlet is where rows leave a node: a switch has one for each case.
+type outlet struct {
+	node string
+	at   int
+}
+
 // read reads the properties of a node.
 func (n *graphNode) read(v any) error {
 	if n.Props == nil {
 		return nil
 	}
 	if err := json.Unmarshal(n.Props, v); err != nil {
-		return fmt.Errorf("props: %s", ruleDefReason(err))
+		var t *json.UnmarshalTypeError
+		if errors.As(err, &t) { // as properties are written
+			list := strings.Split(t.Field, ".")
+			for i, name := range list {
+				list[i] = strings.ToLower(name[:min(1, len(name))]) + name[min(1, len(name)):]
+			}
+			t.Field = strings.Join(list, ".")
+		}
+		return fmt.Errorf("props: %s", strings.Replace(ruleDefReason(err), "the rule must", "they must", 1))
 	}
 	return nil
 }
 
-// next returns the nodes that name feeds.
-func (g *graph) next(name string) ([]string, error) {
-	var out []string
-	for _, e := range g.Topo.Edges[name] {
-		var to string
-		if json.Unmarshal(e, &to) != nil {
-			return nil, fmt.Errorf("node %q: its edges go to lists of nodes: rows that go several ways are not supported, write a rule for each", name)
+func (n *graphNode) is(nodeType string) bool {
+	return n.Type == "operator" && strings.EqualFold(n.NodeType, nodeType)
+}
+
+// flow checks the graph and makes the statements.
+func (g *graph) flow() (*Flow, error) {
+	if err := g.link(); err != nil {
+		return nil, err
+	}
+	order, err := g.order()
+	if err != nil {
+		return nil, err
+	}
+	f := &Flow{}
+	ways := map[outlet]*way{}
+	if err := g.start(f, ways); err != nil {
+		return nil, err
+	}
+	sinks := map[outlet][]Action{}
+	var ends []outlet
+	for _, name := range order {
+		n := g.Nodes[name]
+		switch n.Type {
+		case "operator":
+			if err := g.operator(name, n, ways); err != nil {
+				return nil, fmt.Errorf("node %q: %s: %w", name, n.NodeType, err)
+			}
+		case "sink":
+			a, err := g.sink(name, n)
+			if err != nil {
+				return nil, fmt.Errorf("node %q: %w", name, err)
+			}
+			for _, in := range g.ins[name] {
+				if sinks[in] == nil {
+					ends = append(ends, in)
+				}
+				sinks[in] = append(sinks[in], a)
+			}
 		}
-		if g.Nodes[to] == nil {
-			return nil, fmt.Errorf("node %q: has an edge to node %q, which is not defined", name, to)
+	}
+	for _, end := range ends {
+		q, err := ways[end].query()
+		if err != nil {
+			return nil, fmt.Errorf("node %q: %w", sinks[end][0].Node, err)
 		}
-		out = append(out, to)
+		q.Actions = sinks[end]
+		f.Queries = append(f.Queries, q)
+	}
+	if len(f.Queries) == 0 {
+		return nil, fmt.Errorf("there is no sink")
+	}
+	for _, from := range slices.Sorted(maps.Keys(g.outs)) {
+		for _, list := range g.outs[from] {
+			for _, to := range list {
+				f.Edges = append(f.Edges, FlowEdge{from, to})
+			}
+		}
+	}
+	return f, nil
+}
+
+// sink makes the action of a sink node.
+func (g *graph) sink(name string, n *graphNode) (Action, error) {
+	a := Action{Type: n.NodeType, Node: name, Props: map[string]any{}}
+	if a.Type == "" {
+		return a, fmt.Errorf("nodeType is missing")
+	}
+	err := n.read(&a.Props)
+	if a.Props == nil { // props is null
+		a.Props = map[string]any{}
+	}
+	return a, err
+}
+
+// link reads the edges and checks that they lead somewhere.
+func (g *graph) link() error {
+	g.outs, g.ins = map[string][][]string{}, map[string][]outlet{}
+	if len(g.Topo.Sources) == 0 {
+		return fmt.Errorf("topo: names no sources")
+	}
+	for i, name := range g.Topo.Sources {
+		switch n := g.Nodes[name]; {
+		case n == nil:
+			return fmt.Errorf("topo: source node %q is not defined", name)
+		case n.Type != "source":
+			return fmt.Errorf("node %q: is among the sources of topo, but of type %q", name, n.Type)
+		case slices.Contains(g.Topo.Sources[:i], name):
+			return fmt.Errorf("topo: source node %q stands twice", name)
+		}
+	}
+	for _, from := range slices.Sorted(maps.Keys(g.Topo.Edges)) {
+		if g.Nodes[from] == nil {
+			return fmt.Errorf("topo: there are edges of node %q, which is not defined", from)
+		}
+		outs, err := g.edges(from, g.Nodes[from])
+		if err != nil {
+			return fmt.Errorf("node %q: %w", from, err)
+		}
+		g.outs[from] = outs
+		for at, list := range outs {
+			for _, to := range list {
+				o := outlet{from, at}
+				if slices.Contains(g.ins[to], o) {
+					return fmt.Errorf("node %q: has two edges to node %q", from, to)
+				}
+				g.ins[to] = append(g.ins[to], o)
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(g.Nodes)) {
+		if err := g.check(name, g.Nodes[name]); err != nil {
+			return fmt.Errorf("node %q: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// edges reads the edges of a node: names, or for a switch a list of names for each
+// case.
+func (g *graph) edges(name string, n *graphNode) ([][]string, error) {
+	var outs [][]string
+	for i, e := range g.Topo.Edges[name] {
+		var one string
+		var list []string
+		switch {
+		case json.Unmarshal(e, &one) == nil:
+			if n.is("switch") {
+				return nil, fmt.Errorf("its edges must be lists of nodes, one for each case, not %s", e)
+			}
+			list = []string{one}
+		case json.Unmarshal(e, &list) != nil:
+			return nil, fmt.Errorf("its edges must be names of nodes, not %s", e)
+		case i > 0 && !n.is("switch"):
+			return nil, fmt.Errorf("its edges are lists of nodes, but only those of a switch are")
+		}
+		for _, to := range list {
+			if g.Nodes[to] == nil {
+				return nil, fmt.Errorf("has an edge to node %q, which is not defined", to)
+			}
+		}
+		if len(outs) > 0 && !n.is("switch") {
+			outs[0] = append(outs[0], list...)
+		} else {
+			outs = append(outs, list)
+		}
+	}
+	return outs, nil
+}
+
+// check refuses a node that has no place in the graph.
+func (g *graph) check(name string, n *graphNode) error {
+	out := 0
+	for _, list := range g.outs[name] {
+		out += len(list)
+	}
+	switch {
+	case n == nil:
+		return fmt.Errorf("is null")
+	case n.Type != "source" && n.Type != "operator" && n.Type != "sink":
+		return fmt.Errorf("type %q: want source, operator or sink", n.Type)
+	case n.Type == "source" && len(g.ins[name]) > 0:
+		return fmt.Errorf("is a source, but node %q feeds it", g.ins[name][0].node)
+	case n.Type == "source" && out > 0 && !slices.Contains(g.Topo.Sources, name):
+		return fmt.Errorf("is a source that topo does not name")
+	case n.Type == "source" && out == 0 && slices.Contains(g.Topo.Sources, name):
+		return fmt.Errorf("is a source, but no edge leaves it")
+	case n.Type == "sink" && out > 0:
+		return fmt.Errorf("is a sink, but has edges")
+	case n.Type != "source" && len(g.ins[name]) == 0:
+		return fmt.Errorf("no edge leads to it")
+	case n.Type == "operator" && out == 0:
+		return fmt.Errorf("no edge leaves it")
+	}
+	return nil
+}
+
+// order returns the nodes, each behind those that feed it.
+func (g *graph) order() ([]string, error) {
+	left := map[string]int{}
+	var ready, out []string
+	for _, name := range slices.Sorted(maps.Keys(g.Nodes)) {
+		if left[name] = len(g.ins[name]); left[name] == 0 {
+			ready = append(ready, name)
+		}
+	}
+	for len(ready) > 0 {
+		name := ready[0]
+		ready = ready[1:]
+		out = append(out, name)
+		for _, list := range g.outs[name] {
+			for _, to := range list {
+				if left[to]--; left[to] == 0 {
+					ready = append(ready, to)
+				}
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(left)) {
+		if left[name] > 0 {
+			return nil, fmt.Errorf("node %q: its rows come back to it, a graph must not have a cycle", g.cycle(name, left))
+		}
 	}
 	return out, nil
 }
 
-// chain is a graph on its way to a statement.
-type chain struct {
-	*graph
-	sources []string // streams and tables, in the order of the graph
-	seen    map[string]bool
-
-	from, joins   string
-	calls         []graphCall
-	where, having []string
-	window        string
-	sorts, dims   []string
-	pick          []string
-	grouped       bool // there is a groupby or an aggfunc
-	rows          bool // the rows end the window, and WHERE runs before it
-	eventTime     bool
-	actions       []Action
-}
-
-// graphCall is a function or aggfunc node: a column that is added to the rows.
-type graphCall struct{ text, name string }
-
-// build walks the graph from its sources to its sinks.
-func (c *chain) build() error {
-	c.seen = map[string]bool{}
-	first, err := c.start()
-	if err != nil {
-		return err
-	}
-	for at := first; at != ""; {
-		if c.seen[at] {
-			return fmt.Errorf("node %q: follows itself", at)
-		}
-		c.seen[at] = true
-		if at, err = c.step(at); err != nil {
-			return err
+// cycle returns a node of the cycle that leads to name; left has what order could
+// not place.
+func (g *graph) cycle(name string, left map[string]int) string {
+	for seen := map[string]bool{}; !seen[name]; {
+		seen[name] = true
+		for _, in := range g.ins[name] {
+			if left[in.node] > 0 {
+				name = in.node
+				break
+			}
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(c.Nodes)) {
-		if n := c.Nodes[name]; (n == nil || n.Type != "source") && !c.seen[name] {
-			return fmt.Errorf("node %q: is not on the way from the sources to the sinks", name)
+	return name
+}
+
+// Names returns streams as the user knows them: those that a graph defines are
+// called by their nodes.
+func (f *Flow) Names(streams []string) []string {
+	out := slices.Clone(streams)
+	for i := range out {
+		out[i] = f.Named(out[i])
+	}
+	return out
+}
+
+// Named writes the names of nodes for those of the streams that they define.
+func (f *Flow) Named(text string) string {
+	for _, s := range f.Sources {
+		if s.Create != nil {
+			text = strings.ReplaceAll(text, s.Name, s.Node)
 		}
 	}
-	switch {
-	case len(c.actions) == 0:
-		return fmt.Errorf("there is no sink")
-	case c.from == "" && len(c.sources) > 1:
-		return fmt.Errorf("several sources, but no join")
-	case c.from == "":
-		c.from = c.sources[0]
-	}
-	return nil
+	return text
 }
-
-// start reads the sources and returns the node that all of them feed.
-func (c *chain) start() (string, error) {
-	if len(c.Topo.Sources) == 0 {
-		return "", fmt.Errorf("topo names no sources")
-	}
-	first := ""
-	for _, name := range c.Topo.Sources {
-		n := c.Nodes[name]
-		switch {
-		case n == nil:
-			return "", fmt.Errorf("source node %q is not defined", name)
-		case n.Type != "source":
-			return "", fmt.Errorf("node %q: is among the sources, but of type %q", name, n.Type)
-		}
-		if err := c.source(n); err != nil {
-			return "", fmt.Errorf("node %q: %w", name, err)
-		}
-		to, err := c.next(name)
-		switch {
-		case err != nil:
-			return "", err
-		case len(to) > 1 && len(c.Topo.Sources) > 1:
-			return "", fmt.Errorf("node %q: feeds several nodes, but is not the only source", name)
-		case len(to) > 1:
-			return c.fork(name, to)
-		case len(to) == 1 && first != "" && first != to[0]:
-			return "", fmt.Errorf("node %q: the sources feed different nodes; only one chain is supported", name)
-		case len(to) == 1:
-			first = to[0]
-		}
-	}
-	if first == "" {
-		return "", fmt.Errorf("no edge leaves the sources")
-	}
-	return first, nil
-}
-
-// fork handles a node that feeds several: all must be sinks.
-func (c *chain) fork(name string, to []string) (string, error) {
-	for i, t := range to {
-		if c.Nodes[t].Type != "sink" {
-			return "", fmt.Errorf("node %q: feeds several nodes, of which %q is no sink: write a rule for each way", name, t)
-		}
-		if err := c.sink(t, i); err != nil {
-			return "", fmt.Errorf("node %q: %w", t, err)
-		}
-	}
-	return "", nil
-}
-
-// source reads a source node, which names a stream or table that exists.
-func (c *chain) source(n *graphNode) error {
-	var p struct{ SourceName, SourceType string }
-	if err := n.read(&p); err != nil {
-		return err
-	}
-	switch {
-	case p.SourceName == "":
-		return fmt.Errorf("a source with options of its own is not supported: create a stream and name it in sourceName")
-	case p.SourceType != "" && p.SourceType != "stream" && p.SourceType != "table":
-		return fmt.Errorf("sourceType %q: want stream or table", p.SourceType)
-	}
-	if sel, err := part("SELECT * FROM " + p.SourceName); err != nil {
-		return fmt.Errorf("sourceName %q: %w", p.SourceName, err)
-	} else if sel.From.Label() != p.SourceName || !bare(sel) {
-		return fmt.Errorf("sourceName %q: not the name of a stream or table", p.SourceName)
-	}
-	c.sources = append(c.sources, p.SourceName)
-	return nil
-}
-
-// step adds the node at and returns the one that follows it; "": none.
-func (c *chain) step(at string) (next string, err error) {
-	n := c.Nodes[at]
-	switch n.Type {
-	case "sink":
-		if err := c.sink(at, 0); err != nil {
-			return "", fmt.Errorf("node %q: %w", at, err)
-		}
-		return "", nil
-	case "operator":
-	default:
-		return "", fmt.Errorf("node %q: type %q: want operator or sink", at, n.Type)
-	}
-	if err := c.operator(n); err != nil {
-		return "", fmt.Errorf("node %q: %s: %w", at, n.NodeType, err)
-	}
-	to, err := c.next(at)
-	switch {
-	case err != nil:
-		return "", err
-	case len(to) == 0:
-		return "", fmt.Errorf("node %q: feeds no other node", at)
-	case len(to) > 1:
-		return c.fork(at, to)
-	}
-	return to[0], nil
-}
-
-// sink makes an action of a sink node.
-func (c *chain) sink(name string, i int) error {
-	n := c.Nodes[name]
-	c.seen[name] = true
-	if len(c.Topo.Edges[name]) > 0 {
-		return fmt.Errorf("is a sink and feeds others")
-	}
-	a := Action{Type: n.NodeType, Index: i, Props: map[string]any{}}
-	if a.Type == "" {
-		return fmt.Errorf("nodeType is missing")
-	}
-	if err := n.read(&a.Props); err != nil {
-		return err
-	}
-	if a.Props == nil { // props is null
-		a.Props = map[string]any{}
-	}
-	c.actions = append(c.actions, a)
-	return nil
-}
-
-// text writes the statement.
-func (c *chain) text() string {
-	fields := c.pick
-	if fields == nil {
-		fields = []string{"*"}
-	}
-	var items []string
-	for _, f := range c.calls {
-		i := slices.Index(fields, f.name)
-		switch {
-		case i >= 0: // it is sent in its place
-			fields = slices.Clone(fields)
-			fields[i] = f.text
-		case c.pick == nil:
-			items = append(items, f.text)
-		default:
-			items = append(items, f.text+" INVISIBLE")
-		}
-	}
-	var b strings.Builder
-	b.WriteString("SELECT " + strings.Join(slices.Concat(fields, items), ", ") + " FROM " + c.from + c.joins)
-	clause := func(word, sep string, list []string) {
-		if len(list) > 0 {
-			b.WriteString(" " + word + " " + strings.Join(list, sep))
-		}
-	}
-	clause("WHERE", " AND ", c.where)
-	dims := slices.Clone(c.dims)
-	if c.window != "" {
-		dims = append(dims, c.window)
-	}
-	clause("GROUP BY", ", ", dims)
-	clause("HAVING", " AND ", c.having)
-	clause("ORDER BY", ", ", c.sorts)
-	return b.String()
-}
-
-// part parses a piece of a statement that was made whole.
-func part(text string) (*sql.Select, error) {
-	st, err := sql.Parse(text)
-	if err != nil {
-		return nil, err
-	}
-	sel, ok := st.(*sql.Select)
-	if !ok {
-		return nil, fmt.Errorf("%q is not a part of a SELECT statement", text)
-	}
-	return sel, nil
-}
-
-// item parses one item of a SELECT list.
-func item(text string) (*sql.Field, error) {
-	sel, err := part("SELECT " + text + " FROM x")
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("%q: %w", text, err)
-	case len(sel.Fields) != 1 || sel.From.Name != "x" || !bare(sel) || sel.Distinct:
-		return nil, fmt.Errorf("%q: want one expression", text)
-	}
-	return &sel.Fields[0], nil
-}
-
-// bare tells whether a statement has no clause behind FROM.
-func bare(s *sql.Select) bool {
-	return len(s.Joins) == 0 && s.Where == nil && s.GroupBy == nil && s.Window == nil && s.Having == nil && s.OrderBy == nil && s.Limit == nil && s.Offset == nil
-}
-
-// expression parses a condition or dimension and returns it in parentheses.
-func expression(text string) (string, error) {
-	f, err := item("(" + text + ")")
-	switch {
-	case err != nil:
-		return "", err
-	case f.Alias != "" || f.Star || f.Invisible:
-		return "", fmt.Errorf("%q: want one expression", text)
-	}
-	if _, err := item(text); err != nil { // the parentheses do not make it whole
-		return "", err
-	}
-	return "(" + text + ")", nil
-}
-
-// name returns the name of the column that an item makes.
-func name(f *sql.Field) (string, error) {
-	if f.Alias != "" {
-		return f.Alias, nil
-	}
-	if call, ok := f.Expr.(*sql.Call); ok {
-		return strings.ToLower(call.Name), nil
-	}
-	return "", fmt.Errorf("want the call of a function")
-}
-
-// quoted writes an identifier.
-func quoted(name string) string { return "`" + name + "`" }

@@ -2,9 +2,21 @@ package planner
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/weir-engine/weir/planner/sql"
 )
+
+// graphFuncs are functions that graphs of tests call.
+type graphFuncs struct{}
+
+func (graphFuncs) Lookup(name string) (*FuncSig, bool) {
+	kinds := map[string]FuncKind{"avg": FuncAgg, "count": FuncAgg, "sum": FuncAgg, "lag": FuncAnalytic, "meta": FuncMeta, "window_end": FuncContext}
+	k := kinds[name]
+	return &FuncSig{Name: name, Kind: k}, true
+}
 
 // graphRule makes a rule whose graph is a chain of operators, one a line as
 // "nodeType props", from streams to a log sink.
@@ -19,7 +31,11 @@ func graphRule(t *testing.T, sources string, ops ...string) *RuleDef {
 	for i, op := range ops {
 		typ, props, _ := strings.Cut(op, " ")
 		nodes = append(nodes, fmt.Sprintf(`"op%d":{"type":"operator","nodeType":%q,"props":%s,"ui":{"x":1}}`, i, typ, props))
-		edges = append(edges, fmt.Sprintf(`"op%d":["op%d"]`, i, i+1))
+		to := fmt.Sprintf(`"op%d"`, i+1)
+		if typ == "switch" {
+			to = "[" + to + "]"
+		}
+		edges = append(edges, fmt.Sprintf(`"op%d":[%s]`, i, to))
 	}
 	nodes = append(nodes, fmt.Sprintf(`"op%d":{"type":"sink","nodeType":"log","props":{"sendSingle":true}}`, len(ops)))
 	return graphOf(t, fmt.Sprintf(`{"nodes":{%s},"topo":{"sources":[%s],"edges":{%s}}}`, strings.Join(nodes, ","), strings.Join(names, ","), strings.Join(edges, ",")))
@@ -34,7 +50,24 @@ func graphOf(t *testing.T, graph string) *RuleDef {
 	return d
 }
 
-func TestFlatten(t *testing.T) {
+// one returns the only statement of a flow.
+func one(t *testing.T, d *RuleDef) FlowQuery {
+	t.Helper()
+	f, err := d.Flow(graphFuncs{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(f.Queries) != 1 {
+		t.Fatalf("got %+v, want one statement", f.Queries)
+	}
+	return f.Queries[0]
+}
+
+func TestFlowChain(t *testing.T) {
+	const (
+		tumbling = `window {"type":"tumblingwindow","unit":"ss","size":1}`
+		sliding  = `window {"type":"slidingwindow","unit":"ss","size":2}`
+	)
 	for _, c := range []struct {
 		sources string
 		ops     []string
@@ -43,8 +76,16 @@ func TestFlatten(t *testing.T) {
 		{"s", nil, "SELECT * FROM s"},
 		{"s", []string{`filter {"expr":"a > 1 OR b"}`, `filter {"expr":"c"}`}, "SELECT * FROM s WHERE (a > 1 OR b) AND (c)"},
 		{"s", []string{`function {"expr":"log(a) AS l"}`, `filter {"expr":"l > 1"}`, `pick {"fields":["l","b"]}`}, "SELECT log(a) AS l, b FROM s WHERE (l > 1)"},
-		{"s", []string{`function {"expr":"log(a)"}`, `pick {"fields":["log AS x"]}`}, "SELECT log AS x, log(a) AS `log` INVISIBLE FROM s"},
+		{"s", []string{`function {"expr":"log(a)"}`, `pick {"fields":["log AS x"]}`}, "SELECT log(a) AS x FROM s"},
+		{"s", []string{`function {"expr":"log(a)"}`, `filter {"expr":"log > 1"}`, `pick {"fields":["b"]}`}, "SELECT b, log(a) AS log INVISIBLE FROM s WHERE (log > 1)"},
 		{"s", []string{`function {"expr":"upper(a) AS a"}`}, "SELECT *, upper(a) AS a FROM s"},
+		// The name means the column before the node and the result behind it.
+		{"s", []string{`filter {"expr":"a = 'x'"}`, `function {"expr":"upper(a) AS a"}`, `filter {"expr":"a = 'X'"}`}, "SELECT *, upper(a) AS a FROM s WHERE (s.a = \"x\") AND (a = \"X\")"},
+		{"s", []string{`function {"expr":"f(a) AS a"}`, `function {"expr":"g(a) AS a"}`}, "SELECT *, g(a_2) AS a, f(s.a) AS a_2 INVISIBLE FROM s"},
+		{"s", []string{`pick {"fields":["a AS b","b AS a"]}`, `filter {"expr":"a > b"}`}, "SELECT s.a AS b, s.b AS a FROM s WHERE (s.b > s.a)"},
+		{"s", []string{`pick {"fields":["a","b + 1"]}`, `pick {"fields":["* EXCEPT(a)","meta(topic)"]}`}, "SELECT b + 1, meta(topic) AS meta FROM s"},
+		{"s", []string{`pick {"fields":["* EXCEPT(a)"]}`, `pick {"fields":["* REPLACE(f(b) AS b)"]}`}, "SELECT * EXCEPT(a), f(b) AS b FROM s"},
+		{"s", []string{`filter {"expr":"a"}`, `function {"expr":"lag(b) AS l"}`}, "SELECT *, lag(b) OVER (WHEN a) AS l FROM s WHERE (a)"},
 		{
 			"s",
 			[]string{
@@ -60,95 +101,196 @@ func TestFlatten(t *testing.T) {
 			"SELECT * FROM s WHERE (w) GROUP BY COUNTWINDOW(4, 2) FILTER (WHERE (v > 0))",
 		},
 		{"s", []string{`window {"type":"sessionwindow","unit":"MI","size":5,"interval":9}`}, "SELECT * FROM s GROUP BY SESSIONWINDOW(mi, 5, 9)"},
+		{"s", []string{`filter {"expr":"v > 0"}`, sliding}, "SELECT * FROM s GROUP BY SLIDINGWINDOW(ss, 2) FILTER (WHERE (v > 0))"},
+		{"s", []string{tumbling, `orderby {"sorts":[{"field":"a"}]}`, `orderby {"sorts":[{"field":"b","order":"desc"}]}`}, "SELECT * FROM s GROUP BY TUMBLINGWINDOW(ss, 1) ORDER BY b DESC, a ASC"},
+		{"s", []string{tumbling, `orderby {"sorts":[{"field":"a"}]}`, `groupby {"dimensions":["b"]}`}, "SELECT * FROM s GROUP BY b, TUMBLINGWINDOW(ss, 1) ORDER BY a ASC"},
+		{"s", []string{`pick {"fields":["a * 2 AS c"]}`, tumbling, `pick {"fields":["sum(c) AS s"],"isAgg":true}`}, "SELECT sum(c) AS s, a * 2 AS c INVISIBLE FROM s GROUP BY TUMBLINGWINDOW(ss, 1)"},
+		{"s", []string{tumbling, `pick {"fields":["a"],"isAgg":true}`}, "SELECT a FROM s GROUP BY TUMBLINGWINDOW(ss, 1) HAVING (count(*) > 0)"},
+		{"s", []string{tumbling, `switch {"cases":["count(*) > 1"]}`, `aggfunc {"expr":"sum(a)"}`}, "SELECT *, sum(a) AS sum FROM s GROUP BY TUMBLINGWINDOW(ss, 1) HAVING (count(*) > 1)"},
 		{
 			"a,b",
-			[]string{`window {"type":"tumblingwindow","unit":"ss","size":1}`, `join {"from":"a","joins":[{"name":"b","type":"left","on":"a.id = b.id"}]}`, `filter {"expr":"a.v > 1"}`},
-			"SELECT * FROM a LEFT JOIN b ON (a.id = b.id) WHERE (a.v > 1) GROUP BY TUMBLINGWINDOW(ss, 1)",
+			[]string{tumbling, `join {"from":"a","joins":[{"name":"b","type":"left","on":"a.id = b.id"}]}`, `filter {"expr":"a.v > 1"}`},
+			"SELECT * FROM a LEFT JOIN b ON a.id = b.id WHERE (a.v > 1) GROUP BY TUMBLINGWINDOW(ss, 1)",
+		},
+		{
+			"a,b", // nodes are good names too
+			[]string{tumbling, `join {"from":"src1","joins":[{"name":"src0","type":"inner","on":"a.id = b.id"}]}`, `groupby {"dimensions":["b.x"]}`, `aggfunc {"expr":"count(*) AS n"}`, `pick {"fields":["b.x","n"],"isAgg":true}`},
+			"SELECT b.x, count(*) AS n FROM b INNER JOIN a ON a.id = b.id GROUP BY b.x, TUMBLINGWINDOW(ss, 1)",
 		},
 	} {
-		d, err := graphRule(t, c.sources, c.ops...).Flatten()
-		if err != nil {
-			t.Errorf("%v: %v", c.ops, err)
-			continue
+		q := one(t, graphRule(t, c.sources, c.ops...))
+		if q.SQL != c.want {
+			t.Errorf("got  %s\nwant %s", q.SQL, c.want)
 		}
-		if d.SQL != c.want {
-			t.Errorf("got  %s\nwant %s", d.SQL, c.want)
+		if len(q.Actions) != 1 || q.Actions[0].Type != "log" || q.Actions[0].Props["sendSingle"] != true {
+			t.Errorf("actions: got %+v", q.Actions)
 		}
-		if len(d.Actions) != 1 || d.Actions[0].Type != "log" || d.Actions[0].Props["sendSingle"] != true {
-			t.Errorf("actions: got %+v", d.Actions)
+		if _, err := sql.Parse(q.SQL); err != nil {
+			t.Errorf("%s: %v", q.SQL, err)
 		}
+	}
+	if q := one(t, graphRule(t, "s", `window {"type":"sessionwindow","unit":"ss","size":5,"interval":1}`, `filter {"expr":"a"}`)); !q.After {
+		t.Errorf("a filter behind a window: got %+v", q)
+	}
+	d := graphRule(t, "s", `filter {"expr":"a"}`, sliding, `filter {"expr":"b"}`)
+	d.Options.IsEventTime = true
+	if q := one(t, d); q.SQL != "SELECT * FROM s WHERE (b) GROUP BY SLIDINGWINDOW(ss, 2) FILTER (WHERE (a))" {
+		t.Errorf("event time: got %s", q.SQL)
 	}
 }
 
-func TestFlattenSinks(t *testing.T) {
-	d, err := graphOf(t, `{"nodes":{"s":{"type":"source","props":{"sourceName":"demo"}},"f":{"type":"operator","nodeType":"filter","props":{"expr":"a"}},
-		"x":{"type":"sink","nodeType":"log","props":null},"y":{"type":"sink","nodeType":"mqtt","props":{"topic":"t"}}},
-		"topo":{"sources":["s"],"edges":{"s":["f"],"f":["x","y"]}}}`).Flatten()
-	if err != nil || len(d.Actions) != 2 || d.Actions[1].Type != "mqtt" || d.Actions[1].Index != 1 || d.Actions[1].Props["topic"] != "t" || d.Actions[0].Props == nil {
-		t.Errorf("got %+v, %v", d, err)
+// branches is a graph with two sources of its own and one that is named, switches
+// and sinks that are fed by several.
+const branches = `{"nodes":{
+	"inp":{"type":"source","nodeType":"mqtt","props":{"datasource":"t","confKey":"c","shared":true,"ui":{"x":1},"schemaName":"f","schemaMessage":"M"}},
+	"other":{"type":"source","nodeType":"memory","props":{"DATASOURCE":"u","timestamp_format":"YYYY"}},
+	"up":{"type":"operator","nodeType":"function","props":{"expr":"upper(inp.name) AS u"}},
+	"sw":{"type":"operator","nodeType":"switch","props":{"cases":["v > 10","v > 5"],"stopAtFirstMatch":true}},
+	"win":{"type":"operator","nodeType":"window","props":{"type":"tumblingwindow","unit":"ss","size":1}},
+	"join":{"type":"operator","nodeType":"join","props":{"from":"inp","joins":[{"name":"other","type":"left","on":"inp.id = other.id"}]}},
+	"odd":{"type":"operator","nodeType":"filter","props":{"expr":"odd"}},
+	"a":{"type":"sink","nodeType":"log"},"b":{"type":"sink","nodeType":"log"},"c":{"type":"sink","nodeType":"nop"}},
+	"topo":{"sources":["inp","other"],"edges":{"inp":["up"],"up":["sw","a"],"sw":[["a","b"],["win"]],"other":["odd"],"odd":["win"],"win":["join"],"join":["c"]}}}`
+
+func TestFlowBranches(t *testing.T) {
+	f, err := graphOf(t, branches).Flow(graphFuncs{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, q := range f.Queries {
+		text := q.SQL
+		for _, s := range f.Sources {
+			text = strings.ReplaceAll(text, "`"+s.Name+"`", "$"+s.Node)
+		}
+		for _, a := range q.Actions {
+			text += " > " + a.Node
+		}
+		got = append(got, text)
+	}
+	slices.Sort(got)
+	want := []string{
+		"SELECT *, upper(inp.name) AS u FROM $inp AS inp > a",
+		"SELECT *, upper(inp.name) AS u FROM $inp AS inp LEFT JOIN $other AS other ON inp.id = other.id AND other.odd WHERE (NOT coalesce(inp.v > 10, FALSE)) AND (inp.v > 5) GROUP BY TUMBLINGWINDOW(ss, 1) > c",
+		"SELECT *, upper(inp.name) AS u FROM $inp AS inp WHERE (v > 10) > a > b",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %s\nwant %s", strings.Join(got, "\n     "), strings.Join(want, "\n     "))
+	}
+	if o := f.Sources[0].Create.Options; o.DataSource != "t" || o.ConfKey != "c" || !o.Shared || o.Type != "mqtt" || o.SchemaID != "f.M" {
+		t.Errorf("options: got %+v", o)
+	}
+	if o := f.Sources[1].Create.Options; o.DataSource != "u" || o.TimestampFormat != "YYYY" || f.Sources[1].Create.Name == f.Sources[0].Create.Name {
+		t.Errorf("options: got %+v", o)
+	}
+	if len(f.Edges) != 10 || f.Edges[0] != (FlowEdge{"inp", "up"}) {
+		t.Errorf("edges: got %v", f.Edges)
 	}
 }
 
-func TestFlattenRefuses(t *testing.T) {
+func TestFlowRefusesNodes(t *testing.T) {
+	const tumbling, sliding = `window {"type":"tumblingwindow","unit":"ss","size":1}`, `window {"type":"slidingwindow","unit":"ss","size":1}`
 	for _, c := range []struct{ op, want string }{
 		{`filter {"expr":"a) OR (b"}`, `node "op0": filter: expr`},
 		{`filter {"expr":""}`, `node "op0": filter: expr`},
+		{`filter {"expr":"a >"}`, `node "op0": filter: expr "a >": `},
 		{`filter {"expr":"a GROUP BY b"}`, `node "op0": filter: expr`},
-		{`filter {"expr":1}`, `node "op0": filter: props`},
+		{`filter {"expr":1}`, `node "op0": filter: props: "expr" must be a string, not number`},
+		{`filter []`, `node "op0": filter: props: they must be an object`},
 		{`function {"expr":"a + 1"}`, "want the call of a function"},
 		{`function {"expr":"f(a), f(b)"}`, "want one expression"},
 		{`function {"expr":"f(a) FROM y WHERE b --"}`, `node "op0": function: expr`},
+		{`function {"expr":"avg(a)"}`, "comes before a window"},
 		{`pick {"fields":[]}`, "want at least one"},
 		{`pick {"fields":["a FROM b"]}`, `node "op0": pick: fields`},
-		{`window {"type":"statewindow","size":1}`, `unknown window type "statewindow"`},
+		{`pick {"fields":["a"],"isAgg":true}`, "comes before a window"},
+		{`window {"type":"statewindow","size":1}`, `type "statewindow": want`},
 		{`window {"type":"tumblingwindow","unit":"yy","size":1}`, `unit "yy"`},
 		{`window {"type":"tumblingwindow","unit":"ss","size":0}`, "size 0"},
 		{`window {"type":"hoppingwindow","unit":"ss","size":5}`, "interval is missing"},
 		{`aggfunc {"expr":"avg(a)"}`, "comes before a window"},
 		{`groupby {"dimensions":["a"]}`, "comes before a window"},
 		{`orderby {"sorts":[]}`, "want at least one"},
-		{`switch {"cases":["a"]}`, `node "op0": switch: rows that go several ways are not supported`},
-		{`script {"script":""}`, "scripts are not supported"},
+		{`orderby {"sorts":[{"field":"a"}]}`, "comes before a window"},
+		{`switch {"cases":[]}`, `node "op0": switch: cases: want at least one`},
+		{`switch {"cases":["a",""]}`, `node "op0": switch: cases`},
+		{`switch {"cases":"a"}`, `node "op0": switch: props: "cases" must be a list`},
+		{`script {"script":""}`, `node "op0": script: scripts are not part of this build`},
 		{`nosuch {}`, `node "op0": nosuch: there is no such operator`},
 		{`join {"from":"t","joins":[]}`, `from "t": no source`},
+		{`join {"from":"s","joins":[{"name":"t","type":"inner"}]}`, `joins: name "t": no source`},
+		{`watermark {"emitters":["t"]}`, `emitters: "t"`},
 	} {
-		if d, err := graphRule(t, "s", c.op).Flatten(); err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "Rule g has an invalid graph: ") {
-			t.Errorf("%s: got %+v, %v, want %s", c.op, d, err, c.want)
-		}
+		wantFault(t, graphRule(t, "s", c.op), c.want)
 	}
-	const src, sink = `"s":{"type":"source","props":{"sourceName":"s"}}`, `"x":{"type":"sink","nodeType":"log"}`
-	for graph, want := range map[string]string{
-		`[]`:                                    "must be an object",
-		`{}`:                                    "topo names no sources",
-		`{"nodes":{},"topo":{"sources":["s"]}}`: "source node \"s\" is not defined",
-		`{"nodes":{` + src + `},"topo":{"sources":["s"],"edges":{}}}`:                                                                                     "no edge leaves",
-		`{"nodes":{` + src + `},"topo":{"sources":["s"],"edges":{"s":["x"]}}}`:                                                                            `edge to node "x", which is not defined`,
-		`{"nodes":{` + src + `,"x":null},"topo":{"sources":["s"],"edges":{"s":["x"]}}}`:                                                                   `edge to node "x", which is not defined`,
-		`{"nodes":{` + src + `,` + sink + `},"topo":{"sources":["s"],"edges":{"s":[["x"]]}}}`:                                                             "go to lists of nodes",
-		`{"nodes":{` + src + `,` + sink + `},"topo":{"sources":["s"],"edges":{"s":["x"],"x":["s"]}}}`:                                                     "is a sink and feeds others",
-		`{"nodes":{` + src + `,` + sink + `,"y":{"type":"sink","nodeType":"log"}},"topo":{"sources":["s"],"edges":{"s":["x"]}}}`:                          `node "y": is not on the way`,
-		`{"nodes":{"s":{"type":"source","props":{"datasource":"t"}},` + sink + `},"topo":{"sources":["s"],"edges":{"s":["x"]}}}`:                          "name it in sourceName",
-		`{"nodes":{"s":{"type":"source","props":{"sourceName":"s WHERE 1"}},` + sink + `},"topo":{"sources":["s"],"edges":{"s":["x"]}}}`:                  "not the name of a stream",
-		`{"nodes":{` + src + `,"f":{"type":"operator","nodeType":"filter","props":{"expr":"a"}}},"topo":{"sources":["s"],"edges":{"s":["f"],"f":["f"]}}}`: `node "f": follows itself`,
+	for _, c := range []struct {
+		sources string
+		ops     []string
+		want    string
+	}{
+		{"a,b", []string{`filter {"expr":"x"}`}, `node "op0": filter: takes the rows of one node, not of 2`},
+		{"a,b", []string{tumbling}, `node "op1": gets the rows of several sources`},
+		{"a,b", []string{tumbling, `filter {"expr":"x"}`}, "before the sources are joined"},
+		{"a,b,c", []string{tumbling, `join {"from":"a","joins":[{"name":"b","type":"inner"}]}`}, "3 sources, of which 2 are joined"},
+		{"s", []string{tumbling, tumbling}, "there is a window already"},
+		{"s", []string{tumbling, `groupby {"dimensions":["a"]}`, `groupby {"dimensions":["a"]}`}, "there is a groupby already"},
+		{"s", []string{tumbling, `aggfunc {"expr":"count(*)"}`, `groupby {"dimensions":["a"]}`}, "comes after an aggfunc"},
+		{"s", []string{`pick {"fields":["a"]}`, `filter {"expr":"b"}`}, `column "b" is not among those that were picked`},
+		{"s", []string{sliding, `switch {"cases":["count(*) > 1"]}`}, `node "op2": gets the single rows of a window`},
+		{"s", []string{sliding, `switch {"cases":["count(*) > 1"]}`, `filter {"expr":"a"}`}, "comes after a switch"},
 	} {
-		if _, err := graphOf(t, graph).Flatten(); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: got %v, want %s", graph, err, want)
-		}
-	}
-	if _, err := graphRule(t, "a,b", `filter {"expr":"x"}`).Flatten(); err == nil || !strings.Contains(err.Error(), "before the sources are joined") {
-		t.Errorf("two sources: got %v", err)
-	}
-	if _, err := graphRule(t, "s", `window {"type":"slidingwindow","unit":"ss","size":2}`, `filter {"expr":"x"}`).Flatten(); err == nil || !strings.Contains(err.Error(), "put it before") {
-		t.Errorf("filter after a sliding window: got %v", err)
+		wantFault(t, graphRule(t, c.sources, c.ops...), c.want)
 	}
 }
 
-// In event time WHERE runs after the window.
-func TestFlattenEventTime(t *testing.T) {
-	d := graphRule(t, "s", `filter {"expr":"a"}`, `window {"type":"slidingwindow","unit":"ss","size":2}`, `filter {"expr":"b"}`)
-	d.Options.IsEventTime = true
-	d, err := d.Flatten()
-	if want := "SELECT * FROM s WHERE (b) GROUP BY SLIDINGWINDOW(ss, 2) FILTER (WHERE (a))"; err != nil || d.SQL != want {
-		t.Errorf("got %+v, %v, want %s", d, err, want)
+func wantFault(t *testing.T, d *RuleDef, want string) {
+	t.Helper()
+	f, err := d.Flow(graphFuncs{})
+	if err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "Rule g has an invalid graph: ") {
+		t.Errorf("%s: got %+v, %v, want %s", d.Graph, f, err, want)
+	}
+}
+
+func TestFlowRefusesGraphs(t *testing.T) {
+	const src, sink, log = `"s":{"type":"source","props":{"sourceName":"s"}}`, `"x":{"type":"sink","nodeType":"log"}`, `{"type":"sink","nodeType":"log"}`
+	const filter = `{"type":"operator","nodeType":"filter","props":{"expr":"a"}}`
+	topo := func(nodes, edges string) string {
+		return `{"nodes":{` + nodes + `},"topo":{"sources":["s"],"edges":{` + edges + `}}}`
+	}
+	inline := func(props string) string {
+		return topo(`"s":{"type":"source","nodeType":"mqtt","props":`+props+`},`+sink, `"s":["x"]`)
+	}
+	for graph, want := range map[string]string{
+		`[]`:                                    "must be an object",
+		`{}`:                                    "topo: names no sources",
+		`{"nodes":{},"topo":{"sources":["s"]}}`: `topo: source node "s" is not defined`,
+		topo(src, ``):                           `node "s": is a source, but no edge leaves it`,
+		topo(src, `"s":["x"]`):                  `node "s": has an edge to node "x", which is not defined`,
+		topo(src, `"s":[7]`):                    `node "s": its edges must be names of nodes, not 7`,
+		topo(src+`,`+sink, `"s":["x"],"t":["x"]`):                                                                          `topo: there are edges of node "t", which is not defined`,
+		topo(src+`,`+sink, `"s":["x","x"]`):                                                                                `node "s": has two edges to node "x"`,
+		topo(src+`,`+sink, `"s":["x"],"x":["s"]`):                                                                          `node "s": is a source, but node "x" feeds it`,
+		topo(src+`,`+sink, `"s":[["x"],["x"]]`):                                                                            `only those of a switch`,
+		topo(src+`,"x":null`, `"s":["x"]`):                                                                                 `has an edge to node "x", which is not defined`,
+		topo(src+`,"x":{"type":"y"}`, `"s":["x"]`):                                                                         `node "x": type "y": want source, operator or sink`,
+		topo(src+`,"x":{"type":"sink"}`, `"s":["x"]`):                                                                      `node "x": nodeType is missing`,
+		topo(src+`,`+sink+`,"y":`+log, `"s":["x"]`):                                                                        `node "y": no edge leads to it`,
+		topo(src+`,`+sink+`,"y":`+log, `"s":["x"],"x":["y"]`):                                                              `node "x": is a sink, but has edges`,
+		topo(src+`,"f":`+filter, `"s":["f"]`):                                                                              `node "f": no edge leaves it`,
+		topo(src+`,"f":`+filter+`,"g":`+filter, `"s":["f"],"f":["g"],"g":["f"]`):                                           `node "f": its rows come back to it`,
+		topo(`"s":`+filter+`,`+sink, `"s":["x"]`):                                                                          `node "s": is among the sources of topo, but of type "operator"`,
+		topo(src+`,"t":{"type":"source","props":{"sourceName":"t"}},`+sink, `"s":["x"],"t":["x"]`):                         `node "t": is a source that topo does not name`,
+		topo(`"s":{"type":"source","props":{"sourceName":"s","sourceType":"view"}},`+sink, `"s":["x"]`):                    `node "s": sourceType "view"`,
+		topo(`"s":{"type":"source","props":{"sourceName":7}},`+sink, `"s":["x"]`):                                          `node "s": props: "sourceName" must be a string`,
+		topo(src+`,"w":{"type":"operator","nodeType":"switch","props":{"cases":["a"]}},`+sink, `"s":["w"],"w":["x"]`):      `node "w": its edges must be lists of nodes, one for each case, not "x"`,
+		topo(src+`,"w":{"type":"operator","nodeType":"switch","props":{"cases":["a"]}},`+sink, `"s":["w"],"w":[[],["x"]]`): `node "w": switch: has edges for 2 cases, but only 1 cases`,
+		inline(`{"datasource":7}`):                                                                                         `node "s": props: "datasource" must be a text`,
+		inline(`{"shared":"yes"}`):                                                                                         `node "s": props: "shared" must be true or false`,
+		inline(`{"extra":[]}`):                                                                                             `node "s": props: "extra" must be an object`,
+		inline(`{"sourceType":"table"}`):                                                                                   `node "s": sourceName is missing`,
+		inline(`{"extra":"no JSON"}`):                                                                                      `node "s": props: `,
+		strings.Replace(inline(`{}`), `"nodeType":"mqtt",`, "", 1):                                                         `node "s": nodeType is missing`,
+	} {
+		wantFault(t, graphOf(t, graph), want)
 	}
 }

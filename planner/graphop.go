@@ -5,179 +5,342 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/weir-engine/weir/planner/sql"
+	"github.com/weir-engine/weir/vec"
 )
 
-// operator adds an operator node.
-func (c *chain) operator(n *graphNode) error {
-	if c.pick != nil {
-		return fmt.Errorf("nothing but sinks may follow a pick")
+// operator makes the ways that leave an operator node.
+func (g *graph) operator(name string, n *graphNode, ways map[outlet]*way) error {
+	var in []*way
+	for _, o := range g.ins[name] {
+		in = append(in, ways[o])
 	}
-	if len(c.sources) > 1 && c.from == "" && !slices.Contains([]string{"window", "join", "watermark"}, strings.ToLower(n.NodeType)) {
+	typ := strings.ToLower(n.NodeType)
+	if len(in) > 1 && typ != "window" && typ != "join" && typ != "watermark" {
+		return fmt.Errorf("takes the rows of one node, not of %d", len(in))
+	}
+	w, err := merge(in)
+	if err != nil {
+		return err
+	}
+	if len(w.sources) > 1 && w.joins == nil && typ != "window" && typ != "join" && typ != "watermark" {
 		return fmt.Errorf("comes before the sources are joined")
 	}
-	switch strings.ToLower(n.NodeType) {
-	case "watermark":
-		return nil // sources have theirs without it
-	case "filter":
-		return c.filter(n)
-	case "function", "aggfunc":
-		return c.function(n)
-	case "pick":
-		return c.picks(n)
-	case "window":
-		return c.windows(n)
-	case "groupby":
-		return c.groups(n)
-	case "orderby":
-		return c.order(n)
-	case "join":
-		return c.join(n)
-	case "switch":
-		return fmt.Errorf("rows that go several ways are not supported: write a rule with a filter for each")
-	case "script":
-		return fmt.Errorf("scripts are not supported")
+	if w.whole && !w.grouped && typ != "aggfunc" && typ != "pick" && typ != "orderby" && typ != "switch" {
+		return fmt.Errorf("comes after a switch that decides over a whole window: only aggfunc, pick, orderby and switch can")
 	}
-	return fmt.Errorf("there is no such operator")
+	if typ == "switch" {
+		return w.split(name, n, ways)
+	}
+	do := map[string]func(*way, *graphNode) error{
+		"watermark": (*way).watermark, "filter": (*way).filter, "function": (*way).function, "aggfunc": (*way).function,
+		"pick": (*way).pick, "window": (*way).windowed, "groupby": (*way).group, "orderby": (*way).order, "join": (*way).join,
+	}[typ]
+	switch {
+	case typ == "script":
+		return fmt.Errorf("scripts are not part of this build, as they are not of eKuiper's default one: write the expression as a function or filter node")
+	case do == nil:
+		return fmt.Errorf("there is no such operator: want aggfunc, filter, function, groupby, join, orderby, pick, switch, watermark or window")
+	}
+	ways[outlet{name, 0}] = w
+	return do(w, n)
 }
 
-func (c *chain) filter(n *graphNode) error {
-	var p struct{ Expr string }
+// watermark checks the node; sources have their watermarks without it.
+func (w *way) watermark(n *graphNode) error {
+	var p struct{ Emitters []string }
 	if err := n.read(&p); err != nil {
 		return err
 	}
-	e, err := expression(p.Expr)
-	switch {
-	case err != nil:
-		return fmt.Errorf("expr %w", err)
-	case c.sorts != nil:
-		return fmt.Errorf("comes after an orderby")
-	case c.grouped:
-		c.having = append(c.having, e)
-	case c.rows:
-		return fmt.Errorf("comes after a window that its rows end: put it before")
-	default:
-		c.where = append(c.where, e)
+	for _, e := range p.Emitters {
+		if w.source(e) < 0 {
+			return fmt.Errorf("emitters: %q: no source leads here", e)
+		}
 	}
 	return nil
 }
 
-func (c *chain) function(n *graphNode) error {
+// source returns the source that is called name, or whose node is; -1: none.
+func (w *way) source(name string) int {
+	if i := slices.IndexFunc(w.sources, func(s waySource) bool { return s.label == name }); i >= 0 {
+		return i
+	}
+	return slices.IndexFunc(w.sources, func(s waySource) bool { return s.Node == name })
+}
+
+func (w *way) filter(n *graphNode) error {
 	var p struct{ Expr string }
 	if err := n.read(&p); err != nil {
 		return err
 	}
-	f, err := item(p.Expr)
+	e, err := w.expression(p.Expr)
 	if err != nil {
 		return fmt.Errorf("expr %w", err)
 	}
-	as, err := name(f)
+	w.keep(e)
+	return nil
+}
+
+// keep adds a condition on the rows as they are at this point.
+func (w *way) keep(e sql.Expr) {
+	switch {
+	case w.rows():
+		w.pre = append(w.pre, e)
+	case w.grouped || w.whole:
+		w.having = append(w.having, e)
+	default:
+		w.after = append(w.after, e)
+	}
+}
+
+func (w *way) function(n *graphNode) error {
+	var p struct{ Expr string }
+	if err := n.read(&p); err != nil {
+		return err
+	}
+	f, err := w.g.item(p.Expr)
+	if err != nil {
+		return fmt.Errorf("expr %w", err)
+	}
+	call, ok := f.Expr.(*sql.Call)
+	if !ok || f.Invisible {
+		return fmt.Errorf("expr %q: want the call of a function", p.Expr)
+	}
+	as := f.Alias
+	if as == "" {
+		as = call.Name
+	}
+	e, err := w.resolve(w.since(f.Expr))
 	if err != nil {
 		return fmt.Errorf("expr %q: %w", p.Expr, err)
 	}
-	if f.Invisible || f.Star {
-		return fmt.Errorf("expr %q: want the call of a function", p.Expr)
-	}
-	if slices.ContainsFunc(c.calls, func(o graphCall) bool { return o.name == as }) {
-		return fmt.Errorf("expr %q: there is a column %q already", p.Expr, as)
-	}
-	text := p.Expr
-	if f.Alias == "" {
-		text += " AS " + quoted(as)
-	}
-	if strings.EqualFold(n.NodeType, "aggfunc") {
-		if c.window == "" {
-			return fmt.Errorf("comes before a window")
+	if strings.EqualFold(n.NodeType, "aggfunc") || w.calls(e, FuncAgg) {
+		if w.rows() {
+			return fmt.Errorf("expr %q: comes before a window", p.Expr)
 		}
-		c.grouped = true
+		w.grouped = true
 	}
-	c.calls = append(c.calls, graphCall{text, as})
+	w.set(as, w.define(as, e))
 	return nil
 }
 
-func (c *chain) picks(n *graphNode) error {
-	var p struct{ Fields []string }
+// since lets analytic functions see the rows only that came so far.
+func (w *way) since(e sql.Expr) sql.Expr {
+	if len(w.pre) == 0 {
+		return e
+	}
+	return sql.Replace(e, func(x sql.Expr) (sql.Expr, bool) {
+		c, ok := x.(*sql.Call)
+		if !ok || w.g.kind(c) != FuncAnalytic {
+			return nil, false
+		}
+		d := *c
+		d.HasOver, d.When = true, all(append(slices.Clone(w.pre), nonNilExpr(c.When)...))
+		return &d, true
+	})
+}
+
+func nonNilExpr(e sql.Expr) []sql.Expr {
+	if e == nil {
+		return nil
+	}
+	return []sql.Expr{e}
+}
+
+// all returns the conjunction of a list that is not empty.
+func all(list []sql.Expr) sql.Expr {
+	e := list[0]
+	for _, x := range list[1:] {
+		e = &sql.Binary{Op: sql.OpAnd, L: e, R: x}
+	}
+	return e
+}
+
+func (w *way) pick(n *graphNode) error {
+	var p struct {
+		Fields []string
+		IsAgg  bool
+	}
 	if err := n.read(&p); err != nil {
 		return err
 	}
 	if len(p.Fields) == 0 {
 		return fmt.Errorf("fields: want at least one")
 	}
-	for _, f := range p.Fields {
-		if _, err := item(f); err != nil {
+	var out []wayField
+	agg := p.IsAgg
+	for _, text := range p.Fields {
+		f, err := w.g.item(text)
+		if err != nil {
 			return fmt.Errorf("fields: %w", err)
 		}
+		fields, err := w.picked(f)
+		if err != nil {
+			return fmt.Errorf("fields: %q: %w", text, err)
+		}
+		for _, x := range fields {
+			agg = agg || x.star == nil && w.calls(x.expr, FuncAgg)
+		}
+		out = append(out, fields...)
 	}
-	c.pick = p.Fields
+	if agg && w.rows() {
+		return fmt.Errorf("isAgg: comes before a window")
+	}
+	w.out, w.grouped = out, w.grouped || agg
 	return nil
 }
 
-func (c *chain) groups(n *graphNode) error {
+// picked returns the columns that a field stands for.
+func (w *way) picked(f *sql.Field) ([]wayField, error) {
+	if f.Star {
+		return w.starred(f)
+	}
+	e, err := w.resolve(f.Expr)
+	if err != nil {
+		return nil, err
+	}
+	name := f.Alias
+	id, plain := f.Expr.(*sql.Ident)
+	call, isCall := f.Expr.(*sql.Call)
+	switch {
+	case name != "":
+	case plain:
+		name = id.Name
+	case isCall:
+		name = call.Name
+	default:
+		return []wayField{{expr: e}}, nil
+	}
+	if !plain {
+		e = w.define(name, e)
+	}
+	return []wayField{{name: name, expr: e}}, nil
+}
+
+// starred returns the columns that a * stands for.
+func (w *way) starred(f *sql.Field) ([]wayField, error) {
+	if f.Stream != "" {
+		return []wayField{{star: f}}, nil
+	}
+	var out []wayField
+	for _, x := range w.out {
+		switch {
+		case x.star != nil:
+			x.star = &sql.Field{Star: true, Stream: x.star.Stream, Except: slices.Concat(x.star.Except, f.Except)}
+		case slices.Contains(f.Except, x.name):
+			continue
+		}
+		out = append(out, x)
+	}
+	for _, r := range f.Replace {
+		e, err := w.resolve(r.Expr)
+		if err != nil {
+			return nil, err
+		}
+		out = append(slices.DeleteFunc(out, func(x wayField) bool { return x.star == nil && x.name == r.Alias }),
+			wayField{name: r.Alias, expr: w.define(r.Alias, e)})
+	}
+	return out, nil
+}
+
+func (w *way) group(n *graphNode) error {
 	var p struct{ Dimensions []string }
 	if err := n.read(&p); err != nil {
 		return err
 	}
 	switch {
-	case c.window == "":
+	case w.rows():
 		return fmt.Errorf("comes before a window")
 	case len(p.Dimensions) == 0:
 		return fmt.Errorf("dimensions: want at least one")
-	case c.dims != nil:
+	case w.dims != nil:
 		return fmt.Errorf("there is a groupby already")
+	case w.grouped:
+		return fmt.Errorf("comes after an aggfunc, or a pick with isAgg")
 	}
 	for _, d := range p.Dimensions {
-		if _, err := expression(d); err != nil {
+		e, err := w.expression(d)
+		if err != nil {
 			return fmt.Errorf("dimensions: %w", err)
 		}
-		c.dims = append(c.dims, d)
+		w.dims = append(w.dims, e)
 	}
-	c.grouped = true
+	w.grouped = true
 	return nil
 }
 
-func (c *chain) order(n *graphNode) error {
+func (w *way) order(n *graphNode) error {
 	var p struct {
 		Sorts []struct {
-			Field string
-			Desc  bool
+			Field, Order string
+			Desc         bool
 		}
 	}
 	if err := n.read(&p); err != nil {
 		return err
 	}
-	switch {
-	case c.sorts != nil:
-		return fmt.Errorf("there is an orderby already")
-	case len(p.Sorts) == 0:
+	if len(p.Sorts) == 0 {
 		return fmt.Errorf("sorts: want at least one")
 	}
+	if w.rows() {
+		return fmt.Errorf("comes before a window")
+	}
+	var sorts []sql.Order
 	for _, s := range p.Sorts {
-		if _, err := expression(s.Field); err != nil {
+		if o := strings.ToLower(s.Order); o != "" && o != "asc" && o != "desc" {
+			return fmt.Errorf("sorts: order %q: want asc or desc", s.Order)
+		}
+		e, err := w.expression(s.Field)
+		if err != nil {
 			return fmt.Errorf("sorts: %w", err)
 		}
-		dir := " ASC"
-		if s.Desc {
-			dir = " DESC"
+		sorts = append(sorts, sql.Order{Expr: e, Desc: s.Desc || strings.EqualFold(s.Order, "desc")})
+	}
+	w.sorts = append(sorts, w.sorts...) // rows that are equal in it stay as they were
+	return nil
+}
+
+// split makes a way for each case of a switch.
+func (w *way) split(name string, n *graphNode, ways map[outlet]*way) error {
+	var p struct {
+		Cases            []string
+		StopAtFirstMatch bool
+	}
+	if err := n.read(&p); err != nil {
+		return err
+	}
+	switch {
+	case len(p.Cases) == 0:
+		return fmt.Errorf("cases: want at least one")
+	case len(w.g.outs[name]) > len(p.Cases):
+		return fmt.Errorf("has edges for %d cases, but only %d cases", len(w.g.outs[name]), len(p.Cases))
+	}
+	w.whole = w.whole || w.window != "" && !w.grouped
+	var before []sql.Expr
+	for i, text := range p.Cases {
+		e, err := w.expression(text)
+		if err != nil {
+			return fmt.Errorf("cases: %w", err)
 		}
-		c.sorts = append(c.sorts, s.Field+dir)
+		c := w.clone()
+		for _, b := range before {
+			c.keep(b)
+		}
+		c.keep(e)
+		ways[outlet{name, i}] = c
+		if p.StopAtFirstMatch { // a case that is null does not match
+			no := &sql.Literal{Value: vec.Value{Kind: vec.Bool}}
+			before = append(before, &sql.Unary{Op: sql.OpNot, X: &sql.Call{Name: "coalesce", Written: "coalesce", Args: []sql.Expr{e, no}}})
+		}
 	}
 	return nil
 }
 
-// graphWindows are the windows of graphs: the name of the function, and whether
-// its rows decide when it ends, so that WHERE, which in processing time runs
-// before it, is no filter behind it.
-var graphWindows = map[string]struct {
-	name string
-	rows bool
-}{
-	"tumblingwindow": {"TUMBLINGWINDOW", false},
-	"hoppingwindow":  {"HOPPINGWINDOW", false},
-	"slidingwindow":  {"SLIDINGWINDOW", true},
-	"sessionwindow":  {"SESSIONWINDOW", true},
-	"countwindow":    {"COUNTWINDOW", false}, // WHERE runs behind it
-}
+// graphWindows are the windows of graphs, by the names that they have there.
+var graphWindows = []string{"tumblingwindow", "hoppingwindow", "slidingwindow", "sessionwindow", "countwindow"}
 
-func (c *chain) windows(n *graphNode) error {
+func (w *way) windowed(n *graphNode) error {
 	var p struct {
 		Type, Unit     string
 		Size, Interval int
@@ -185,43 +348,38 @@ func (c *chain) windows(n *graphNode) error {
 	if err := n.read(&p); err != nil {
 		return err
 	}
-	w, ok := graphWindows[strings.ToLower(p.Type)]
-	unit := strings.ToLower(p.Unit)
+	kind, unit := strings.ToLower(p.Type), strings.ToLower(p.Unit)
 	switch {
-	case c.window != "":
+	case w.window != "":
 		return fmt.Errorf("there is a window already")
-	case c.grouped || c.sorts != nil:
-		return fmt.Errorf("comes after a groupby, aggfunc or orderby")
-	case !ok:
-		return fmt.Errorf("unknown window type %q", p.Type)
+	case w.joins != nil:
+		return fmt.Errorf("comes after a join: put it before")
+	case !slices.Contains(graphWindows, kind):
+		return fmt.Errorf("type %q: want %s", p.Type, strings.Join(graphWindows, ", "))
 	case p.Size <= 0:
 		return fmt.Errorf("size %d: want more than 0", p.Size)
-	case p.Interval < 0 || p.Interval > p.Size && w.name != "SESSIONWINDOW":
+	case p.Interval < 0 || p.Interval > p.Size && kind != "sessionwindow":
 		return fmt.Errorf("interval %d: want 1 to %d", p.Interval, p.Size)
-	case p.Interval == 0 && (w.name == "HOPPINGWINDOW" || w.name == "SESSIONWINDOW"):
+	case p.Interval == 0 && (kind == "hoppingwindow" || kind == "sessionwindow"):
 		return fmt.Errorf("interval is missing")
-	case p.Interval != 0 && p.Interval != p.Size && (w.name == "TUMBLINGWINDOW" || w.name == "SLIDINGWINDOW"):
+	case p.Interval != 0 && p.Interval != p.Size && (kind == "tumblingwindow" || kind == "slidingwindow"):
 		return fmt.Errorf("interval %d: want none, or the size %d", p.Interval, p.Size)
-	case w.name != "COUNTWINDOW" && !slices.Contains([]string{"dd", "hh", "mi", "ss", "ms"}, unit):
+	case kind != "countwindow" && !slices.Contains([]string{"dd", "hh", "mi", "ss", "ms"}, unit):
 		return fmt.Errorf("unit %q: want dd, hh, mi, ss or ms", p.Unit)
 	}
 	var args []string
-	if w.name != "COUNTWINDOW" {
+	if kind != "countwindow" {
 		args = append(args, unit)
 	}
 	args = append(args, strconv.Itoa(p.Size))
-	if p.Interval != 0 && p.Interval != p.Size || w.name == "HOPPINGWINDOW" || w.name == "SESSIONWINDOW" {
+	if kind == "hoppingwindow" || kind == "sessionwindow" || kind == "countwindow" && p.Interval != 0 && p.Interval != p.Size {
 		args = append(args, strconv.Itoa(p.Interval))
 	}
-	c.window, c.rows = w.name+"("+strings.Join(args, ", ")+")", w.rows && !c.eventTime
-	if c.where != nil && (c.eventTime || w.name == "COUNTWINDOW") {
-		c.window += " FILTER (WHERE " + strings.Join(c.where, " AND ") + ")" // WHERE would run behind it
-		c.where = nil
-	}
+	w.kind, w.window = kind, strings.ToUpper(kind)+"("+strings.Join(args, ", ")+")"
 	return nil
 }
 
-func (c *chain) join(n *graphNode) error {
+func (w *way) join(n *graphNode) error {
 	var p struct {
 		From  string
 		Joins []struct{ Name, Type, On string }
@@ -229,33 +387,43 @@ func (c *chain) join(n *graphNode) error {
 	if err := n.read(&p); err != nil {
 		return err
 	}
+	from := w.source(p.From)
 	switch {
-	case c.from != "":
+	case w.joins != nil:
 		return fmt.Errorf("there is a join already")
-	case !slices.Contains(c.sources, p.From):
-		return fmt.Errorf("from %q: no source of the graph", p.From)
+	case w.grouped:
+		return fmt.Errorf("comes after a groupby or aggfunc")
+	case from < 0:
+		return fmt.Errorf("from %q: no source leads here that is called so", p.From)
 	case len(p.Joins) == 0:
 		return fmt.Errorf("joins: want at least one")
 	}
-	var b strings.Builder
+	w.qualify()
+	w.sources[0], w.sources[from] = w.sources[from], w.sources[0]
+	done := []int{0}
 	for _, j := range p.Joins {
-		if !slices.Contains(c.sources, j.Name) {
-			return fmt.Errorf("joins: %q: no source of the graph", j.Name)
-		}
-		typ := strings.ToUpper(j.Type)
-		if !slices.Contains([]string{"INNER", "LEFT", "RIGHT", "FULL", "CROSS"}, typ) {
+		i := w.source(j.Name)
+		kind := strings.ToUpper(j.Type)
+		switch {
+		case i < 0:
+			return fmt.Errorf("joins: name %q: no source leads here that is called so", j.Name)
+		case slices.Contains(done, i):
+			return fmt.Errorf("joins: name %q: stands twice", j.Name)
+		case !slices.Contains([]string{"INNER", "LEFT", "RIGHT", "FULL", "CROSS"}, kind):
 			return fmt.Errorf("joins: type %q: want inner, left, right, full or cross", j.Type)
 		}
-		b.WriteString(" " + typ + " JOIN " + j.Name)
-		if j.On == "" {
-			continue
+		done = append(done, i)
+		x := wayJoin{kind: kind, source: i}
+		if j.On != "" {
+			var err error
+			if x.on, err = w.expression(j.On); err != nil {
+				return fmt.Errorf("joins: on %w", err)
+			}
 		}
-		on, err := expression(j.On)
-		if err != nil {
-			return fmt.Errorf("joins: on %w", err)
-		}
-		b.WriteString(" ON " + on)
+		w.joins = append(w.joins, x)
 	}
-	c.from, c.joins = p.From, b.String()
+	if len(done) < len(w.sources) {
+		return fmt.Errorf("joins: there are %d sources, of which %d are joined", len(w.sources), len(done))
+	}
 	return nil
 }

@@ -39,6 +39,8 @@ type Action struct {
 	// Index is the place of the action's object in the rule's list. Sinks of one
 	// object share it; names in the status of a rule are made of Type and Index.
 	Index int
+	// Node is the name of the node of a graph, by which its status goes; else "".
+	Node string
 }
 
 // ruleDefWire is a rule as encoding/json reads it.
