@@ -9,6 +9,7 @@ import (
 	"sort"
 	"strings"
 
+	"github.com/weir-engine/weir/exec/fn"
 	"github.com/weir-engine/weir/ingest/file"
 	"github.com/weir-engine/weir/internal/api"
 	"github.com/weir-engine/weir/internal/mqttconn"
@@ -153,9 +154,15 @@ func (e *Engine) senders(n confName) []string {
 		if err != nil {
 			continue
 		}
-		if slices.ContainsFunc(def.Actions, func(a planner.Action) bool {
-			key, _ := a.Props[prop].(string)
-			return a.Type == n.typ && strings.EqualFold(key, n.key)
+		flow, err := def.Flow(fn.Set{})
+		if err != nil {
+			continue
+		}
+		if slices.ContainsFunc(flow.Queries, func(q planner.FlowQuery) bool {
+			return slices.ContainsFunc(q.Actions, func(a planner.Action) bool {
+				key, _ := a.Props[prop].(string)
+				return a.Type == n.typ && strings.EqualFold(key, n.key)
+			})
 		}) {
 			out = append(out, id)
 		}

@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"github.com/weir-engine/weir/exec"
-	"github.com/weir-engine/weir/exec/fn"
 	"github.com/weir-engine/weir/ingest"
 	"github.com/weir-engine/weir/ingest/mqtt"
 	"github.com/weir-engine/weir/internal/membus"
@@ -259,18 +258,19 @@ func (e *Engine) Source(name string) (*planner.Source, bool) {
 	if s == nil || s.dropped {
 		return nil, false
 	}
+	return s.planned(), true
+}
+
+// planned returns s as the binder sees it.
+func (s *stream) planned() *planner.Source {
 	src := &planner.Source{
-		Name: name, Table: s.def.Table, Lookup: s.lookup(), Key: s.def.Options.Key, Retain: s.def.Options.RetainSize,
+		Name: s.name, Table: s.def.Table, Lookup: s.lookup(), Key: s.def.Options.Key, Retain: s.def.Options.RetainSize,
 		Fields: s.fields(), Timestamp: s.def.Options.Timestamp,
 	}
 	if src.Retain == 0 && s.typ() != "file" {
 		src.Retain = 1
 	}
-	return src, true
-}
-
-func (e *Engine) env() planner.Env {
-	return planner.Env{Funcs: fn.Set{}, Catalog: e, Fold: exec.FoldIn(e.opt.Location)}
+	return src
 }
 
 // load reads the definitions from the store. A definition that cannot be read

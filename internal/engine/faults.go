@@ -69,7 +69,7 @@ func (e *Engine) faultRules(stream uint32) []planner.RuleID {
 		if r == nil || !r.running || !r.wantsFaults {
 			continue
 		}
-		for _, name := range r.streams {
+		for _, name := range r.inputs {
 			if s := e.streams[name]; s != nil && s.num == stream {
 				out = append(out, r.num)
 			}

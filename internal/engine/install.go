@@ -18,20 +18,24 @@ func (e *Engine) open(c *compiled) {
 	if c.rests = c.sched.rests(time.Now()); c.rests {
 		return
 	}
-	for i := range c.actions {
-		ch := &c.actions[i]
-		if ch.queue, c.err = e.queues.Acquire(ch.target); c.err != nil {
-			return
+	for _, p := range c.parts {
+		for i := range p.actions {
+			ch := &p.actions[i]
+			if ch.queue, c.err = e.queues.Acquire(ch.target); c.err != nil {
+				return
+			}
 		}
 	}
 }
 
 // shut gives back what open acquired.
 func (e *Engine) shut(c *compiled) {
-	for i := range c.actions {
-		if q := c.actions[i].queue; q != nil {
-			e.queues.Release(q)
-			c.actions[i].queue = nil
+	for _, p := range c.parts {
+		for i := range p.actions {
+			if q := p.actions[i].queue; q != nil {
+				e.queues.Release(q)
+				p.actions[i].queue = nil
+			}
 		}
 	}
 }
@@ -48,35 +52,47 @@ func (e *Engine) install(r *rule, c *compiled) error {
 		e.open(n)
 		c = n
 	}
-	r.streams = c.query.Streams
+	r.streams = c.streams
 	if c.rests {
 		e.sleep(r, c.sched)
 		return nil
 	}
-	streams, err := e.place(c)
-	if err != nil {
+	if err := e.place(c); err != nil {
 		e.shut(c)
 		return err
 	}
-	r.streams = c.query.Streams
+	r.wantsFaults = c.def.Options.SendError
+	if r.wantsFaults {
+		e.bad.wanted.Add(1)
+	}
+	r.running, r.failed, r.pending, r.message = true, false, false, ""
+	r.startMs = time.Now().UnixMilli()
+	e.setParts(r, len(c.parts))
+	for i, p := range r.parts() {
+		p.running, p.wantsFaults = true, r.wantsFaults
+		e.enterPart(p, &c.parts[i])
+	}
+	e.wake(r, c.sched)
+	return nil
+}
+
+// enterPart starts a statement whose streams are there. The caller holds e.mu.
+func (e *Engine) enterPart(r *rule, c *part) {
+	r.inputs = c.query.Streams
+	streams := make([]*stream, len(r.inputs))
+	for i, name := range r.inputs {
+		streams[i] = e.streams[name]
+	}
 	acts := e.attach(r, c, streams)
 	if c.query.Join != nil {
 		e.enterJoin(r, c.query, streams)
 	} else {
 		e.enterRule(streams[0], r, c.query.Root, c.count)
 	}
-	r.wantsFaults = c.def.Options.SendError
-	if r.wantsFaults {
-		e.bad.wanted.Add(1)
-	}
 	e.edited(edit{rule: r.num, actions: acts, faults: r.wantsFaults, forget: true})
-	r.running, r.failed, r.pending, r.message = true, false, false, ""
-	r.startMs = time.Now().UnixMilli()
-	e.wake(r, c.sched)
 	if c.query.Root.Window != nil {
 		signal(e.nudge) // its windows begin now, not with the next message
 	}
-	return nil
 }
 
 // enterRule adds a rule to the program of a stream.
@@ -89,20 +105,26 @@ func (e *Engine) enterRule(s *stream, r *rule, root *planner.Bound, count bool) 
 	e.touch(s)
 }
 
-// place returns the streams that c reads, with their sources started.
-func (e *Engine) place(c *compiled) ([]*stream, error) {
+// place starts the sources of the streams that c reads.
+func (e *Engine) place(c *compiled) error {
 	if e.closing {
-		return nil, errClosing
+		return errClosing
 	}
 	var out []*stream
-	fail := func(err error) ([]*stream, error) {
+	fail := func(err error) error {
 		for _, s := range out {
 			e.leave(s)
 		}
-		return nil, err
+		return err
 	}
-	for _, name := range c.query.Streams {
+	for _, name := range c.streams {
 		s := e.streams[name]
+		if s == nil && c.inline[name] != nil {
+			s = c.inline[name]
+			s.num = e.number()
+			e.streams[name] = s
+			out = append(out, s) // it goes if it is not used
+		}
 		switch {
 		case s == nil || s.dropped:
 			return fail(fmt.Errorf("fail to get stream %s, please check if stream is created", name))
@@ -117,18 +139,18 @@ func (e *Engine) place(c *compiled) ([]*stream, error) {
 		}
 		out = append(out, s)
 	}
-	return out, nil
+	return nil
 }
 
 // attach makes the actions of a rule on streams.
-func (e *Engine) attach(r *rule, c *compiled, streams []*stream) []action {
+func (e *Engine) attach(r *rule, c *part, streams []*stream) []action {
 	acts := make([]action, 0, len(c.actions))
 	for i := range c.actions {
 		ch := &c.actions[i]
 		q := ch.queue
 		ch.queue = nil // the rule's from here on
 		num := e.sinkNum(r)
-		r.sinks = append(r.sinks, sinkInfo{typ: ch.typ, index: ch.index, queue: q, num: num, fed: !c.count})
+		r.sinks = append(r.sinks, sinkInfo{typ: ch.typ, index: ch.index, node: ch.node, queue: q, num: num, fed: !c.count})
 		if c.count {
 			continue // nothing is ever sent
 		}
@@ -213,13 +235,25 @@ func (e *Engine) uninstall(r *rule) {
 	if !r.running {
 		return
 	}
-	r.running = false
 	if r.wantsFaults {
 		e.bad.wanted.Add(-1)
 	}
 	r.stopMs = time.Now().UnixMilli()
-	var streams []*stream
+	for _, p := range r.parts() {
+		p.running = false
+		e.leavePart(p)
+	}
 	for _, name := range r.streams {
+		if s := e.streams[name]; s != nil {
+			e.leave(s)
+		}
+	}
+}
+
+// leavePart stops a statement. Its streams stay as they are.
+func (e *Engine) leavePart(r *rule) {
+	var streams []*stream
+	for _, name := range r.inputs {
 		s := e.streams[name]
 		if s == nil {
 			continue
@@ -233,17 +267,26 @@ func (e *Engine) uninstall(r *rule) {
 	}
 	e.leaveJoin(r)
 	e.edited(edit{rule: r.num, release: e.detach(r, streams)})
-	for _, s := range streams {
-		e.leave(s)
-	}
 }
 
 // leave stops the source of a stream that no rule reads. The caller holds e.mu.
 func (e *Engine) leave(s *stream) {
-	if s.pins == 0 && (s.builder == nil || s.builder.Len() == 0) {
-		s.builder = nil
-		e.deactivate(s)
+	if s.pins > 0 || s.builder != nil && s.builder.Len() > 0 || e.streams[s.name] != s {
+		return
 	}
+	s.builder = nil
+	e.deactivate(s)
+	if s.inline {
+		e.discard(s)
+	}
+}
+
+// discard forgets a stream that has no source any more. The caller holds e.mu.
+func (e *Engine) discard(s *stream) {
+	delete(e.streams, s.name)
+	e.freed = append(e.freed, freed{s.num, s.last})
+	s.builder = nil
+	e.touch(s)
 }
 
 // startLoaded enters the rules of the store and starts those that are to run,
@@ -280,7 +323,7 @@ func (e *Engine) startStored(id string, data []byte) bool {
 		r.failed, r.message = def.Triggered, err.Error()
 		return true
 	}
-	r := e.enter(def, c.query.Streams)
+	r := e.enter(def, c.streams)
 	if !def.Triggered {
 		r.message = "canceled manually"
 		return true

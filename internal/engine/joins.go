@@ -64,17 +64,3 @@ func (e *Engine) leaveJoin(r *rule) {
 	}
 	e.freed = append(e.freed, freed{num: j.num})
 }
-
-// joinRows returns the rows that each stream of a rule has given to its join, in
-// the order of r.streams; nil for a rule over one stream.
-func (e *Engine) joinRows(r *rule) map[string]uint64 {
-	e.mu.RLock()
-	j := r.join
-	e.mu.RUnlock()
-	if j == nil {
-		return nil
-	}
-	var out map[string]uint64
-	e.call(func() { out = e.x.JoinRows(j.num) })
-	return out
-}

@@ -86,12 +86,12 @@ func (e *Engine) reserve(d *planner.RuleDef) (*rule, *compiled, error) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, name := range c.query.Streams {
-		if _, ok := e.Source(name); !ok {
+	for _, name := range c.streams {
+		if _, ok := (catalog{e, c.inline}).Source(name); !ok {
 			return nil, nil, planner.Errorf(planner.CodePlan, "fail to get stream %s, please check if stream is created", name)
 		}
 	}
-	return e.enter(d, c.query.Streams), c, nil
+	return e.enter(d, c.streams), c, nil
 }
 
 // enter makes the rule of a definition. The caller holds e.mu.
@@ -100,16 +100,37 @@ func (e *Engine) enter(d *planner.RuleDef, streams []string) *rule {
 	if d.Temp {
 		r.text = d.Raw
 	}
+	e.ruleNum(r)
+	e.rules[d.ID] = r
+	return r
+}
+
+// ruleNum gives a rule, or a part of one, its number. The caller holds e.mu.
+func (e *Engine) ruleNum(r *rule) {
 	if n := len(e.freeNum); n > 0 {
 		r.num = e.freeNum[n-1]
 		e.freeNum = e.freeNum[:n-1]
 		e.byNum[r.num] = r
-	} else {
-		r.num = planner.RuleID(len(e.byNum))
-		e.byNum = append(e.byNum, r)
+		return
 	}
-	e.rules[d.ID] = r
-	return r
+	r.num = planner.RuleID(len(e.byNum))
+	e.byNum = append(e.byNum, r)
+}
+
+// setParts gives a rule that does not run as many parts as it is to have. The
+// caller holds e.mu.
+func (e *Engine) setParts(r *rule, n int) {
+	for len(r.more) > n-1 {
+		last := len(r.more) - 1
+		e.byNum[r.more[last].num] = nil
+		e.freeNum = append(e.freeNum, r.more[last].num)
+		r.more = r.more[:last]
+	}
+	for len(r.more) < n-1 {
+		p := &rule{id: r.id}
+		e.ruleNum(p)
+		r.more = append(r.more, p)
+	}
 }
 
 // forget removes a rule that does not run.
@@ -121,6 +142,7 @@ func (e *Engine) forget(r *rule) {
 
 func (e *Engine) remove(r *rule) {
 	delete(e.rules, r.id)
+	e.setParts(r, 1)
 	e.byNum[r.num] = nil
 	e.freeNum = append(e.freeNum, r.num)
 }
@@ -199,7 +221,7 @@ func (e *Engine) exchange(r *rule, def *planner.RuleDef, c *compiled) {
 		}
 	}
 	e.uninstall(r)
-	r.name, r.version, r.tags, r.temp, r.streams = def.Name, def.Version, def.Tags, def.Temp, c.query.Streams
+	r.name, r.version, r.tags, r.temp, r.streams = def.Name, def.Version, def.Tags, def.Temp, c.streams
 	r.text, r.failed, r.pending = nil, false, false
 	if def.Temp {
 		r.text = def.Raw

@@ -46,14 +46,7 @@ func sum(a, b ingest.Stats) ingest.Stats {
 
 // EachRule calls f for every rule by id.
 func (e *Engine) EachRule(f func(r metrics.RuleCounters)) {
-	var all []ruleCounts
-	e.call(func() {
-		s := e.x.Stats()
-		all = make([]ruleCounts, len(s.In))
-		for i := range all {
-			all[i] = ruleCounts{in: s.In[i], matched: s.Matched[i], faults: s.Faults[i]}
-		}
-	})
+	all := e.counts()
 	e.mu.RLock()
 	rules := make([]*rule, 0, len(e.rules))
 	for _, r := range e.rules {
@@ -69,10 +62,8 @@ func (e *Engine) EachRule(f func(r metrics.RuleCounters)) {
 		case r.failed:
 			c.Status = metrics.RuleFailed
 		}
-		if int(r.num) < len(all) {
-			k := all[r.num]
-			c.In, c.Out, c.Exceptions = k.in, k.matched, k.faults+e.refused(r)
-		}
+		k := r.sum(all)
+		c.In, c.Out, c.Exceptions = k.in, k.matched, k.faults+e.refused(r)
 		out = append(out, c)
 	}
 	e.mu.RUnlock()
@@ -83,8 +74,10 @@ func (e *Engine) EachRule(f func(r metrics.RuleCounters)) {
 
 // refused returns how many messages of r destinations refused for good.
 func (e *Engine) refused(r *rule) (n uint64) {
-	for _, k := range r.sinks {
-		n += e.counters.Failed(k.num)
+	for _, p := range r.parts() {
+		for _, k := range p.sinks {
+			n += e.counters.Failed(k.num)
+		}
 	}
 	return n
 }

@@ -2,11 +2,14 @@ package engine
 
 import (
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"sort"
 	"time"
 
+	"github.com/weir-engine/weir/exec"
+	"github.com/weir-engine/weir/exec/fn"
 	"github.com/weir-engine/weir/internal/api"
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/planner/sql"
@@ -21,7 +24,8 @@ type rule struct {
 	temp              bool
 	text              []byte // of a temp rule, which is not in the store
 	num               planner.RuleID
-	streams           []string // inputs
+	streams           []string // inputs of all parts
+	inputs            []string // inputs of this part, while it runs
 	join              *stream  // the join of its inputs while it runs; nil: one input
 	running           bool
 	failed            bool   // stopped by an error
@@ -31,12 +35,30 @@ type rule struct {
 	sinks             []sinkInfo
 	wantsFaults       bool
 	timing            *timing // of a started rule with a schedule
+	// more are the statements of a graph beside the first, as rules without a
+	// name of their own; their numbers are kept until the rule runs anew.
+	more []*rule
+}
+
+// parts returns the statements of r, the first of which is r itself.
+func (r *rule) parts() iter.Seq2[int, *rule] {
+	return func(yield func(int, *rule) bool) {
+		if !yield(0, r) {
+			return
+		}
+		for i, p := range r.more {
+			if !yield(i+1, p) {
+				return
+			}
+		}
+	}
 }
 
 // sinkInfo names a sink of a rule in its status.
 type sinkInfo struct {
 	typ   string
 	index int
+	node  string // of a graph
 	queue *sinks.Queue
 	num   uint32 // whose counters its messages change, see Engine.sinkOf
 	fed   bool   // the rule's feed counts in the queue's outlet
@@ -47,19 +69,28 @@ func (r *rule) uses(name string) bool { return slices.Contains(r.streams, name) 
 // compiled is a rule that was checked against the definitions as they are.
 type compiled struct {
 	def     *planner.RuleDef
-	query   *planner.Query
-	actions []checked
-	count   bool   // nobody reads its rows
+	parts   []part
+	streams []string           // inputs, each once
+	inline  map[string]*stream // streams that a graph defines; not entered anywhere
+	flow    *planner.Flow
 	epoch   uint64 // Engine.epoch when it was checked
 	err     error  // why a sink could not be opened
 	sched   *schedule
 	rests   bool // it waits for its time: no sink is open
 }
 
+// part is a statement with its sinks.
+type part struct {
+	query   *planner.Query
+	actions []checked
+	count   bool // nobody reads its rows
+}
+
 // checked is an action whose properties are good.
 type checked struct {
 	typ    string
 	index  int
+	node   string
 	target sinks.Target
 	enc    *encode.Encoder
 	place  *encode.Template
@@ -69,43 +100,68 @@ type checked struct {
 // compile checks everything about a rule that can be checked before it runs. The
 // caller holds e.mu for reading.
 func (e *Engine) compile(def *planner.RuleDef, num planner.RuleID) (*compiled, error) {
-	def, err := def.Flatten()
+	flow, err := def.Flow(fn.Set{})
 	if err != nil {
 		return nil, err
 	}
-	sched, err := newSchedule(&def.Options, e.opt.Location)
-	if err != nil {
+	c := &compiled{def: def, flow: flow, epoch: e.epoch}
+	if c.sched, err = newSchedule(&def.Options, e.opt.Location); err != nil {
 		return nil, planner.Errorf(planner.CodeRule, "invalid rule json: Rule %s has invalid options: %w.", def.ID, err)
 	}
-	st, err := sql.Parse(def.SQL)
+	if err := e.flowSources(c); err != nil {
+		return nil, planner.Errorf(planner.CodeRule, "Rule %s has an invalid graph: %w.", def.ID, err)
+	}
+	for i := range flow.Queries {
+		p, err := e.compilePart(c, i, num)
+		if err != nil {
+			return nil, err
+		}
+		c.parts = append(c.parts, p)
+		for _, name := range p.query.Streams {
+			if !slices.Contains(c.streams, name) {
+				c.streams = append(c.streams, name)
+			}
+		}
+	}
+	return c, nil
+}
+
+// compilePart checks statement i of a rule.
+func (e *Engine) compilePart(c *compiled, i int, num planner.RuleID) (p part, err error) {
+	q := &c.flow.Queries[i]
+	st, err := sql.Parse(q.SQL)
 	if err != nil {
-		return nil, planner.Errorf(planner.CodeParser, "%w", err)
+		return p, planner.Errorf(planner.CodeParser, "%w", c.told(q, err))
 	}
 	sel, ok := st.(*sql.Select)
 	if !ok {
-		return nil, planner.Errorf(planner.CodeParser, "SQL %s is not a select statement.", def.SQL)
+		return p, planner.Errorf(planner.CodeParser, "SQL %s is not a select statement.", q.SQL)
 	}
-	o := &def.Options
-	q, err := planner.Bind(e.env(), num, def.ID, sel, planner.Settings{
+	o := &c.def.Options
+	env := planner.Env{Funcs: fn.Set{}, Catalog: catalog{e, c.inline}, Fold: exec.FoldIn(e.opt.Location)}
+	p.query, err = planner.Bind(env, num, c.def.ID, sel, planner.Settings{
 		EventTime: o.IsEventTime, LateMs: o.LateTolerance.Milliseconds(), SendMeta: o.SendMetaToSink, SendNil: o.SendNilField,
-		RuleStartMs: time.Now().UnixMilli(), Epoch: e.startEpoch(sel),
+		RuleStartMs: time.Now().UnixMilli(), Epoch: e.startEpoch(sel), After: q.After, Part: i,
 	})
+	if err == nil {
+		err = e.checkTables(p.query)
+	}
 	if err != nil {
-		return nil, planner.Errorf(planner.CodePlan, "%w", err)
+		return p, planner.Errorf(planner.CodePlan, "%w", c.told(q, err))
 	}
-	if err := e.checkTables(q); err != nil {
-		return nil, planner.Errorf(planner.CodePlan, "%w", err)
-	}
-	c := &compiled{def: def, query: q, count: true, epoch: e.epoch, sched: sched}
-	for _, a := range def.Actions {
+	p.count = true
+	for _, a := range q.Actions {
 		ch, err := e.checkAction(a)
 		if err != nil {
-			return nil, planner.Errorf(planner.CodeExecutor, "%w", err)
+			if a.Node != "" {
+				err = fmt.Errorf("node %q: %w", a.Node, err)
+			}
+			return p, planner.Errorf(planner.CodeExecutor, "%w", err)
 		}
-		c.count = c.count && a.Type == "nop" && a.Props["log"] != true
-		c.actions = append(c.actions, ch)
+		p.count = p.count && a.Type == "nop" && a.Props["log"] != true
+		p.actions = append(p.actions, ch)
 	}
-	return c, nil
+	return p, nil
 }
 
 // startEpoch returns the epoch in which a rule over sel will start: rules that
@@ -131,7 +187,7 @@ func (e *Engine) checkAction(a planner.Action) (checked, error) {
 	if err != nil {
 		return checked{}, err
 	}
-	ch := checked{typ: a.Type, index: a.Index, target: t}
+	ch := checked{typ: a.Type, index: a.Index, node: a.Node, target: t}
 	if a.Type == "file" && props["compression"] != nil {
 		props = maps.Clone(props)
 		delete(props, "compression") // the file as a whole is compressed, by the sink
@@ -179,5 +235,5 @@ func (e *Engine) ValidateRule(def *planner.RuleDef) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.query.Streams, nil
+	return c.flow.Names(c.streams), nil
 }

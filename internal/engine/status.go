@@ -2,8 +2,11 @@ package engine
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"sort"
 
+	"github.com/weir-engine/weir/exec/fn"
 	"github.com/weir-engine/weir/ingest"
 	"github.com/weir-engine/weir/internal/api"
 	"github.com/weir-engine/weir/planner"
@@ -16,15 +19,70 @@ type ruleCounts struct {
 	last                string
 }
 
-// counts asks the executor for the counters of a rule.
-func (e *Engine) counts(num planner.RuleID) (c ruleCounts) {
+// sum returns what was counted for all parts of r; counts has what was for each
+// number. Messages that several parts read are counted once.
+func (r *rule) sum(counts []ruleCounts) (c ruleCounts) {
+	var seen []string
+	for _, p := range r.parts() {
+		if int(p.num) >= len(counts) {
+			continue
+		}
+		k := counts[p.num]
+		c.matched, c.faults = c.matched+k.matched, c.faults+k.faults
+		if k.last != "" {
+			c.last = k.last
+		}
+		if len(p.inputs) == 0 || !slices.Contains(seen, p.inputs[0]) {
+			c.in += k.in
+			seen = append(seen, p.inputs[:min(1, len(p.inputs))]...)
+		}
+	}
+	return c
+}
+
+// counts asks the executor for the counters of all rules by number.
+func (e *Engine) counts() (all []ruleCounts) {
 	e.call(func() {
 		s := e.x.Stats()
-		if int(num) < len(s.In) {
-			c = ruleCounts{s.In[num], s.Matched[num], s.Faults[num], s.Last[num]}
+		all = make([]ruleCounts, len(s.In))
+		for i := range all {
+			all[i] = ruleCounts{s.In[i], s.Matched[i], s.Faults[i], s.Last[i]}
 		}
 	})
-	return c
+	return all
+}
+
+// partCounts asks the executor for the counters of the parts of a rule, and for
+// the rows that streams have given to their joins.
+func (e *Engine) partCounts(r *rule) (counts []ruleCounts, joined map[string]uint64) {
+	e.mu.RLock()
+	var nums []planner.RuleID
+	var joins []uint32
+	most := planner.RuleID(0)
+	for _, p := range r.parts() {
+		nums = append(nums, p.num)
+		most = max(most, p.num)
+		if p.join != nil {
+			joins = append(joins, p.join.num)
+		}
+	}
+	e.mu.RUnlock()
+	counts = make([]ruleCounts, most+1)
+	e.call(func() {
+		s := e.x.Stats()
+		for _, n := range nums {
+			if int(n) < len(s.In) {
+				counts[n] = ruleCounts{s.In[n], s.Matched[n], s.Faults[n], s.Last[n]}
+			}
+		}
+		for _, j := range joins {
+			if joined == nil {
+				joined = map[string]uint64{}
+			}
+			maps.Copy(joined, e.x.JoinRows(j))
+		}
+	})
+	return counts, joined
 }
 
 // RuleStatus returns everything that is known about the run of a rule.
@@ -35,28 +93,84 @@ func (e *Engine) RuleStatus(id string) ([]api.StatusField, error) {
 	if r == nil {
 		return nil, planner.ErrNotFound
 	}
-	c, joined := e.counts(r.num), e.joinRows(r)
+	counts, joined := e.partCounts(r)
+	names := e.flowNames(r)
 	e.mu.RLock()
 	defer e.mu.RUnlock()
+	c := r.sum(counts)
 	var f fields
 	f.add("status", r.status())
 	f.add("message", r.message)
 	f.add("lastStartTimestamp", r.startMs)
 	f.add("lastStopTimestamp", r.stopMs)
 	f.add("nextStartTimestamp", r.nextStart())
-	for i, name := range r.streams {
-		in := c.in
-		if n, ok := joined[name]; ok {
-			in = n
+	for _, name := range r.streams {
+		in, ok := joined[name]
+		for _, p := range r.parts() {
+			if !ok && slices.Contains(p.inputs, name) && int(p.num) < len(counts) {
+				in, ok = counts[p.num].in, true
+			}
 		}
-		f.source(e.streams[name], name, in, i)
+		f.source(e.streams[name], names(name), in)
 	}
 	f.op("op_2_decoder_0_", c.in, c.in, 0, "")
 	f.op("op_3_project_0_", c.in, c.matched, c.faults, c.last)
-	for _, k := range r.sinks {
-		f.sink(k, e, r, c)
+	for _, k := range r.outputs(counts) {
+		f.sink(k, e)
 	}
 	return f.list, nil
+}
+
+// flowNames returns a function that calls the streams of a rule as its user knows
+// them.
+func (e *Engine) flowNames(r *rule) func(string) string {
+	e.mu.RLock()
+	graph := slices.ContainsFunc(r.streams, func(name string) bool { return e.streams[name] == nil || e.streams[name].inline })
+	e.mu.RUnlock()
+	if graph {
+		if def, err := e.stored(r.id); err == nil {
+			if flow, err := def.Flow(fn.Set{}); err == nil {
+				return flow.Named
+			}
+		}
+	}
+	return func(name string) string { return name }
+}
+
+// ruleOutput is a sink in the status of a rule. A node of a graph that several
+// statements feed has a sink for each of them.
+type ruleOutput struct {
+	prefix string
+	sinks  []sinkInfo
+	in     uint64
+}
+
+// outputs lists the sinks of r by their names in its status.
+func (r *rule) outputs(counts []ruleCounts) []*ruleOutput {
+	var out []*ruleOutput
+	for _, p := range r.parts() {
+		for _, k := range p.sinks {
+			name := k.prefix()
+			i := slices.IndexFunc(out, func(o *ruleOutput) bool { return k.node != "" && o.prefix == name })
+			if i < 0 {
+				i = len(out)
+				out = append(out, &ruleOutput{prefix: name})
+			}
+			out[i].sinks = append(out[i].sinks, k)
+			if int(p.num) < len(counts) {
+				out[i].in += counts[p.num].matched
+			}
+		}
+	}
+	return out
+}
+
+// prefix returns what the names of a sink's counters begin with.
+func (k *sinkInfo) prefix() string {
+	if k.node != "" {
+		return "sink_" + k.node + "_0_"
+	}
+	return fmt.Sprintf("sink_%s_%d_0_", k.typ, k.index)
 }
 
 type fields struct{ list []api.StatusField }
@@ -86,7 +200,7 @@ func (f *fields) connection(prefix string, status int, connected, disconnected, 
 
 // source adds a stream: what it got, what did not decode and whether data can
 // come at all.
-func (f *fields) source(s *stream, name string, in uint64, _ int) {
+func (f *fields) source(s *stream, name string, in uint64) {
 	prefix := "source_" + name + "_0_"
 	var st ingest.Stats
 	state, why := -1, "stream does not run"
@@ -119,22 +233,26 @@ func (f *fields) source(s *stream, name string, in uint64, _ int) {
 }
 
 // sink adds a sink: what it was given, what was delivered, what waits.
-func (f *fields) sink(k sinkInfo, e *Engine, r *rule, c ruleCounts) {
-	prefix := fmt.Sprintf("sink_%s_%d_0_", k.typ, k.index)
-	st := k.queue.Stats()
-	out, failed := e.counters.Delivered(k.num), e.counters.Failed(k.num)
+func (f *fields) sink(o *ruleOutput, e *Engine) {
+	prefix := o.prefix
+	st := o.sinks[0].queue.Stats() // nodes of a graph have one destination
+	var out, failed uint64
 	last, at := "", int64(0)
-	if fl, ok := e.counters.LastFailure(k.num); ok {
-		last, at = fl.Text, fl.AtMs
-	} else if st.LastError != "" {
+	for _, k := range o.sinks {
+		out, failed = out+e.counters.Delivered(k.num), failed+e.counters.Failed(k.num)
+		if fl, ok := e.counters.LastFailure(k.num); ok && fl.AtMs >= at {
+			last, at = fl.Text, fl.AtMs
+		}
+	}
+	if at == 0 && st.LastError != "" {
 		last, at = st.LastError, st.LastErrorMs
 	}
-	if k.typ == "nop" {
-		out = c.matched
+	if o.sinks[0].typ == "nop" {
+		out = o.in
 	}
-	f.add(prefix+"records_in_total", c.matched)
+	f.add(prefix+"records_in_total", o.in)
 	f.add(prefix+"records_out_total", out)
-	f.add(prefix+"messages_processed_total", c.matched)
+	f.add(prefix+"messages_processed_total", o.in)
 	f.add(prefix+"process_latency_us", 0)
 	f.add(prefix+"buffer_length", st.Messages)
 	f.add(prefix+"last_invocation", st.LastDeliveredMs)
@@ -157,20 +275,12 @@ func (f *fields) sink(k sinkInfo, e *Engine, r *rule, c ruleCounts) {
 
 // RuleHealth returns the state and the faults of all rules.
 func (e *Engine) RuleHealth() []api.RuleHealth {
-	faults := map[planner.RuleID]ruleCounts{}
-	e.call(func() {
-		s := e.x.Stats()
-		for i, n := range s.Faults {
-			if n > 0 {
-				faults[planner.RuleID(i)] = ruleCounts{faults: n, last: s.Last[i]}
-			}
-		}
-	})
+	counts := e.counts()
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	out := make([]api.RuleHealth, 0, len(e.rules))
 	for _, r := range e.rules {
-		c := faults[r.num]
+		c := r.sum(counts)
 		h := api.RuleHealth{ID: r.id, Status: r.status(), LastException: c.last, Exceptions: int64(c.faults + e.refused(r))}
 		if r.failed {
 			h.LastException = r.message
@@ -179,67 +289,4 @@ func (e *Engine) RuleHealth() []api.RuleHealth {
 	}
 	sort.Slice(out, func(i, j int) bool { return out[i].ID < out[j].ID })
 	return out
-}
-
-// RuleTopo returns the graph of a rule.
-func (e *Engine) RuleTopo(id string) (api.Topo, error) {
-	e.mu.RLock()
-	defer e.mu.RUnlock()
-	r := e.rules[id]
-	if r == nil {
-		return api.Topo{}, planner.ErrNotFound
-	}
-	var t api.Topo
-	for _, name := range r.streams {
-		t.Sources = append(t.Sources, "source_"+name)
-		t.Edges = append(t.Edges, api.TopoEdge{From: "source_" + name, To: []string{"op_2_decoder"}})
-	}
-	t.Edges = append(t.Edges, api.TopoEdge{From: "op_2_decoder", To: []string{"op_3_project"}})
-	last := api.TopoEdge{From: "op_3_project"}
-	for _, k := range r.sinks {
-		last.To = append(last.To, fmt.Sprintf("sink_%s_%d", k.typ, k.index))
-	}
-	t.Edges = append(t.Edges, last)
-	return t, nil
-}
-
-// RuleSchema returns the names of the columns that a rule sends.
-func (e *Engine) RuleSchema(id string) ([]string, error) {
-	def, err := e.stored(id)
-	if err != nil {
-		return nil, err
-	}
-	e.mu.RLock()
-	defer e.mu.RUnlock()
-	c, err := e.compile(def, 0)
-	if err != nil {
-		return nil, err
-	}
-	return c.query.Names(), nil
-}
-
-// ExplainRule returns the plan of a rule and what it shares with others.
-func (e *Engine) ExplainRule(id string) (string, error) {
-	def, err := e.stored(id)
-	if err != nil {
-		return "", err
-	}
-	e.mu.RLock()
-	defer e.mu.RUnlock()
-	c, err := e.compile(def, 0)
-	if err != nil {
-		return "", err
-	}
-	s := e.streams[c.query.Streams[0]]
-	if c.query.Join != nil {
-		s = nil
-		if r := e.rules[id]; r != nil {
-			s = r.join
-		}
-	}
-	var b *planner.Builder
-	if s != nil {
-		b = s.builder
-	}
-	return planner.Explain(c.query, b), nil
 }

@@ -37,6 +37,7 @@ type stream struct {
 	pins    int               // reasons to stay connected without a rule
 	err     string            // why the source does not run
 	dropped bool              // no rule may use it any more
+	inline  bool              // defined by a graph, see flow.go
 	message *protobuf.Message // of format protobuf
 	last    *ingest.Feed
 }
@@ -330,7 +331,7 @@ func (e *Engine) drop(kind api.StreamKind, name string, force bool) error {
 	e.mu.Lock()
 	s := e.streams[name]
 	switch {
-	case s == nil || s.def.Table != (kind == api.Table):
+	case s == nil || s.inline || s.def.Table != (kind == api.Table):
 		e.mu.Unlock()
 		return planner.ErrNotFound
 	case !force && e.used(name):
@@ -352,10 +353,7 @@ func (e *Engine) drop(kind api.StreamKind, name string, force bool) error {
 		r.failed, r.message = true, fmt.Sprintf("%s %s was dropped", strings.ToLower(title(s.def.Table)), name)
 	}
 	e.deactivate(s)
-	delete(e.streams, name)
-	e.freed = append(e.freed, freed{s.num, s.last})
-	s.builder = nil
-	e.touch(s)
+	e.discard(s)
 	return nil
 }
 
@@ -365,7 +363,7 @@ func (e *Engine) StreamList(kind api.StreamKind) []api.StreamInfo {
 	defer e.mu.RUnlock()
 	out := []api.StreamInfo{}
 	for _, s := range e.streams {
-		if s.def.Table != (kind == api.Table) {
+		if s.inline || s.def.Table != (kind == api.Table) {
 			continue
 		}
 		out = append(out, api.StreamInfo{
@@ -396,7 +394,7 @@ func (e *Engine) DescribeStream(kind api.StreamKind, name string) (api.StreamDef
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	s := e.streams[name]
-	if s == nil || s.def.Table != (kind == api.Table) {
+	if s == nil || s.inline || s.def.Table != (kind == api.Table) {
 		return api.StreamDef{}, planner.ErrNotFound
 	}
 	d := api.StreamDef{Kind: kind, Name: name, Options: options(&s.def.Options)}

@@ -14,6 +14,9 @@ func (e *Engine) Definitions() (api.Definitions, error) {
 	d := newDefinitions()
 	e.mu.RLock()
 	for name, s := range e.streams {
+		if s.inline {
+			continue
+		}
 		if s.def.Table {
 			d.Tables[name] = s.def.Text
 		} else {

@@ -1,0 +1,129 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/weir-engine/weir/exec/fn"
+	"github.com/weir-engine/weir/internal/api"
+	"github.com/weir-engine/weir/planner"
+)
+
+// RuleTopo returns the graph of a rule.
+func (e *Engine) RuleTopo(id string) (api.Topo, error) {
+	def, err := e.stored(id)
+	if err != nil {
+		return api.Topo{}, err
+	}
+	if def.Graph != nil {
+		return graphTopo(def)
+	}
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	r := e.rules[id]
+	if r == nil {
+		return api.Topo{}, planner.ErrNotFound
+	}
+	var t api.Topo
+	for _, name := range r.streams {
+		t.Sources = append(t.Sources, "source_"+name)
+		t.Edges = append(t.Edges, api.TopoEdge{From: "source_" + name, To: []string{"op_2_decoder"}})
+	}
+	t.Edges = append(t.Edges, api.TopoEdge{From: "op_2_decoder", To: []string{"op_3_project"}})
+	last := api.TopoEdge{From: "op_3_project"}
+	for _, k := range r.sinks {
+		last.To = append(last.To, fmt.Sprintf("sink_%s_%d", k.typ, k.index))
+	}
+	t.Edges = append(t.Edges, last)
+	return t, nil
+}
+
+// graphTopo returns the graph that a rule was written as.
+func graphTopo(def *planner.RuleDef) (t api.Topo, err error) {
+	flow, err := def.Flow(fn.Set{})
+	if err != nil {
+		return t, err
+	}
+	kind := func(node string) string {
+		switch {
+		case slices.ContainsFunc(flow.Sources, func(s planner.FlowSource) bool { return s.Node == node }):
+			return "source_" + node
+		case slices.ContainsFunc(flow.Queries, func(q planner.FlowQuery) bool {
+			return slices.ContainsFunc(q.Actions, func(a planner.Action) bool { return a.Node == node })
+		}):
+			return "sink_" + node
+		}
+		return "op_" + node
+	}
+	for _, s := range flow.Sources {
+		t.Sources = append(t.Sources, "source_"+s.Node)
+	}
+	for _, edge := range flow.Edges {
+		from, to := kind(edge.From), kind(edge.To)
+		if n := len(t.Edges); n == 0 || t.Edges[n-1].From != from {
+			t.Edges = append(t.Edges, api.TopoEdge{From: from})
+		}
+		t.Edges[len(t.Edges)-1].To = append(t.Edges[len(t.Edges)-1].To, to)
+	}
+	return t, nil
+}
+
+// RuleSchema returns the names of the columns that a rule sends.
+func (e *Engine) RuleSchema(id string) ([]string, error) {
+	def, err := e.stored(id)
+	if err != nil {
+		return nil, err
+	}
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	c, err := e.compile(def, 0)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, p := range c.parts {
+		for _, name := range p.query.Names() {
+			if len(c.parts) == 1 || !slices.Contains(out, name) {
+				out = append(out, name)
+			}
+		}
+	}
+	return out, nil
+}
+
+// ExplainRule returns the plan of a rule and what it shares with others; the
+// statements of a graph follow each other.
+func (e *Engine) ExplainRule(id string) (string, error) {
+	def, err := e.stored(id)
+	if err != nil {
+		return "", err
+	}
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	c, err := e.compile(def, 0)
+	if err != nil {
+		return "", err
+	}
+	joins := make([]*stream, len(c.parts))
+	if r := e.rules[id]; r != nil {
+		for i, p := range r.parts() {
+			if i < len(joins) {
+				joins[i] = p.join
+			}
+		}
+	}
+	var out strings.Builder
+	for i, p := range c.parts {
+		s := e.streams[p.query.Streams[0]]
+		if p.query.Join != nil {
+			s = joins[i]
+		}
+		var b *planner.Builder
+		if s != nil {
+			b = s.builder
+		}
+		out.WriteString(planner.Explain(p.query, b))
+	}
+	return c.flow.Named(out.String()), nil
+}

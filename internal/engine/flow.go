@@ -1,0 +1,86 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/weir-engine/weir/planner"
+)
+
+// A graph can have sources with options of their own. They are streams like
+// others, but nobody created them: they are there while a rule with them runs, and
+// are listed nowhere. Their names are made of their definitions, so that equal
+// nodes of several rules are one stream.
+
+// catalog resolves names for the binder: the streams of a graph, then those that
+// were created.
+type catalog struct {
+	*Engine
+	inline map[string]*stream
+}
+
+// Source implements planner.Catalog. The caller holds e.mu.
+func (c catalog) Source(name string) (*planner.Source, bool) {
+	if s := c.inline[name]; s != nil {
+		return s.planned(), true
+	}
+	return c.Engine.Source(name)
+}
+
+// flowSources checks the sources of a graph and makes the streams that it
+// defines. The caller holds e.mu.
+func (e *Engine) flowSources(c *compiled) error {
+	for _, src := range c.flow.Sources {
+		if err := e.flowSource(c, src); err != nil {
+			return fmt.Errorf("node %q: %w", src.Node, err)
+		}
+	}
+	return nil
+}
+
+func (e *Engine) flowSource(c *compiled, src planner.FlowSource) error {
+	if src.Create != nil {
+		s := &stream{name: src.Name, def: src.Create, inline: true}
+		if !contains(sourceTypes, s.typ()) {
+			return fmt.Errorf("source type %s is not supported: want %s", src.Type, strings.Join(sourceTypes, ", "))
+		}
+		err := checkDefinition(src.Create)
+		if err == nil {
+			s.message, err = e.messageOf(src.Create)
+		}
+		if err != nil {
+			return fmt.Errorf("props: %w", err)
+		}
+		if c.inline == nil {
+			c.inline = map[string]*stream{}
+		}
+		c.inline[src.Name] = s
+		return nil
+	}
+	s := e.streams[src.Name]
+	switch {
+	case s == nil || s.dropped || s.inline:
+		return fmt.Errorf("fail to get stream %s, please check if stream is created", src.Name)
+	case src.Table && !s.def.Table:
+		return fmt.Errorf("stream %s is not a table", src.Name)
+	case !src.Table && s.def.Table:
+		return fmt.Errorf("table %s is not a stream", src.Name)
+	case src.Type != "" && !strings.EqualFold(src.Type, s.typ()):
+		return fmt.Errorf("source type %s does not match the stream type %s", src.Type, s.typ())
+	}
+	return nil
+}
+
+// told words an error about a statement of a graph, which its user did not write.
+func (c *compiled) told(q *planner.FlowQuery, err error) error {
+	if c.def.Graph == nil {
+		return err
+	}
+	names := make([]string, len(q.Actions))
+	for i, a := range q.Actions {
+		names[i] = fmt.Sprintf("%q", a.Node)
+	}
+	text := fmt.Sprintf("Rule %s has an invalid graph: the way to %s, as a statement %s: %v", c.def.ID, strings.Join(names, ", "), q.SQL, err)
+	return errors.New(c.flow.Named(text))
+}
