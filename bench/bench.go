@@ -37,6 +37,9 @@ const (
 	Filter  Kind = "filter"  // one comparison with a constant
 	Complex Kind = "complex" // three ANDed predicates and two expressions
 	Windows Kind = "windows" // one-second tumbling windows by device with HAVING
+	Panes   Kind = "panes"   // tumbling windows by device with HAVING: 10 filters, each over 8 lengths
+	Hopping Kind = "hopping" // ten-second windows by device every second, with HAVING
+	Calls   Kind = "calls"   // functions in WHERE and SELECT
 	Manage  Kind = "manage"  // no messages: submit, restart, delete
 )
 
@@ -111,9 +114,9 @@ func (c *Config) Validate() error {
 	var errs []error
 	fault := func(format string, args ...any) { errs = append(errs, fmt.Errorf("bench: "+format, args...)) }
 	switch c.Kind {
-	case Filter, Complex, Windows, Manage:
+	case Filter, Complex, Windows, Panes, Hopping, Calls, Manage:
 	default:
-		fault("kind %q: want filter, complex, windows or manage", c.Kind)
+		fault("kind %q: want filter, complex, windows, panes, hopping, calls or manage", c.Kind)
 	}
 	switch c.Shape {
 	case Flat:

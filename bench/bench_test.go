@@ -30,6 +30,16 @@ func BenchmarkCore(b *testing.B) {
 			b.Run(fmt.Sprintf("load=%s/rules=%d", c.name, rules), func(b *testing.B) { benchCore(b, c.cfg, c.step, true) })
 		}
 	}
+	for _, c := range []struct {
+		name string
+		cfg  Config
+	}{
+		{"panes", Config{Distinct: true, Kind: Panes, Rules: 8000}},
+		{"hopping", Config{Distinct: true, Kind: Hopping, Rules: 100}},
+		{"calls", Config{Kind: Calls, Rules: 1000}},
+	} {
+		b.Run(fmt.Sprintf("load=%s/rules=%d", c.name, c.cfg.Rules), func(b *testing.B) { benchCore(b, c.cfg, 10, true) })
+	}
 	for _, spread := range []float64{0.2, 2, 20} { // half of it is what a rule selects
 		cfg := Config{Distinct: true, Rules: 8000, Spread: spread}
 		b.Run(fmt.Sprintf("load=sent/rules=8000/selectivity=%g", spread/2), func(b *testing.B) { benchCore(b, cfg, 1, false) })

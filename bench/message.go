@@ -121,6 +121,9 @@ func (c *Config) threshold(i int) float64 {
 	return c.top() * (1 - c.Spread/100 + float64(i)/float64(c.Rules)*c.Spread/100)
 }
 
+// paneLengths are the lengths of the windows of Panes, in s.
+var paneLengths = [...]int{1, 2, 3, 5, 10, 15, 30, 60}
+
 // sql returns the text of rule i.
 func (c *Config) sql(i int) string {
 	stream, t, th := streamName, c.temperature(), c.threshold(i)
@@ -130,6 +133,13 @@ func (c *Config) sql(i int) string {
 	switch c.Kind {
 	case Windows:
 		return fmt.Sprintf("SELECT deviceid, avg(%s) AS t, count(*) AS c FROM %s GROUP BY deviceid, TUMBLINGWINDOW(ss, 1) HAVING avg(%s) > %g", t, stream, t, th-30)
+	case Panes:
+		return fmt.Sprintf("SELECT deviceid, avg(%s) AS t, max(%s) AS m, count(*) AS c FROM %s WHERE humidity < %d GROUP BY deviceid, TUMBLINGWINDOW(ss, %d) HAVING avg(%s) > %g",
+			t, t, stream, 10*(1+i%10), paneLengths[i/10%len(paneLengths)], t, th-30)
+	case Hopping:
+		return fmt.Sprintf("SELECT deviceid, avg(%s) AS t, max(%s) AS m, count(*) AS c FROM %s GROUP BY deviceid, HOPPINGWINDOW(ss, 10, 1) HAVING avg(%s) > %g", t, t, stream, t, th-30)
+	case Calls:
+		return fmt.Sprintf("SELECT round(%s) AS t, upper(deviceid) AS d, concat(deviceid, '-%d') AS k FROM %s WHERE substring(deviceid, 4, 8) = '%04d' AND floor(%s) > %g", t, i, stream, i%c.Devices, t, th)
 	case Complex:
 		return fmt.Sprintf(`SELECT %s AS t, humidity + %d AS h FROM %s WHERE %s > %g AND humidity < %d AND deviceid = "dev-%04d"`, t, i%50, stream, t, th-40, 20+i%80, i%c.Devices)
 	}
