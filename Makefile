@@ -8,6 +8,8 @@ BENCH     ?= .
 BENCHTIME ?= 1s
 COUNT     ?= 1
 TIMEOUT   ?= 15m
+# Made-up rule files of the equivalence test, five cases each.
+EQUIV_FILES ?= 20000
 
 # What ships is static, so that is what is tested; the race detector needs C.
 export CGO_ENABLED ?= 0
@@ -36,7 +38,7 @@ run: build
 	bin/weir demo $(ARGS)
 
 test: testdeps
-	$(GO) test -timeout $(TIMEOUT) ./...
+	WEIR_EQUIV_FILES=$(EQUIV_FILES) $(GO) test -timeout $(TIMEOUT) ./...
 
 # Some tests of connections run against mosquitto where it is there.
 testdeps:

@@ -124,17 +124,21 @@ func (g *groups) one(v vec.Value) int32 {
 	return id
 }
 
-// maxIdle is how many groups may be kept that the last window did not have.
-const maxIdle = 1024
-
-// shrink forgets all numbers if most of them were of no use lately: keys that
-// come and go must not fill the memory. No pane may hold a group.
-func (g *groups) shrink(active int) bool {
-	if g.n-active <= maxIdle || active*2 > g.n {
-		return false
+// renumber gives group g the number ids[g], out of n; -1: it is forgotten. A key
+// has width values.
+func (g *groups) renumber(ids []int32, n, width int) {
+	keys := make([]vec.Value, n*width)
+	for old, id := range ids {
+		if id >= 0 {
+			copy(keys[int(id)*width:], g.keys[old*width:(old+1)*width])
+		}
 	}
-	clear(g.ids)
-	clear(g.keys)
-	g.keys, g.n = g.keys[:0], 0
-	return true
+	g.keys, g.n = keys, n
+	for k, id := range g.ids {
+		if ids[id] < 0 {
+			delete(g.ids, k)
+		} else {
+			g.ids[k] = ids[id]
+		}
+	}
 }

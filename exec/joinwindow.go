@@ -44,11 +44,12 @@ func (j *joiner) gather(x *Executor, w *window, p *pane, rows []kept) {
 		for r := range b.Rows {
 			m.rowsBuf = append(m.rowsBuf, int32(r))
 		}
-		pass := x.passing(w, m, m.rowsBuf, nil)
+		pass := x.passing(w.def, m, m.rowsBuf, nil)
 		switch {
 		case len(pass) == 0:
 		case w.def.Group:
-			p.update(x, m, w, pass, w.groups.number(m, w.def.Keys, pass, nil))
+			gids := w.groups.number(m, w.def.Keys, pass, nil)
+			p.update(m, w.def, w.groups.n, pass, gids)
 		default:
 			p.keep(m, w.def, pass)
 		}

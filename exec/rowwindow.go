@@ -13,6 +13,7 @@ import (
 // if they started together, so no rule sees a row from before its start.
 type rowWindow struct {
 	form  form
+	event bool
 	to    *joiner          // joins the rows of a window when it fires; nil: no join
 	steps []planner.StepID // what is kept of a row
 	rows  []kept
@@ -26,6 +27,9 @@ type kept struct {
 	ts  int64
 	v   []vec.Value // by rowWindow.steps, of a join by joinSource.need
 	src int32       // source of a join
+
+	bad  vec.Bitmap // values that are faults; nil: none
+	note string     // of one of them
 }
 
 // form is what differs between the row windows.
@@ -40,7 +44,7 @@ type form interface {
 }
 
 func newRowWindow(x *Executor, w *window, to *joiner) *rowWindow {
-	r := &rowWindow{to: to}
+	r := &rowWindow{to: to, event: w.def.Spec.EventTime}
 	s := w.def.Spec
 	switch s.Kind {
 	case planner.Hopping, planner.Tumbling:
@@ -61,7 +65,12 @@ func newRowWindow(x *Executor, w *window, to *joiner) *rowWindow {
 	return r
 }
 
-func (r *rowWindow) deadline() int64 { return r.form.deadline() }
+func (r *rowWindow) deadline() int64 {
+	if r.event {
+		return 0
+	}
+	return r.form.deadline()
+}
 
 func (r *rowWindow) join(*Executor, *window, planner.RuleID) {}
 
@@ -95,26 +104,32 @@ func (r *rowWindow) adopt(w *window, _ *planner.Window) {
 		return
 	}
 	for i := range r.rows {
-		r.rows[i].v = r.move(steps, r.rows[i].v)
+		r.move(steps, &r.rows[i])
 	}
 	r.steps = steps
 }
 
 // move orders a row's values by new steps.
-func (r *rowWindow) move(steps []planner.StepID, v []vec.Value) []vec.Value {
-	out := make([]vec.Value, len(steps))
+func (r *rowWindow) move(steps []planner.StepID, k *kept) {
+	v := make([]vec.Value, len(steps))
+	bad := make(vec.Bitmap, vec.Words(len(steps)))
 	for i, s := range steps {
-		if j := slices.Index(r.steps, s); j >= 0 {
-			out[i] = v[j]
+		j := slices.Index(r.steps, s)
+		if j < 0 {
+			continue
+		}
+		v[i] = k.v[j]
+		if k.bad.Has(j) {
+			bad.Set(i)
 		}
 	}
-	return out
+	k.v, k.bad = v, bad
 }
 
 func (r *rowWindow) feed(x *Executor, w *window, m *machine, rows []int32) {
 	d := w.def
 	if !d.After {
-		r.pass = x.passing(w, m, rows, r.pass[:0])
+		r.pass = x.passing(w.def, m, rows, r.pass[:0])
 		rows = r.pass
 	}
 	for _, s := range r.steps {
@@ -151,6 +166,13 @@ func (r *rowWindow) feed(x *Executor, w *window, m *machine, rows []int32) {
 		}
 		for i, s := range r.steps {
 			k.v[i] = m.value(s, int(row)).Clone()
+			if m.col(s, nil).Fault.Has(int(row)) {
+				if k.bad == nil {
+					k.bad = make(vec.Bitmap, vec.Words(len(r.steps)))
+				}
+				k.bad.Set(i)
+				k.note = m.note
+			}
 		}
 		key = key[:0]
 		for _, s := range d.Parts {
@@ -158,16 +180,16 @@ func (r *rowWindow) feed(x *Executor, w *window, m *machine, rows []int32) {
 		}
 		r.form.row(x, w, r, k, cond(d.When, row), cond(d.Emit, row), string(key))
 	}
-	r.reschedule(x, w)
+	r.reschedule(x)
 }
 
 func (r *rowWindow) advance(x *Executor, w *window, now int64) {
 	r.form.time(x, w, r, now)
-	r.reschedule(x, w)
+	r.reschedule(x)
 }
 
-func (r *rowWindow) reschedule(x *Executor, w *window) {
-	if d := r.form.deadline(); d > 0 && !w.def.Spec.EventTime && (x.deadlines == 0 || d < x.deadlines) {
+func (r *rowWindow) reschedule(x *Executor) {
+	if d := r.deadline(); d > 0 && (x.deadlines == 0 || d < x.deadlines) {
 		x.deadlines = d
 	}
 }
@@ -183,9 +205,9 @@ func (r *rowWindow) fire(x *Executor, w *window, rows []kept, start, end int64) 
 	case len(rows) > 0:
 		r.gather(x, w, p, rows)
 	}
-	p.send(x, w, end, nil)
+	p.send(x, w, start, end, nil)
 	p.reset()
-	w.groups = groups{}
+	w.groups = &groups{}
 }
 
 // gather replays rows into p: the steps that were kept stand as columns, as if
@@ -198,6 +220,11 @@ func (r *rowWindow) gather(x *Executor, w *window, p *pane, rows []kept) {
 	for i, s := range r.steps {
 		c := m.get()
 		for j := range rows {
+			if rows[j].bad.Has(i) {
+				c.SetFault(j)
+				m.note = rows[j].note
+				continue
+			}
 			c.Set(j, rows[j].v[i])
 		}
 		m.memos[s] = memo{gen: m.gen, all: true, col: c, done: m.memos[s].done}
@@ -209,12 +236,13 @@ func (r *rowWindow) gather(x *Executor, w *window, p *pane, rows []kept) {
 	}
 	pass := r.idx
 	if w.def.After {
-		pass = x.passing(w, m, r.idx, nil)
+		pass = x.passing(w.def, m, r.idx, nil)
 	}
 	switch {
 	case len(pass) == 0:
 	case w.def.Group:
-		p.update(x, m, w, pass, w.groups.number(m, w.def.Keys, pass, nil))
+		gids := w.groups.number(m, w.def.Keys, pass, nil)
+		p.update(m, w.def, w.groups.n, pass, gids)
 	default:
 		p.keep(m, w.def, pass)
 	}

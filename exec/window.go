@@ -11,23 +11,18 @@ import (
 // is years ahead would make millions; what is left out is counted.
 const maxEmpty = 10000
 
-// window is a window in operation. For tumbling windows it is one ring: the open
-// pane is cut where a rule joins, so that the rule's first window holds only what
-// came since, though everything is shared.
+// window is a window in operation, shared by all rules with the same one.
 type window struct {
 	def  *planner.Window
 	in   *node // over what goes in
 	out  *node // over what the window emits
 	kind driver
 
-	groups groups
-	joins  map[planner.RuleID]int // rules that joined in the open window: their first pane
-	epoch  uint64                 // joins up to it are known
-	begin  int64                  // when the first rule came
+	groups *groups // that the aggregates are of
+	epoch  uint64  // joins up to it are known
 
-	batch  vec.Batch
-	plan   vec.Plan
-	active int // groups of the last window
+	batch vec.Batch
+	plan  vec.Plan
 }
 
 // driver is what differs between the forms of windows.
@@ -47,6 +42,7 @@ type driver interface {
 // adoptWindows makes n's windows those of p. A window that both have keeps its
 // state.
 func (x *Executor) adoptWindows(n *node, p *planner.Program) {
+	n.rings(func(r *ring) { r.flush() })
 	old := n.windows
 	n.windows = nil
 	for _, def := range p.Windows {
@@ -55,7 +51,7 @@ func (x *Executor) adoptWindows(n *node, p *planner.Program) {
 		if i >= 0 {
 			w = old[i]
 		} else {
-			w = x.newWindow(n, def)
+			w = x.newWindow(n, def, old)
 		}
 		was := w.def
 		w.def, w.in = def, n
@@ -72,10 +68,18 @@ func (x *Executor) adoptWindows(n *node, p *planner.Program) {
 		w.epoch = fresh
 		n.windows = append(n.windows, w)
 	}
+	var rings []*ring
+	for _, w := range n.windows {
+		if v, ok := w.kind.(*view); ok && !slices.Contains(rings, v.ring) {
+			v.ring.regroup(n)
+			rings = append(rings, v.ring)
+		}
+	}
 }
 
-func (x *Executor) newWindow(n *node, def *planner.Window) *window {
-	w := &window{def: def, out: &node{over: true}, joins: map[planner.RuleID]int{}, begin: x.now}
+// newWindow makes a window of n, where old were there.
+func (x *Executor) newWindow(n *node, def *planner.Window, old []*window) *window {
+	w := &window{def: def, out: &node{over: true}, groups: &groups{}}
 	switch k := def.Spec.Kind; {
 	case k == planner.Hold:
 		w.kind = &hold{late: def.Spec.Late}
@@ -83,8 +87,8 @@ func (x *Executor) newWindow(n *node, def *planner.Window) *window {
 		w.kind = &feeder{}
 	case k == planner.Table:
 		w.kind = newTable(def)
-	case k == planner.Tumbling && n.join == nil:
-		w.kind = newTumbling(x, w)
+	case def.Ring != "" && n.join == nil:
+		w.kind = newView(x, w, ringOf(def, old, n.windows))
 	default:
 		w.kind = newRowWindow(x, w, n.join)
 	}
@@ -130,6 +134,9 @@ func (x *Executor) watermark(n *node, ms int64) {
 
 // feed gives m's batch to a window.
 func (x *Executor) feed(w *window, m *machine) {
+	if v, ok := w.kind.(*view); ok && !v.leads() {
+		return
+	}
 	rows := x.filtered(m, w.def.Filter)
 	w.kind.feed(x, w, m, rows)
 }
@@ -153,19 +160,19 @@ func (x *Executor) filtered(m *machine, cond planner.StepID) []int32 {
 	return rows
 }
 
-// passing keeps of rows those that meet all of the window's conditions.
-func (x *Executor) passing(w *window, m *machine, rows, out []int32) []int32 {
-	if len(w.def.Where)+len(w.def.Keys) == 0 {
+// passing keeps of rows those that meet all of the conditions of a window.
+func (x *Executor) passing(def *planner.Window, m *machine, rows, out []int32) []int32 {
+	if len(def.Where)+len(def.Keys) == 0 {
 		return append(out, rows...)
 	}
 	keep := x.bitmap(m.rows)
 	keep.SetAll(m.rows)
-	for _, s := range w.def.Keys { // a row whose key failed belongs to no group
+	for _, s := range def.Keys { // a row whose key failed belongs to no group
 		c := m.col(s, nil)
 		keep.AndNot(c.Fault)
-		x.windowFaults(w, m, c)
+		x.windowFaults(def, m, c)
 	}
-	for _, s := range w.def.Where {
+	for _, s := range def.Where {
 		c := m.col(s, nil)
 		switch c.Kind {
 		case vec.Bool:
@@ -181,7 +188,7 @@ func (x *Executor) passing(w *window, m *machine, rows, out []int32) []int32 {
 				}
 			}
 		}
-		x.windowFaults(w, m, c)
+		x.windowFaults(def, m, c)
 	}
 	for _, r := range rows {
 		if keep.Has(int(r)) {
@@ -192,13 +199,13 @@ func (x *Executor) passing(w *window, m *machine, rows, out []int32) []int32 {
 	return out
 }
 
-// windowFaults counts the rows that failed in c for every rule over w.
-func (x *Executor) windowFaults(w *window, m *machine, c *vec.Column) {
+// windowFaults counts the rows that failed in c for every rule over the window.
+func (x *Executor) windowFaults(def *planner.Window, m *machine, c *vec.Column) {
 	n := uint64(c.Fault.Count())
 	if n == 0 {
 		return
 	}
-	for _, j := range w.def.Joined {
+	for _, j := range def.Joined {
 		x.stats.Faults[j.Rule] += n
 		x.stats.Last[j.Rule] = m.note
 	}

@@ -363,6 +363,10 @@ func (b *binder) over(r *Bound, where, having, keys []*Node) {
 	if r.Spread != nil {
 		over.Spread = l.lift(r.Spread)
 	}
+	w.Spec.Panes = w.Spec.Kind == Hopping && w.Group && !l.rows && !b.joins()
+	if w.Spec.Panes {
+		w.Spec.Start = 0
+	}
 	w.Over = &over
 	*r = Bound{Limit: -1, Window: w}
 }
@@ -439,6 +443,7 @@ type lifter struct {
 	group bool
 	keys  []*Node
 	first *FuncSig
+	rows  bool // an aggregate needs every row
 }
 
 func (l *lifter) list(ns []*Node) []*Node {
@@ -455,6 +460,7 @@ func (l *lifter) lift(n *Node) *Node {
 	}
 	switch {
 	case n.Op == OpAgg:
+		l.rows = l.rows || n.Diff || !n.Func.Parts
 		return &Node{Op: OpColumn, From: n, FromKind: WindowAgg, Text: n.Text}
 	case n.Op == OpAnalytic && !n.agg && !l.group:
 		return &Node{Op: OpColumn, From: n, FromKind: WindowRow, Text: n.Text}

@@ -64,6 +64,30 @@ func (w *BoundWindow) text() string {
 		b.WriteString(constText(vec.IntValue(v)))
 	}
 	b.WriteString(" " + spec.Unit)
+	if spec.Panes {
+		b.WriteString(" panes")
+	}
+	w.input(&b)
+	return b.String()
+}
+
+// ring returns what is common to windows that gather the same rows in the same
+// groups, "" if w keeps rows of its own.
+func (w *BoundWindow) ring() string {
+	switch {
+	case w.Spec.Kind != Tumbling && !w.Spec.Panes:
+		return ""
+	case !w.Group:
+		return w.text()
+	}
+	var b strings.Builder
+	w.input(&b)
+	return "RING" + b.String()
+}
+
+// input writes what goes into the window, and how it is grouped.
+func (w *BoundWindow) input(b *strings.Builder) {
+	spec := w.Spec
 	if spec.EventTime {
 		b.WriteString(" event time")
 	}
@@ -101,7 +125,6 @@ func (w *BoundWindow) text() string {
 		list("group by", w.Keys)
 		b.WriteString(" grouped")
 	}
-	return b.String()
 }
 
 func nonNil(n *Node) []*Node {

@@ -40,6 +40,7 @@ type FuncSig struct {
 	Volatile  bool // differs per call though the arguments are equal: rand, newuuid, now
 	AllowStar bool // takes "*" in place of arguments
 	PerRule   bool // reads the rule that it stands in, so it is never shared by rules
+	Parts     bool // an aggregate of bounded size: that of many rows is merged from those of parts of them
 	NeedsRow  bool // an aggregate whose arguments are followed by the whole row, as an object
 
 	// Check refuses arguments at creation of a rule: literals of a wrong type

@@ -198,6 +198,7 @@ type WindowSpec struct {
 	Delay     int64  // Sliding
 	EventTime bool
 	Late      int64 // Hold: lateTolerance
+	Panes     bool  // Hopping: its aggregates can be merged from those of parts
 	// Start is the epoch in which the rules of a window start whose content
 	// depends on all rows since; 0 for windows that rules may join later.
 	Start  uint64
@@ -255,6 +256,9 @@ type Window struct {
 	Out    *Program // over Cols
 	Joined []Join   // rules in the order in which they joined
 	Text   string
+	// Ring is what windows have in common that gather the same rows in the same
+	// groups, whatever their lengths; "": the window keeps rows of its own.
+	Ring string
 }
 
 // Join says in which epoch of the program a rule joined a window.

@@ -46,7 +46,7 @@ func (b *Builder) window(w *BoundWindow) *windowBuilder {
 		return out
 	}
 	wb.win = Window{
-		ID: *b.nextID, Spec: w.Spec, Text: key, After: w.After, Group: w.Group,
+		ID: *b.nextID, Spec: w.Spec, Text: key, Ring: w.ring(), After: w.After, Group: w.Group,
 		Where: steps(w.Where), Filter: step(w.Filter), When: step(w.When), Emit: step(w.Emit),
 		Serial: w.When != nil && w.When.hits, Parts: steps(w.Parts), Time: step(w.Time), Keys: steps(w.Keys),
 	}

@@ -36,6 +36,12 @@ func aggregate(signature string, args int, doc, example string, state func() Agg
 	return f
 }
 
+// parts says that the state of f does not grow with the rows.
+func (f *Func) parts() *Func {
+	f.Parts = true
+	return f
+}
+
 // star lets f be called over whole rows.
 func (f *Func) star() *Func {
 	f.AllowStar = true
@@ -45,10 +51,10 @@ func (f *Func) star() *Func {
 func aggFuncs() []*Func {
 	return []*Func{
 		aggregate("avg(x)", 1, "The average of the numbers; of whole numbers a whole one, cut off.", "avg(a)",
-			func() AggState { return &sumState{avg: true} }).checked(literals(wantNumber)),
-		aggregate("count(x | *)", 1, "The number of rows in which x is not null, or of all rows.", "count(*)", func() AggState { return new(countState) }).star(),
-		aggregate("max(x)", 1, "The largest number or text.", "max(a)", func() AggState { return &extremeState{sign: 1} }).checked(literals(wantNumber)),
-		aggregate("min(x)", 1, "The smallest number or text.", "min(a)", func() AggState { return &extremeState{sign: -1} }).checked(literals(wantNumber)),
-		aggregate("sum(x)", 1, "The sum of the numbers.", "sum(a)", func() AggState { return new(sumState) }).checked(literals(wantNumber)),
+			func() AggState { return &sumState{avg: true} }).checked(literals(wantNumber)).parts(),
+		aggregate("count(x | *)", 1, "The number of rows in which x is not null, or of all rows.", "count(*)", func() AggState { return new(countState) }).star().parts(),
+		aggregate("max(x)", 1, "The largest number or text.", "max(a)", func() AggState { return &extremeState{sign: 1} }).checked(literals(wantNumber)).parts(),
+		aggregate("min(x)", 1, "The smallest number or text.", "min(a)", func() AggState { return &extremeState{sign: -1} }).checked(literals(wantNumber)).parts(),
+		aggregate("sum(x)", 1, "The sum of the numbers.", "sum(a)", func() AggState { return new(sumState) }).checked(literals(wantNumber)).parts(),
 	}
 }

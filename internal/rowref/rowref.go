@@ -59,7 +59,7 @@ func New(text string, o Options) (*Rule, error) {
 		}
 	}
 	if w := sel.Window; w != nil {
-		if w.Kind != sql.TumblingWindow {
+		if w.Kind != sql.TumblingWindow && w.Kind != sql.HoppingWindow {
 			return nil, fmt.Errorf("%s is not known here", w.Kind)
 		}
 		if !o.EventTime {
@@ -101,7 +101,7 @@ func (r *Rule) Faults() int { return r.faults }
 func (r *Rule) take(row map[string]any, ts int64) {
 	if r.sel.Window != nil {
 		if r.counts(row) {
-			r.intoWindow(row)
+			r.intoWindow(row, ts)
 		}
 		return
 	}

@@ -14,15 +14,21 @@ import (
 	"github.com/weir-engine/weir/vec/rawjson"
 )
 
-// window is the tumbling window that is open.
+// window is a tumbling or hopping window that is open.
 type window struct {
-	start, end, length int64
-	seen               int // rows in it, those that WHERE refused included
-	rows               []map[string]any
+	begin, end  int64 // of the first window; of the open one
+	length, hop int64
+	kept        []timed // rows in it, those that WHERE refused included
 }
 
-// open begins the first window at a time; it ends at a multiple of its length
-// within the next larger unit.
+type timed struct {
+	ts   int64
+	row  map[string]any
+	pass bool // WHERE let it in
+}
+
+// open begins the first window at a time; it ends at a multiple of its length,
+// or of the time between two, within the next larger unit.
 func (w *window) open(ms int64, def *sql.Window) {
 	unit := def.UnitMillis()
 	within := map[string]int64{"ms": 1000, "ss": 60_000, "mi": 3_600_000, "hh": 86_400_000, "dd": 0}[def.Unit]
@@ -30,13 +36,30 @@ func (w *window) open(ms int64, def *sql.Window) {
 	if within > 0 {
 		base = ms - ms%within
 	}
-	w.length = def.Length * unit
-	w.start = ms
+	w.length, w.hop = def.Length*unit, def.Length*unit
+	if def.Kind == sql.HoppingWindow {
+		w.hop = def.Interval * unit
+	}
+	w.begin = ms
 	if def.Unit == "dd" {
-		w.end = ms - ms%unit + w.length
+		w.end = ms - ms%unit + w.hop
 		return
 	}
-	w.end = base + ((ms-base)/w.length+1)*w.length
+	w.end = base + ((ms-base)/w.hop+1)*w.hop
+}
+
+// start returns where the open window starts.
+func (w *window) start() int64 { return max(w.end-w.length, w.begin) }
+
+// rows returns the rows that count.
+func (w *window) rows() []map[string]any {
+	var out []map[string]any
+	for _, k := range w.kept {
+		if k.pass {
+			out = append(out, k.row)
+		}
+	}
+	return out
 }
 
 // counts tells whether the FILTER of the window lets a row in.
@@ -48,17 +71,14 @@ func (r *Rule) counts(row map[string]any) bool {
 
 // intoWindow puts a row into the open window. By the clock WHERE is before the
 // window: a row that it refuses was never there.
-func (r *Rule) intoWindow(row map[string]any) {
+func (r *Rule) intoWindow(row map[string]any, ts int64) {
 	s := scope{r: r, row: row}
 	ok, err := s.holds(r.sel.Where)
 	if err != nil {
 		r.faults++
 	}
-	if ok && err == nil {
-		r.win.rows = append(r.win.rows, row)
-		r.win.seen++
-	} else if r.opt.EventTime {
-		r.win.seen++
+	if pass := ok && err == nil; pass || r.opt.EventTime {
+		r.win.kept = append(r.win.kept, timed{ts, row, pass})
 	}
 }
 
@@ -66,13 +86,13 @@ func (r *Rule) intoWindow(row map[string]any) {
 func (r *Rule) closeUntil(ms int64) {
 	w := &r.win
 	for ms >= w.end {
-		if len(w.rows) > 0 || w.seen == 0 {
+		if len(w.rows()) > 0 || len(w.kept) == 0 {
 			if err := r.fire(); err != nil {
 				r.faults++
 			}
 		}
-		w.start, w.end = w.end, w.end+w.length
-		w.rows, w.seen = nil, 0
+		w.end += w.hop
+		w.kept = slices.DeleteFunc(w.kept, func(k timed) bool { return k.ts < w.end-w.length })
 	}
 }
 
@@ -144,13 +164,13 @@ func (r *Rule) scopes() ([]*scope, error) {
 	w := &r.win
 	var out []*scope
 	if !r.grouped() {
-		for _, row := range w.rows {
-			out = append(out, &scope{r: r, row: row, over: true, start: w.start, ts: w.end})
+		for _, row := range w.rows() {
+			out = append(out, &scope{r: r, row: row, over: true, start: w.start(), ts: w.end})
 		}
 		return out, nil
 	}
 	byKey := map[string]*scope{}
-	for _, row := range w.rows {
+	for _, row := range w.rows() {
 		rs := scope{r: r, row: row}
 		keys, err := rs.list(r.sel.GroupBy...)
 		if err != nil {
@@ -159,13 +179,13 @@ func (r *Rule) scopes() ([]*scope, error) {
 		}
 		k := keyText(keys)
 		if byKey[k] == nil {
-			byKey[k] = &scope{r: r, row: row, over: true, start: w.start, ts: w.end}
+			byKey[k] = &scope{r: r, row: row, over: true, start: w.start(), ts: w.end}
 			out = append(out, byKey[k])
 		}
 		byKey[k].group = append(byKey[k].group, row)
 	}
 	if len(out) == 0 && len(r.sel.GroupBy) == 0 {
-		out = append(out, &scope{r: r, over: true, start: w.start, ts: w.end})
+		out = append(out, &scope{r: r, over: true, start: w.start(), ts: w.end})
 	}
 	return out, nil
 }

@@ -1,0 +1,206 @@
+package exec
+
+import (
+	"github.com/weir-engine/weir/exec/fn"
+	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/vec"
+)
+
+// firstAgg keeps the value of the group's first row: a plain column beside
+// aggregates.
+type firstAgg struct {
+	v   []vec.Value
+	got []bool
+}
+
+func (c *firstAgg) grow(groups int) {
+	c.v = enlarge(c.v, groups)
+	c.got = enlarge(c.got, groups)
+}
+
+func (c *firstAgg) add(m *machine, a *planner.Agg, rows, gids []int32) {
+	col := m.col(a.Args[0], nil)
+	for i, r := range rows {
+		if g := gids[i]; !c.got[g] {
+			c.got[g], c.v[g] = true, col.Value(int(r)).Clone()
+		}
+	}
+}
+
+func (c *firstAgg) merge(src aggregate, gids []int32) {
+	s := src.(*firstAgg)
+	for _, g := range gids {
+		if !c.got[g] && s.got[g] {
+			c.got[g], c.v[g] = true, s.v[g]
+		}
+	}
+}
+
+func (c *firstAgg) result(_ *Executor, dst *vec.Column, row int, g int32) { dst.Set(row, c.v[g]) }
+
+func (c *firstAgg) renumber(ids []int32, n int) {
+	c.v, c.got = renumber(c.v, ids, n), renumber(c.got, ids, n)
+}
+
+func (c *firstAgg) reset(gids []int32) {
+	for _, g := range gids {
+		c.v[g], c.got[g] = vec.Value{}, false
+	}
+}
+
+// stateAgg computes aggregates of the function table whose state is small.
+type stateAgg struct {
+	agg  *fn.Agg
+	s    []fn.AggState // nil: no rows
+	bad  []string
+	args []vec.Value
+}
+
+func (c *stateAgg) grow(groups int) {
+	c.s = enlarge(c.s, groups)
+	c.bad = enlarge(c.bad, groups)
+}
+
+func (c *stateAgg) state(g int32) fn.AggState {
+	if c.s[g] == nil {
+		c.s[g] = c.agg.New()
+	}
+	return c.s[g]
+}
+
+func (c *stateAgg) add(m *machine, a *planner.Agg, rows, gids []int32) {
+	cols := make([]*vec.Column, len(a.Args))
+	for i, s := range a.Args {
+		cols[i] = m.col(s, nil)
+	}
+	for i, r := range rows {
+		g := gids[i]
+		c.args = c.args[:0]
+		for _, col := range cols {
+			if col.Fault.Has(int(r)) {
+				c.bad[g] = m.note
+			}
+			c.args = append(c.args, col.Value(int(r)))
+		}
+		c.state(g).Add(c.args)
+	}
+}
+
+func (c *stateAgg) merge(src aggregate, gids []int32) {
+	s := src.(*stateAgg)
+	for _, g := range gids {
+		if s.s[g] != nil {
+			c.state(g).Merge(s.s[g])
+		}
+		if s.bad[g] != "" {
+			c.bad[g] = s.bad[g]
+		}
+	}
+}
+
+func (c *stateAgg) result(x *Executor, dst *vec.Column, row int, g int32) {
+	if c.bad[g] != "" {
+		dst.SetFault(row)
+		x.lastNote = c.bad[g]
+		return
+	}
+	v, err := c.state(g).Result(&x.ctx)
+	if err != nil {
+		dst.SetFault(row)
+		x.lastNote = err.Error()
+		return
+	}
+	dst.Set(row, v)
+}
+
+func (c *stateAgg) renumber(ids []int32, n int) {
+	c.s, c.bad = renumber(c.s, ids, n), renumber(c.bad, ids, n)
+}
+
+func (c *stateAgg) reset(gids []int32) {
+	for _, g := range gids {
+		if c.s[g] != nil {
+			c.s[g].Reset()
+		}
+		c.bad[g] = ""
+	}
+}
+
+// listAgg keeps the arguments of every row and computes any aggregate of the
+// function table from them when the window ends.
+type listAgg struct {
+	f    *planner.Agg
+	agg  *fn.Agg
+	rows [][]vec.Value
+	bad  []string
+}
+
+func (c *listAgg) grow(groups int) {
+	c.rows = enlarge(c.rows, groups)
+	c.bad = enlarge(c.bad, groups)
+}
+
+func (c *listAgg) add(m *machine, a *planner.Agg, rows, gids []int32) {
+	cols := make([]*vec.Column, len(a.Args))
+	for i, s := range a.Args {
+		cols[i] = m.col(s, nil)
+	}
+	for i, r := range rows {
+		g := gids[i]
+		for _, col := range cols {
+			if col.Fault.Has(int(r)) {
+				c.bad[g] = m.note
+			}
+			c.rows[g] = append(c.rows[g], col.Value(int(r)).Clone())
+		}
+	}
+}
+
+func (c *listAgg) merge(src aggregate, gids []int32) {
+	s := src.(*listAgg)
+	for _, g := range gids {
+		c.rows[g] = append(c.rows[g], s.rows[g]...)
+		if s.bad[g] != "" {
+			c.bad[g] = s.bad[g]
+		}
+	}
+}
+
+func (c *listAgg) result(x *Executor, dst *vec.Column, row int, g int32) {
+	n := len(c.f.Args)
+	if c.bad[g] != "" {
+		dst.SetFault(row)
+		x.lastNote = c.bad[g]
+		return
+	}
+	st := c.agg.New()
+	seen := map[string]bool{}
+	for vs := c.rows[g]; len(vs) >= n && n > 0; vs = vs[n:] {
+		if c.f.Diff {
+			k := string(appendKey(nil, vs[0]))
+			if seen[k] {
+				continue
+			}
+			seen[k] = true
+		}
+		st.Add(vs[:n])
+	}
+	v, err := st.Result(&x.ctx)
+	if err != nil {
+		dst.SetFault(row)
+		x.lastNote = err.Error()
+		return
+	}
+	dst.Set(row, v)
+}
+
+func (c *listAgg) renumber(ids []int32, n int) {
+	c.rows, c.bad = renumber(c.rows, ids, n), renumber(c.bad, ids, n)
+}
+
+func (c *listAgg) reset(gids []int32) {
+	for _, g := range gids {
+		clear(c.rows[g])
+		c.rows[g], c.bad[g] = c.rows[g][:0], ""
+	}
+}

@@ -1,0 +1,234 @@
+package exec
+
+import (
+	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/vec"
+)
+
+// pane is what a part of a window gathered.
+type pane struct {
+	start  int64
+	seen   int  // rows, those that the condition refused included
+	joined bool // rules see nothing before it
+	count  []int32
+	order  []int32 // groups in order of appearance
+	aggs   []aggregate
+	cols   [][]vec.Value // rows, by column of Window.Rows
+	n      int           // rows kept
+}
+
+// fit gives the pane the aggregates and columns of def.
+func (p *pane) fit(def *planner.Window) {
+	for len(p.aggs) < len(def.Aggs) {
+		p.aggs = append(p.aggs, nil)
+	}
+	for i := range def.Aggs {
+		if p.aggs[i] == nil && def.Aggs[i].Func != "" {
+			p.aggs[i] = newAggregate(&def.Aggs[i])
+			p.aggs[i].grow(len(p.count))
+		}
+	}
+	for len(p.cols) < len(def.Rows) {
+		p.cols = append(p.cols, nil)
+	}
+	for i := range p.cols {
+		for len(p.cols[i]) < p.n {
+			p.cols[i] = append(p.cols[i], vec.Value{})
+		}
+	}
+}
+
+// adopt makes the aggregates those of def, whose others were old's.
+func (p *pane) adopt(def, old *planner.Window) {
+	for i := range p.aggs {
+		if i < len(old.Aggs) && (i >= len(def.Aggs) || def.Aggs[i].Text != old.Aggs[i].Text) {
+			p.aggs[i] = nil
+		}
+	}
+	p.fit(def)
+}
+
+// grow makes room for groups groups.
+func (p *pane) grow(groups int) {
+	if groups <= len(p.count) {
+		return
+	}
+	p.count = enlarge(p.count, groups+groups/2)
+	for _, a := range p.aggs {
+		if a != nil {
+			a.grow(len(p.count))
+		}
+	}
+}
+
+// update adds rows, whose groups are gids out of groups, to every aggregate of
+// def.
+func (p *pane) update(m *machine, def *planner.Window, groups int, rows, gids []int32) {
+	p.grow(groups)
+	for _, g := range gids {
+		if p.count[g] == 0 {
+			p.order = append(p.order, g)
+		}
+		p.count[g]++
+	}
+	for i, a := range p.aggs {
+		if a == nil {
+			continue
+		}
+		agg := &def.Aggs[i]
+		if agg.Filter == planner.NoStep {
+			a.add(m, agg, rows, gids)
+			continue
+		}
+		c := m.col(agg.Filter, nil)
+		var r2, g2 []int32
+		for k, r := range rows {
+			if c.Kind != vec.Null && c.Value(int(r)).Truth() {
+				r2, g2 = append(r2, r), append(g2, gids[k])
+			}
+		}
+		a.add(m, agg, r2, g2)
+	}
+}
+
+// keep copies the columns that rules need of rows.
+func (p *pane) keep(m *machine, def *planner.Window, rows []int32) {
+	for i, s := range def.Rows {
+		if s == planner.NoStep {
+			for range rows {
+				p.cols[i] = append(p.cols[i], vec.Value{})
+			}
+			continue
+		}
+		m.col(s, nil)
+		for _, r := range rows {
+			p.cols[i] = append(p.cols[i], m.value(s, int(r)).Clone())
+		}
+	}
+	p.n += len(rows)
+}
+
+// merge adds what src, which came later, has to p. from says which aggregate of
+// src each of p is; nil: they are the same.
+func (p *pane) merge(src *pane, from []int) {
+	if len(src.order) > 0 {
+		p.grow(len(src.count))
+	}
+	for _, g := range src.order {
+		if p.count[g] == 0 {
+			p.order = append(p.order, g)
+		}
+		p.count[g] += src.count[g]
+	}
+	for i, a := range p.aggs {
+		k := i
+		if from != nil {
+			k = from[i]
+		}
+		if a != nil && src.aggs[k] != nil {
+			a.merge(src.aggs[k], src.order)
+		}
+	}
+	for i := range p.cols {
+		p.cols[i] = append(p.cols[i], src.cols[i]...)
+	}
+	p.n += src.n
+	p.seen += src.seen
+}
+
+// reset empties a pane.
+func (p *pane) reset() {
+	for _, a := range p.aggs {
+		if a != nil {
+			a.reset(p.order)
+		}
+	}
+	for _, g := range p.order {
+		p.count[g] = 0
+	}
+	for i := range p.cols {
+		clear(p.cols[i])
+		p.cols[i] = p.cols[i][:0]
+	}
+	p.order, p.n, p.seen = p.order[:0], 0, 0
+}
+
+// renumber gives group g the number ids[g], out of n; -1: nobody has it.
+func (p *pane) renumber(ids []int32, n int) {
+	p.count = renumber(p.count, ids, n)
+	for i, g := range p.order {
+		p.order[i] = ids[g]
+	}
+	for _, a := range p.aggs {
+		if a != nil {
+			a.renumber(ids, n)
+		}
+	}
+}
+
+func renumber[T any](s []T, ids []int32, n int) []T {
+	out := make([]T, n)
+	for g, v := range s {
+		if g < len(ids) && ids[g] >= 0 {
+			out[ids[g]] = v
+		}
+	}
+	return out
+}
+
+// send emits what the pane gathered as a window from start to end, to the rules
+// that keep chooses.
+func (p *pane) send(x *Executor, w *window, start, end int64, keep func(planner.RuleID) bool) {
+	n := len(p.order)
+	switch {
+	case !w.def.Group:
+		n = p.n
+	case n == 0 && len(w.def.Keys) == 0:
+		n = 1 // aggregates of nothing
+	}
+	if n == 0 && w.def.Group {
+		return
+	}
+	if p.seen > 0 && p.n == 0 && len(p.order) == 0 {
+		return // rows came, but the condition refused them all
+	}
+	b := w.open(n, end)
+	for i, c := range w.def.Cols {
+		p.column(x, w, &b.Cols[i], c, n, start, end)
+	}
+	x.emit(w, b, keep)
+}
+
+// column writes one output column of a pane.
+func (p *pane) column(x *Executor, w *window, dst *vec.Column, c planner.WindowCol, n int, start, end int64) {
+	switch c.Kind {
+	case planner.WindowStart:
+		for r := range n {
+			dst.SetInt(r, start)
+		}
+	case planner.WindowEnd:
+		for r := range n {
+			dst.SetInt(r, end)
+		}
+	case planner.WindowRow:
+		for r := range n {
+			dst.Set(r, p.cols[c.Index][r])
+		}
+	case planner.WindowKey:
+		width := len(w.def.Keys)
+		for r, g := range p.order {
+			dst.Set(r, w.groups.keys[int(g)*width+c.Index])
+		}
+	case planner.WindowAgg:
+		a := p.aggs[c.Index]
+		if a == nil {
+			return
+		}
+		for r, g := range p.order {
+			a.result(x, dst, r, g)
+		}
+		if len(p.order) == 0 && w.def.Aggs[c.Index].Func == "collect" {
+			dst.Set(0, vec.JSONValue("null"))
+		}
+	}
+}

@@ -1,0 +1,220 @@
+package exec
+
+import (
+	"math"
+	"slices"
+
+	"github.com/weir-engine/weir/planner"
+)
+
+// ring gathers the rows of all windows that differ in nothing but their lengths:
+// same rows, filter, conditions and groups. A row is added once, to the base
+// pane; at every point where one of the windows is cut, the base is merged into
+// all of them.
+type ring struct {
+	key   string
+	views []*view // the first one's definition stands for the others'
+	def   *planner.Window
+	base  *pane
+	gids  []int32
+	pass  []int32
+
+	groups groups
+}
+
+// ringOf returns the ring of one of the windows that def's rows are gathered by,
+// or a new one.
+func ringOf(def *planner.Window, windows ...[]*window) *ring {
+	for _, ws := range windows {
+		for _, w := range ws {
+			if v, ok := w.kind.(*view); ok && v.ring.key == def.Ring {
+				return v.ring
+			}
+		}
+	}
+	return &ring{key: def.Ring, base: &pane{}}
+}
+
+// rings calls f for every ring of n.
+func (n *node) rings(f func(*ring)) {
+	for _, w := range n.windows {
+		if v, ok := w.kind.(*view); ok && v.leads() {
+			f(v.ring)
+		}
+	}
+}
+
+// regroup makes views those of n that are on r. The base is empty.
+func (r *ring) regroup(n *node) {
+	r.views = r.views[:0]
+	for _, w := range n.windows {
+		if v, ok := w.kind.(*view); ok && v.ring == r {
+			r.views = append(r.views, v)
+		}
+	}
+	old := r.def
+	r.def = r.union()
+	if old != nil {
+		r.base.adopt(r.def, old)
+	}
+	r.base.fit(r.def)
+}
+
+// union returns the definition of the base: the first view's with the aggregates
+// and the rules of all.
+func (r *ring) union() *planner.Window {
+	first := r.views[0].w.def
+	r.views[0].from = nil
+	if len(r.views) == 1 {
+		return first
+	}
+	def := *first
+	def.Aggs, def.Joined = slices.Clone(def.Aggs), nil
+	at := map[string]int{}
+	for i, a := range def.Aggs {
+		at[a.Text] = i
+	}
+	for _, v := range r.views {
+		def.Joined = append(def.Joined, v.w.def.Joined...)
+		v.from = v.from[:0]
+		for _, a := range v.w.def.Aggs {
+			i, ok := at[a.Text]
+			if !ok {
+				i = len(def.Aggs)
+				at[a.Text] = i
+				def.Aggs = append(def.Aggs, a)
+			}
+			v.from = append(v.from, i)
+		}
+	}
+	return &def
+}
+
+// feed adds rows; rows of event-time windows come in order of time.
+func (r *ring) feed(x *Executor, m *machine, rows []int32) {
+	if !r.def.Spec.EventTime {
+		r.advance(x, x.now)
+		r.add(x, m, rows)
+		return
+	}
+	at := m.batch.At
+	for len(rows) > 0 {
+		ts := at[rows[0]]
+		for _, v := range r.views {
+			if v.end == 0 {
+				r.flush()
+				v.start(x, ts)
+			}
+		}
+		next := r.advance(x, ts)
+		i := 1
+		for i < len(rows) && at[rows[i]] < next {
+			i++
+		}
+		r.add(x, m, rows[:i])
+		rows = rows[i:]
+	}
+}
+
+// advance closes and cuts all that is due at now, and returns when the next is.
+func (r *ring) advance(x *Executor, now int64) int64 {
+	next := int64(math.MaxInt64)
+	for _, v := range r.views {
+		if v.end == 0 {
+			continue
+		}
+		if now >= v.due() {
+			r.flush()
+			v.pass(x, now)
+		}
+		next = min(next, v.due())
+	}
+	r.tidy()
+	return next
+}
+
+// add puts rows into the base.
+func (r *ring) add(x *Executor, m *machine, rows []int32) {
+	r.pass = x.passing(r.def, m, rows, r.pass[:0])
+	if !r.def.After {
+		rows = r.pass // what WHERE refuses was never there
+	}
+	if len(rows) == 0 {
+		return
+	}
+	if r.base.seen == 0 {
+		r.base.start = x.now
+		if r.def.Spec.EventTime {
+			r.base.start = m.batch.At[rows[0]]
+		}
+	}
+	r.base.seen += len(rows)
+	rows = r.pass
+	switch {
+	case len(rows) == 0:
+	case !r.def.Group:
+		r.base.keep(m, r.def, rows)
+	default:
+		r.gids = r.groups.number(m, r.def.Keys, rows, r.gids[:0])
+		r.base.update(m, r.def, r.groups.n, rows, r.gids)
+	}
+}
+
+// flush hands what the base has to the views.
+func (r *ring) flush() {
+	if r.base.seen == 0 {
+		return
+	}
+	for _, v := range r.views {
+		v.take(r.base)
+	}
+	r.base.reset()
+}
+
+// maxIdle is how many groups may be kept that no pane has.
+const maxIdle = 1024
+
+// tidy forgets the groups that no pane has if they are most of them: keys that
+// come and go must not fill the memory.
+func (r *ring) tidy() {
+	active := 0
+	for _, v := range r.views {
+		active = max(active, v.active)
+	}
+	if r.base.seen > 0 || r.groups.n-active <= maxIdle || active*2 > r.groups.n {
+		return
+	}
+	used := make([]int32, r.groups.n)
+	n := int32(0)
+	for _, v := range r.views {
+		for _, p := range v.panes {
+			for _, g := range p.order {
+				if used[g] == 0 {
+					n++
+					used[g] = n
+				}
+			}
+		}
+	}
+	if int(n)*2 > r.groups.n {
+		for _, v := range r.views { // not before the next window ends
+			v.active = r.groups.n
+		}
+		return
+	}
+	for g := range used {
+		used[g]--
+	}
+	r.groups.renumber(used, int(n), len(r.def.Keys))
+	r.base = &pane{}
+	r.base.fit(r.def)
+	for _, v := range r.views {
+		v.free, v.acc = nil, nil
+		for _, p := range v.panes {
+			p.renumber(used, int(n))
+		}
+		if v.back != nil {
+			v.back.renumber(used, int(n))
+		}
+	}
+}
