@@ -62,7 +62,11 @@ func (m *machine) analytic(s planner.StepID, st *planner.Step, mm *memo) {
 			failed.Or(c.Fault)
 		}
 	}
-	n := len(st.In) - st.Keys
+	end := len(st.In)
+	if st.After {
+		end-- // of that call only the fault matters
+	}
+	n := end - st.Keys
 	args := make([]vec.Value, n)
 	var key []byte
 	for row := range m.rows {
@@ -74,7 +78,7 @@ func (m *machine) analytic(s planner.StepID, st *planner.Step, mm *memo) {
 			args[i] = m.value(st.In[i], row)
 		}
 		key = key[:0]
-		for _, a := range st.In[n:] {
+		for _, a := range st.In[n:end] {
 			key = appendKey(key, m.value(a, row))
 		}
 		part, ok := mem.parts[string(key)]

@@ -29,9 +29,8 @@ type machine struct {
 	used     int
 	args     []vec.Value
 	rowsBuf  []int32
-	numbers  *vec.Column // row_number() of the message
-	together bool        // a rule's rows are delivered as one message, at the end
-	note     string      // text of the last fault
+	together bool   // a rule's rows are delivered as one message, at the end
+	note     string // text of the last fault
 }
 
 type memo struct {
@@ -48,7 +47,7 @@ func (m *machine) begin(n *node, b *vec.Batch) {
 	m.node, m.prog, m.batch, m.cols = n, p, b, n.cols
 	m.rows, m.words = b.Rows, vec.Words(b.Rows)
 	m.gen++
-	m.numbers, m.together = nil, false
+	m.together = false
 	m.x.out.Begin()
 	m.used = 0
 	if len(m.memos) < len(p.Steps) {
@@ -88,7 +87,7 @@ func (m *machine) col(s planner.StepID, want vec.Bitmap) *vec.Column {
 		if i := m.cols[st.Col]; i >= 0 {
 			mm.col = &m.batch.Cols[i]
 			if mm.col.Fault != nil {
-				m.note = "column " + st.Text + ": a value does not have the declared type"
+				m.note = m.faultOfColumn(st)
 			}
 		} else {
 			mm.col = missing
@@ -108,6 +107,8 @@ func (m *machine) col(s planner.StepID, want vec.Bitmap) *vec.Column {
 		m.call(s, st, mm, want)
 	case planner.OpAnalytic:
 		m.analytic(s, st, mm)
+	case planner.OpNumber:
+		m.ones(mm)
 	case planner.OpCase, planner.OpSwitch, planner.OpAgg:
 		m.lift(s, st, mm, want)
 	default:

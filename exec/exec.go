@@ -66,6 +66,7 @@ type Executor struct {
 	bitmaps  []vec.Bitmap
 	ctx      fn.Ctx
 	pairs    []pair
+	losses   []loss
 	rows     []int32
 	codes    []int32
 	stats    Stats
@@ -222,7 +223,7 @@ func (s *Stats) grow(rule planner.RuleID) {
 func (x *Executor) fault(rule planner.RuleID, text string) {
 	x.stats.Faults[rule]++
 	x.stats.Last[rule] = text
-	if x.env.Faults != nil && x.env.Faults(rule) {
+	if x.wants(rule) {
 		x.out.Fault(rule, text)
 	}
 }
@@ -237,7 +238,7 @@ func (x *Executor) Failed(rule planner.RuleID, text string) { x.fault(rule, text
 // have taken some of its rows.
 func (x *Executor) Reset() {
 	x.depth = 0
-	x.pairs = x.pairs[:0]
+	x.pairs, x.losses = x.pairs[:0], x.losses[:0]
 	x.origin = nil
 	x.forgetJoins()
 	for i := range x.split.rows {

@@ -180,6 +180,7 @@ func distinctEvents(events []int32) bool {
 // message. A row that is its event's only one is sent as a row, whatever the
 // other events of the batch have.
 func (x *Executor) deliverEvents(m *machine, events []int32) {
+	x.tellAll()
 	pairs := x.pairs
 	slices.SortStableFunc(pairs, func(a, b pair) int {
 		if a.Rule != b.Rule {

@@ -67,6 +67,7 @@ func (x *Executor) matchRank(m *machine, r *planner.RankIndex, c *rankCount) {
 	if f := col.Fault; f != nil && f.Any() {
 		c.faults += uint64(f.Count())
 		c.note = m.note
+		x.tellRows(m, teller{index: r}, r.Entries, r.Step, f)
 	}
 	switch col.Kind {
 	case vec.Null:
@@ -93,10 +94,11 @@ func (x *Executor) matchRank(m *machine, r *planner.RankIndex, c *rankCount) {
 				k, ok = rank(r, v.F), true
 			}
 			if !ok {
-				if c.faults++; c.faults > 1 && c.note != "" {
-					continue
+				text := func() string { return opError{r.Op, col.Value(row), vec.FloatValue(r.Keys[0])}.Error() }
+				x.tellRow(m, teller{index: r}, r.Entries, row, text)
+				if c.faults++; c.faults == 1 || c.note == "" {
+					c.note = text()
 				}
-				c.note = opError{r.Op, col.Value(row), vec.FloatValue(r.Keys[0])}.Error()
 			} else if k > 0 {
 				x.ranked(m, r, c, k, row)
 			}
@@ -197,6 +199,8 @@ func (x *Executor) matchEqual(m *machine, e *planner.EqualIndex, c *equalCount) 
 	if f := col.Fault; f != nil && f.Any() {
 		n := uint64(f.Count())
 		c.textFaults, c.numFaults, c.note = c.textFaults+n, c.numFaults+n, m.note
+		x.tellRows(m, teller{e, true}, e.TextEntries, e.Step, f)
+		x.tellRows(m, teller{e, false}, e.NumEntries, e.Step, f)
 	}
 	switch col.Kind {
 	case vec.Null:
@@ -214,7 +218,7 @@ func (x *Executor) matchEqual(m *machine, e *planner.EqualIndex, c *equalCount) 
 				if k := e.FindText(v.S); k >= 0 {
 					x.choose(m, e.AtText(k), row)
 				}
-				x.wrongKind(&c.numFaults, c, e.NumEntries, v)
+				x.wrongKind(m, e, c, false, row, v)
 			case v.Kind.Numeric() || v.Kind == vec.Timestamp:
 				f := v.F
 				if v.Kind != vec.Float64 {
@@ -226,21 +230,34 @@ func (x *Executor) matchEqual(m *machine, e *planner.EqualIndex, c *equalCount) 
 				if k := e.FindNum(f); k >= 0 {
 					x.choose(m, e.AtNum(k), row)
 				}
-				x.wrongKind(&c.textFaults, c, e.TextEntries, v)
+				x.wrongKind(m, e, c, true, row, v)
 			default:
-				x.wrongKind(&c.numFaults, c, e.NumEntries, v)
-				x.wrongKind(&c.textFaults, c, e.TextEntries, v)
+				x.wrongKind(m, e, c, false, row, v)
+				x.wrongKind(m, e, c, true, row, v)
 			}
 		}
 	}
 }
 
-func (x *Executor) wrongKind(n *uint64, c *equalCount, es []planner.Entry, v vec.Value) {
+// wrongKind counts a value that the constants of e, texts or numbers, cannot be
+// compared with.
+func (x *Executor) wrongKind(m *machine, e *planner.EqualIndex, c *equalCount, texts bool, row int, v vec.Value) {
+	es, n := e.NumEntries, &c.numFaults
+	if texts {
+		es, n = e.TextEntries, &c.textFaults
+	}
 	if len(es) == 0 {
 		return
 	}
+	text := func() string {
+		if texts {
+			return opError{planner.OpEq, v.Clone(), vec.StringValue(e.Texts[0])}.Error()
+		}
+		return opError{planner.OpEq, v.Clone(), vec.FloatValue(e.Nums[0])}.Error()
+	}
+	x.tellRow(m, teller{e, texts}, es, row, text)
 	if *n++; c.note == "" { // once, not for each of a thousand rows
-		c.note = opError{planner.OpEq, v.Clone(), vec.NullValue}.Error()
+		c.note = text()
 	}
 }
 
@@ -248,6 +265,12 @@ func (x *Executor) matchTexts(m *machine, e *planner.EqualIndex, c *equalCount, 
 	if n := uint64(col.Valid.Count()); len(e.NumEntries) > 0 && n > 0 {
 		c.numFaults += n
 		c.note = "invalid operation string = number"
+		if told := m.node.told(x, teller{e, false}, e.NumEntries); len(told) > 0 {
+			col.Valid.Each(func(row int) {
+				text := func() string { return opError{planner.OpEq, col.Value(row).Clone(), vec.FloatValue(e.Nums[0])}.Error() }
+				x.tellRow(m, teller{e, false}, e.NumEntries, row, text)
+			})
+		}
 	}
 	if len(e.TextEntries) == 0 {
 		return
@@ -274,6 +297,7 @@ func (x *Executor) matchCond(m *machine, c *planner.CondIndex) {
 		n := uint64(f.Count())
 		x.faultAll(c.Send, n, m.note)
 		x.faultAll(c.Count, n, m.note)
+		x.tellRows(m, teller{index: c}, c.Send, c.Step, f)
 	}
 	switch col.Kind {
 	case vec.Bool:
@@ -287,6 +311,7 @@ func (x *Executor) matchCond(m *machine, c *planner.CondIndex) {
 					note := "invalid condition " + show(v)
 					x.faultAll(c.Send, 1, note)
 					x.faultAll(c.Count, 1, note)
+					x.tellRow(m, teller{index: c}, c.Send, row, func() string { return note })
 				} else if v.Truth() {
 					x.condHolds(m, c, row)
 				}
@@ -316,13 +341,13 @@ func (x *Executor) holdsRest(m *machine, e planner.Entry, row int) bool {
 		col := m.col(a.Step, nil)
 		if !col.Valid.Has(row) {
 			if col.Fault.Has(row) {
-				x.fault(e.Rule, m.note)
+				x.lose(e.Rule, row, m.whyHere(a.Step, e.Rule, row))
 			}
 			return false
 		}
 		ok, good := holdsAtom(a, col, row)
 		if !good {
-			x.fault(e.Rule, opError{a.Op, col.Value(row).Clone(), atomConst(a)}.Error())
+			x.lose(e.Rule, row, opError{a.Op, col.Value(row).Clone(), atomConst(a)}.Error())
 		}
 		if !ok {
 			return false

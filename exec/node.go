@@ -19,6 +19,7 @@ type node struct {
 	memories map[*planner.Node]*memory // of stateful steps
 	ranks    []rankCount
 	equals   []equalCount
+	tellers  map[teller][]planner.Entry // rules that want to be told of faults; made at the first
 	windows  []*window
 	join     *joiner // of a join's program
 }
@@ -53,7 +54,7 @@ func (x *Executor) adopt(n *node, p *planner.Program) {
 		}
 	}
 	n.keepMemories(p)
-	n.prog, n.plan = p, nil
+	n.prog, n.plan, n.tellers = p, nil, nil
 	n.ranks = resize(n.ranks, len(p.Ranks))
 	for i, r := range p.Ranks {
 		c := &n.ranks[i]

@@ -46,10 +46,6 @@ func (m *machine) evaluate(p *projection) {
 	}
 	for i := range p.plan.Fields {
 		f := &p.plan.Fields[i]
-		if f.Number {
-			out.Fields = append(out.Fields, vec.OutField{Name: f.Name, Key: f.Key, Col: m.ones()})
-			continue
-		}
 		out.Fields = append(out.Fields, vec.OutField{Name: f.Name, Key: f.Key, Col: col(f.Step), Plain: f.Plain})
 	}
 	if s := p.plan.Star; s != planner.NoStep {
@@ -74,8 +70,9 @@ func (m *machine) evaluate(p *projection) {
 // deliver evaluates the projections of the pairs and hands them to the output.
 // Pairs are in order of rows within each rule.
 func (x *Executor) deliver(m *machine) {
-	if len(x.pairs) == 0 {
-		return
+	if len(x.losses) > 0 {
+		x.inOrder()
+		defer x.tellAll()
 	}
 	for i := range x.pairs {
 		p := m.projAt(x.pairs[i].Proj)
@@ -84,13 +81,16 @@ func (x *Executor) deliver(m *machine) {
 	}
 	for i := range x.pairs {
 		pr := &x.pairs[i]
+		if len(x.losses) > 0 {
+			x.tellBefore(pr.row)
+		}
 		p := m.projAt(pr.Proj)
 		if !p.ready {
 			m.evaluate(p)
 		}
 		switch {
 		case p.bad && p.fault.Has(int(pr.row)):
-			x.fault(pr.Rule, m.note)
+			x.fault(pr.Rule, m.whyNot(p, pr.Rule, int(pr.row)))
 		case p.plan.Limit == 0:
 		case p.plan.Spread != planner.NoStep:
 			x.sendSpread(m, p, pr.Rule, pr.row)
@@ -154,7 +154,7 @@ func (x *Executor) allHold(m *machine, s *planner.Serial, one vec.Bitmap, row in
 	for _, id := range s.Where {
 		c := m.col(id, one)
 		if c.Fault.Has(row) {
-			x.fault(s.Rule, m.note)
+			x.fault(s.Rule, m.whyHere(id, s.Rule, row))
 			return false
 		}
 		if !c.Value(row).Truth() {
@@ -164,18 +164,9 @@ func (x *Executor) allHold(m *machine, s *planner.Serial, one vec.Bitmap, row in
 	return true
 }
 
-// ones returns the column of row numbers: 1 for a row that is sent alone.
-func (m *machine) ones() *vec.Column {
-	c := m.get()
-	for r := range m.rows {
-		c.SetInt(r, 1)
-	}
-	m.numbers = c
-	return c
-}
-
 // deliverWindow hands each rule the rows that it selected as one message.
 func (x *Executor) deliverWindow(m *machine, keep func(planner.RuleID) bool) {
+	x.tellAll()
 	pairs := x.pairs
 	slices.SortStableFunc(pairs, func(a, b pair) int { return int(a.Rule) - int(b.Rule) })
 	for i := range pairs {
@@ -201,19 +192,27 @@ func (x *Executor) deliverWindow(m *machine, keep func(planner.RuleID) bool) {
 // as it does in the reference.
 func (x *Executor) message(m *machine, rule planner.RuleID, proj int32, pairs []pair) {
 	p := m.projAt(proj)
+	rows := x.rows[:0]
+	for _, pr := range pairs {
+		rows = append(rows, pr.row)
+	}
+	x.rows = rows
+	if len(p.plan.Numbered) > 0 {
+		if err := x.number(m, p, rows); err != nil {
+			x.fault(rule, err.Error())
+			return
+		}
+	}
 	if !p.ready {
 		x.hits(rule)
 		m.evaluate(p)
 	}
-	rows := x.rows[:0]
-	for _, pr := range pairs {
-		if p.bad && p.fault.Has(int(pr.row)) {
-			x.fault(rule, m.note)
+	for _, r := range rows {
+		if p.bad && p.fault.Has(int(r)) {
+			x.fault(rule, m.whyNot(p, rule, int(r)))
 			return
 		}
-		rows = append(rows, pr.row)
 	}
-	x.rows = rows
 	if len(p.plan.Order) > 0 {
 		if err := x.sort(m, p.plan.Order, rows); err != nil {
 			x.fault(rule, err.Error())
@@ -239,13 +238,6 @@ func (x *Executor) message(m *machine, rule planner.RuleID, proj int32, pairs []
 			return
 		}
 		out, rows = &x.spreads.out, x.spreads.rows
-	}
-	if c := m.numbers; c != nil && c.Rows == m.rows {
-		for i, r := range rows {
-			if int(r) < len(c.Ints) {
-				c.Ints[r] = int64(i + 1)
-			}
-		}
 	}
 	x.stats.Matched[rule]++
 	x.stats.Hit[rule] = x.now

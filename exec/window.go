@@ -138,6 +138,9 @@ func (x *Executor) feed(w *window, m *machine) {
 		return
 	}
 	rows := x.filtered(m, w.def.Filter)
+	if len(w.def.Guard) > 0 {
+		rows = x.guarded(w, m, rows)
+	}
 	w.kind.feed(x, w, m, rows)
 }
 
@@ -160,20 +163,60 @@ func (x *Executor) filtered(m *machine, cond planner.StepID) []int32 {
 	return rows
 }
 
+// guarded keeps of rows those whose declared columns are as declared.
+func (x *Executor) guarded(w *window, m *machine, rows []int32) []int32 {
+	var bad vec.Bitmap
+	for _, s := range w.def.Guard {
+		if c := m.col(s, nil); c.Fault != nil && c.Fault.Any() {
+			if bad == nil {
+				bad = x.bitmap(m.rows)
+				defer x.free(bad)
+			}
+			bad.Or(c.Fault)
+		}
+	}
+	if bad == nil {
+		return rows
+	}
+	def := w.def
+	if v, ok := w.kind.(*view); ok {
+		def = v.ring.def // of all rules over these rows
+	}
+	x.windowFaults(def, m, bad)
+	kept := rows[:0]
+	for _, r := range rows {
+		if !bad.Has(int(r)) {
+			kept = append(kept, r)
+		}
+	}
+	return kept
+}
+
 // passing keeps of rows those that meet all of the conditions of a window.
 func (x *Executor) passing(def *planner.Window, m *machine, rows, out []int32) []int32 {
 	if len(def.Where)+len(def.Keys) == 0 {
 		return append(out, rows...)
 	}
-	keep := x.bitmap(m.rows)
-	keep.SetAll(m.rows)
+	keep, lost := x.bitmap(m.rows), x.bitmap(m.rows)
+	for _, r := range rows {
+		keep.Set(int(r))
+	}
+	lose := func(c *vec.Column) {
+		if c.Fault != nil {
+			clear(lost)
+			lost.Or(c.Fault)
+			lost.And(keep)
+			x.windowFaults(def, m, lost)
+		}
+	}
 	for _, s := range def.Keys { // a row whose key failed belongs to no group
 		c := m.col(s, nil)
+		lose(c)
 		keep.AndNot(c.Fault)
-		x.windowFaults(def, m, c)
 	}
 	for _, s := range def.Where {
 		c := m.col(s, nil)
+		lose(c)
 		switch c.Kind {
 		case vec.Bool:
 			for i := range keep {
@@ -188,7 +231,6 @@ func (x *Executor) passing(def *planner.Window, m *machine, rows, out []int32) [
 				}
 			}
 		}
-		x.windowFaults(def, m, c)
 	}
 	for _, r := range rows {
 		if keep.Has(int(r)) {
@@ -196,18 +238,24 @@ func (x *Executor) passing(def *planner.Window, m *machine, rows, out []int32) [
 		}
 	}
 	x.free(keep)
+	x.free(lost)
 	return out
 }
 
-// windowFaults counts the rows that failed in c for every rule over the window.
-func (x *Executor) windowFaults(def *planner.Window, m *machine, c *vec.Column) {
-	n := uint64(c.Fault.Count())
+// windowFaults counts rows that failed for every rule over the window.
+func (x *Executor) windowFaults(def *planner.Window, m *machine, rows vec.Bitmap) {
+	n := uint64(rows.Count())
 	if n == 0 {
 		return
 	}
 	for _, j := range def.Joined {
 		x.stats.Faults[j.Rule] += n
 		x.stats.Last[j.Rule] = m.note
+		if x.wants(j.Rule) {
+			for range n {
+				x.out.Fault(j.Rule, m.note)
+			}
+		}
 	}
 }
 

@@ -92,9 +92,10 @@ type binder struct {
 	aliases map[string]*alias
 	stack   []string // aliases whose definitions are being bound
 	faults  []error
-	calls   int  // volatile calls so far
-	window  bool // the query has a window
-	inAgg   bool // inside an aggregate's arguments
+	calls   int         // volatile calls so far
+	states  [2]stateful // analytic calls so far: those over rows, those over aggregates
+	window  bool        // the query has a window
+	inAgg   bool        // inside an aggregate's arguments
 	clause  string
 }
 
@@ -265,7 +266,9 @@ func (b *binder) clauses(r *Bound) {
 	var where, having, keys []*Node
 	if s.Where != nil {
 		b.clause = "WHERE"
-		for _, n := range conjuncts(b.expr(s.Where)) {
+		n := b.expr(s.Where)
+		b.noNumber(s.Where.Pos(), n)
+		for _, n := range conjuncts(n) {
 			if n.agg {
 				having = append(having, n)
 			} else {
@@ -279,12 +282,14 @@ func (b *binder) clauses(r *Bound) {
 			if n.agg {
 				b.fault(k.Pos(), "an aggregate cannot stand in GROUP BY")
 			}
+			b.noNumber(k.Pos(), n)
 			keys = append(keys, n)
 		}
 	}
 	b.clause = "HAVING"
 	if s.Having != nil {
 		n := b.expr(s.Having)
+		b.noNumber(s.Having.Pos(), n)
 		if n != nil {
 			b.checkHaving(s.Having.Pos(), n, keys)
 			having = append(having, conjuncts(n)...)
@@ -346,6 +351,9 @@ func (b *binder) over(r *Bound, where, having, keys []*Node) {
 	}
 	w.Group = group
 	w.After = b.set.After || b.joins() || w.Spec.EventTime || w.Spec.Kind == Count || w.Spec.Kind == Sliding || w.Spec.Kind == State
+	if !b.joins() {
+		w.Guard = guard(r, w, having)
+	}
 	l := &lifter{group: group, keys: keys, first: b.first()}
 	over := *r
 	over.Where = l.list(having)
@@ -369,6 +377,39 @@ func (b *binder) over(r *Bound, where, having, keys []*Node) {
 	}
 	w.Over = &over
 	*r = Bound{Limit: -1, Window: w}
+}
+
+// guard returns the declared columns that a rule over a window reads, in order.
+// The reference decodes them before it looks at a row, so a row with a value of
+// another type in one of them does not even count.
+func guard(r *Bound, w *BoundWindow, having []*Node) []*Node {
+	var out []*Node
+	add := func(ns ...*Node) {
+		for _, n := range ns {
+			if n == nil {
+				continue
+			}
+			n.walk(func(x *Node) bool {
+				if x.Op == OpColumn && x.From == nil && x.Col.Type.Kind != vec.Missing {
+					out = append(out, x)
+				}
+				return true
+			})
+		}
+	}
+	add(w.Where...)
+	add(w.Keys...)
+	add(w.Parts...)
+	add(having...)
+	add(w.Filter, w.When, w.Emit, r.Star, r.Spread)
+	for _, f := range r.Fields {
+		add(f.Node)
+	}
+	for _, o := range r.Order {
+		add(o.Node)
+	}
+	slices.SortFunc(out, func(a, b *Node) int { return strings.Compare(a.Text, b.Text) })
+	return slices.CompactFunc(out, func(a, b *Node) bool { return a.Text == b.Text })
 }
 
 func (b *binder) first() *FuncSig {
@@ -420,6 +461,7 @@ func (b *binder) windowSpec(w *BoundWindow) bool {
 		if n != nil && n.agg {
 			b.fault(e.Pos(), "an aggregate cannot stand in a window's condition")
 		}
+		b.noNumber(e.Pos(), n)
 		return n
 	}
 	w.Filter, w.When = cond(s.Filter), cond(s.When)
@@ -431,6 +473,7 @@ func (b *binder) windowSpec(w *BoundWindow) bool {
 	}
 	for _, p := range s.Partition {
 		if n := b.expr(p); n != nil {
+			b.noNumber(p.Pos(), n)
 			w.Parts = append(w.Parts, n)
 		}
 	}

@@ -3,6 +3,7 @@ package planner
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/weir-engine/weir/planner/sql"
 	"github.com/weir-engine/weir/vec"
@@ -184,23 +185,22 @@ func (b *binder) call(e *sql.Call) *Node {
 		return nil
 	}
 	n := (&Node{Op: OpCall, Func: sig, Args: args}).inherit()
+	if sig.Kind == FuncAgg || sig.Kind == FuncAnalytic {
+		b.noNumber(e.Pos(), n)
+	}
 	switch sig.Kind {
 	case FuncAgg:
+		if n.agg { // by way of an alias: one in its arguments was refused there
+			b.fault(e.Pos(), "an argument of aggregate %s is an aggregate itself", sig.Name)
+			return nil
+		}
 		return b.aggregate(e, n)
 	case FuncContext:
 		return b.context(e, n)
 	case FuncAnalytic:
 		return b.analytic(e, n)
 	case FuncWindow:
-		if b.clause != "SELECT" {
-			b.fault(e.Pos(), "%s can only stand in the SELECT list", sig.Name)
-			return nil
-		}
-		if e.HasOver {
-			b.fault(e.Pos(), "OVER after %s is not supported yet", sig.Name)
-			return nil
-		}
-		return n.seal()
+		return b.number(e, n)
 	case FuncMultiCol, FuncSRF:
 		b.fault(e.Pos(), "%s can only be an item of the SELECT list by itself", sig.Name)
 		return nil
@@ -268,6 +268,9 @@ func (b *binder) args(e *sql.Call, sig *FuncSig) ([]*Node, bool) {
 	return args, good
 }
 
+// number binds row_number. No two rules share one: it counts the rows that its
+// rule selects.
+// noNumber refuses row_number where rows are not counted yet.
 // aggregate binds an aggregate. Over whole rows its first argument is the row.
 func (b *binder) aggregate(e *sql.Call, n *Node) *Node {
 	n.Op, n.agg, n.Star, n.Diff = OpAgg, true, e.Star, e.Distinct
@@ -281,6 +284,11 @@ func (b *binder) aggregate(e *sql.Call, n *Node) *Node {
 	if e.Filter != nil {
 		f := b.expr(e.Filter)
 		if f == nil {
+			return nil
+		}
+		b.noNumber(e.Filter.Pos(), f)
+		if f.agg {
+			b.fault(e.Filter.Pos(), "an aggregate cannot stand in FILTER")
 			return nil
 		}
 		n.Part = true
@@ -350,93 +358,14 @@ func (b *binder) grouped() bool {
 
 // analytic binds a stateful function. Rules that start together share its state
 // if they call it alike.
-func (b *binder) analytic(e *sql.Call, n *Node) *Node {
-	n.Op = OpAnalytic
-	if e.Star {
-		n.Args = append(n.Args, b.allColumns()...)
-	}
-	if e.When != nil {
-		w := b.expr(e.When)
-		if w == nil {
-			return nil
-		}
-		n.When = true
-		n.Args = append(n.Args, w)
-	}
-	for _, p := range e.Partition {
-		k := b.expr(p)
-		if k == nil {
-			return nil
-		}
-		n.Keys++
-		n.Args = append(n.Args, k)
-	}
-	n.inherit().seal()
-	if b.set.Epoch > 0 {
-		n.Text += "@" + strconv.FormatUint(b.set.Epoch, 10)
-	}
-	return n
-}
-
+// chained has n, an analytic call, stay as it is for rows in which an earlier
+// call of the rule failed, as in the reference. Where no earlier one can fail,
+// n is shared with the rules that call it alike.
+// canFail tells whether an analytic call may fail for a row. A value of another
+// type than declared does not count: such a row is lost anyway.
 // allColumns returns what * stands for: the declared columns, or the row.
-func (b *binder) allColumns() []*Node {
-	if b.joins() || b.src.Fields == nil {
-		return []*Node{(&Node{Op: OpColumn}).seal()}
-	}
-	var out []*Node
-	for _, f := range b.src.Fields {
-		out = append(out, b.column(sql.Pos{}, "", f.Name))
-	}
-	return out
-}
-
 // spread binds an item of the SELECT list that makes columns or rows: unnest,
 // extract and changed_cols. ok is false if e is none of them.
-func (b *binder) spread(e sql.Expr) (n *Node, ok bool) {
-	c, isCall := e.(*sql.Call)
-	if !isCall {
-		return nil, false
-	}
-	sig, known := b.env.Funcs.Lookup(c.Name)
-	if !known || sig.Kind != FuncMultiCol && sig.Kind != FuncSRF {
-		return nil, false
-	}
-	args, good := b.args(c, sig)
-	if !good {
-		return nil, true
-	}
-	n = (&Node{Op: OpCall, Func: sig, Args: args}).inherit()
-	if sig.Kind == FuncSRF {
-		return n.seal(), true
-	}
-	for _, a := range c.Args[2:] {
-		switch x := a.(type) {
-		case *sql.Ident:
-			n.Names = append(n.Names, x.Name)
-		case *sql.Call:
-			n.Names = append(n.Names, x.Name)
-		case *sql.Star:
-			cols := b.allColumns()
-			n.Args = append(n.Args, cols...)
-			for _, col := range cols {
-				name := "" // the members of the row
-				if len(col.Col.Path) > 0 {
-					name = col.Col.Path[0]
-				}
-				n.Names = append(n.Names, name)
-			}
-		default:
-			n.Names = append(n.Names, "kuiper_field_"+strconv.Itoa(len(n.Names)))
-		}
-	}
-	n.Op = OpAnalytic
-	n.inherit().seal()
-	if b.set.Epoch > 0 {
-		n.Text += "@" + strconv.FormatUint(b.set.Epoch, 10)
-	}
-	return n, true
-}
-
 // meta binds meta(key), meta(key->sub), meta(stream.key), meta(*) and mqtt(key).
 func (b *binder) meta(e *sql.Call, sig *FuncSig) *Node {
 	if len(e.Args) != 1 {
@@ -447,6 +376,10 @@ func (b *binder) meta(e *sql.Call, sig *FuncSig) *Node {
 	case *sql.Star:
 		return b.metaColumn("", "")
 	case *sql.Ident:
+		if sig.Name == "mqtt" && !strings.EqualFold(a.Name, "topic") && !strings.EqualFold(a.Name, "messageid") {
+			b.fault(a.Pos(), "Parameter of mqtt function can be only topic or messageid.")
+			return nil
+		}
 		return b.metaColumn(a.Stream, a.Name)
 	case *sql.Arrow:
 		if id, ok := a.X.(*sql.Ident); ok {

@@ -47,6 +47,7 @@ type BoundWindow struct {
 	Where              []*Node // rows that count
 	After              bool
 	Filter, When, Emit *Node
+	Guard              []*Node // declared columns that the rule reads: a row in which one failed never was
 	Parts              []*Node
 	Time               *Node
 	Keys               []*Node
@@ -116,6 +117,7 @@ func (w *BoundWindow) input(b *strings.Builder) {
 	if w.After {
 		b.WriteString(" after")
 	}
+	list("declared", w.Guard)
 	list("filter", nonNil(w.Filter))
 	list("when", nonNil(w.When))
 	list("emit", nonNil(w.Emit))

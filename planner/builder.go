@@ -312,10 +312,6 @@ func (b *Builder) project(r *Bound) int32 {
 	}
 	p := &Projection{Star: NoStep, Meta: NoStep, Spread: NoStep, Except: r.Except, SendNil: r.SendNil, Distinct: r.Distinct, Limit: r.Limit, Offset: r.Offset, Text: text}
 	for _, f := range r.Fields {
-		if f.Node.Op == OpCall && f.Node.Func.Kind == FuncWindow {
-			p.Fields = append(p.Fields, Field{Name: f.Name, Key: jsonKey(f.Name), Step: NoStep, Number: true})
-			continue
-		}
 		step := b.intern(f.Node)
 		p.Fields = append(p.Fields, Field{Name: f.Name, Key: jsonKey(f.Name), Step: step, Plain: f.Plain})
 	}
@@ -332,6 +328,7 @@ func (b *Builder) project(r *Bound) int32 {
 	for _, o := range r.Order {
 		p.Order = append(p.Order, Order{Step: b.intern(o.Node), Desc: o.Desc})
 	}
+	p.Numbered = b.numbered(r)
 	var i int32
 	if n := len(b.freeProj); n > 0 {
 		i = b.freeProj[n-1]
@@ -344,6 +341,35 @@ func (b *Builder) project(r *Bound) int32 {
 	}
 	b.projAt[text] = i
 	return i
+}
+
+// numbered returns the steps of r's list that depend on row_number, those that
+// are it first. They hold references of their own.
+func (b *Builder) numbered(r *Bound) []StepID {
+	var numbers, others []StepID
+	seen := map[string]bool{}
+	visit := func(n *Node) bool {
+		if !n.nums || seen[n.Text] {
+			return n.nums && !seen[n.Text]
+		}
+		seen[n.Text] = true
+		if id := b.intern(n); n.Op == OpNumber {
+			numbers = append(numbers, id)
+		} else {
+			others = append(others, id)
+		}
+		return true
+	}
+	for _, f := range r.Fields {
+		f.Node.walk(visit)
+	}
+	for _, o := range r.Order {
+		o.Node.walk(visit)
+	}
+	if r.Spread != nil {
+		r.Spread.walk(visit)
+	}
+	return append(numbers, others...)
 }
 
 // jsonKey returns name as the key of a JSON object, with its colon.
@@ -403,9 +429,10 @@ func (b *Builder) dropProj(i int32) {
 	b.prog.Projs[i] = nil
 	b.freeProj = append(b.freeProj, i)
 	for _, f := range p.Fields {
-		if f.Step != NoStep {
-			b.release(f.Step)
-		}
+		b.release(f.Step)
+	}
+	for _, s := range p.Numbered {
+		b.release(s)
 	}
 	for _, o := range p.Order {
 		b.release(o.Step)

@@ -307,18 +307,19 @@ func texts(ids []planner.StepID, text func(planner.StepID) string) string {
 func projection(x *planner.Projection, text func(planner.StepID) string) string {
 	var b strings.Builder
 	for _, f := range x.Fields {
-		fmt.Fprintf(&b, "%s %s=%s %v %v; ", f.Key, f.Name, text(f.Step), f.Plain, f.Number)
+		fmt.Fprintf(&b, "%s %s=%s %v; ", f.Key, f.Name, text(f.Step), f.Plain)
 	}
 	for _, o := range x.Order {
 		fmt.Fprintf(&b, "by %s %v; ", text(o.Step), o.Desc)
 	}
-	fmt.Fprint(&b, text(x.Star), text(x.Meta), text(x.Spread), x.Except, x.SendNil, x.Distinct, x.Limit, x.Offset, x.Text)
+	fmt.Fprint(&b, texts(x.Numbered, text), text(x.Star), text(x.Meta), text(x.Spread), x.Except, x.SendNil, x.Distinct, x.Limit, x.Offset, x.Text)
 	return b.String()
 }
 
 func window(p *planner.Program, w *planner.Window, text func(planner.StepID) string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "window %s %+v where %s after=%v", w.Text, w.Spec, texts(w.Where, text), w.After)
+	fmt.Fprint(&b, " guard ", texts(w.Guard, text))
 	fmt.Fprintf(&b, " filter %s when %s emit %s time %s parts %s keys %s group=%v serial=%v\n",
 		text(w.Filter), text(w.When), text(w.Emit), text(w.Time), texts(w.Parts, text), texts(w.Keys, text), w.Group, w.Serial)
 	var lines []string

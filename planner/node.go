@@ -1,6 +1,8 @@
 package planner
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"strconv"
 	"strings"
 
@@ -48,6 +50,7 @@ const (
 	OpCall               // a function of the function table
 	OpAgg                // an aggregate; only below a window, replaced by a column
 	OpAnalytic           // a stateful function: arguments, then PARTITION BY keys
+	OpNumber             // row_number: PARTITION BY keys, then ORDER BY keys
 )
 
 var opText = [...]string{
@@ -55,7 +58,7 @@ var opText = [...]string{
 	OpMod: "%", OpBitAnd: "&", OpBitOr: "|", OpBitXor: "^", OpConcat: "||", OpEq: "=", OpNe: "!=", OpLt: "<", OpLe: "<=",
 	OpGt: ">", OpGe: ">=", OpAnd: "AND", OpOr: "OR", OpArrow: "->", OpIndex: "[]", OpSlice: "[:]", OpCase: "CASE",
 	OpSwitch: "CASE", OpIn: "IN", OpInArray: "IN", OpBetween: "BETWEEN", OpLike: "LIKE", OpIsNull: "IS NULL",
-	OpCall: "call", OpAgg: "aggregate", OpAnalytic: "analytic",
+	OpCall: "call", OpAgg: "aggregate", OpAnalytic: "analytic", OpNumber: "row_number",
 }
 
 // String returns the operator as it is written.
@@ -91,8 +94,10 @@ type Node struct {
 	Value vec.Value      // OpConst
 	Key   string         // OpArrow
 	Func  *FuncSig       // OpCall, OpAgg, OpAnalytic
-	Keys  int            // OpAnalytic: how many of the last Args are PARTITION BY keys
+	Keys  int            // OpAnalytic: how many of the last Args, before After, are PARTITION BY keys; OpNumber: of the first
 	When  bool           // OpAnalytic: the argument before the keys is the WHEN condition
+	After bool           // OpAnalytic: the last argument is a call that must not have failed for the row
+	Desc  []bool         // OpNumber: of each ORDER BY key
 	Star  bool           // OpAgg: aggregate over whole rows
 	Part  bool           // OpAgg: Args[0] is the FILTER condition
 	Diff  bool           // OpAgg: DISTINCT
@@ -107,6 +112,7 @@ type Node struct {
 	Names []string // OpAnalytic changed_cols: the names of its values
 	agg   bool     // an aggregate is below
 	hits  bool     // a function that counts the rule's own results is below
+	nums  bool     // a row_number is below
 }
 
 // inherit takes over what holds for a node if it holds below it.
@@ -114,6 +120,7 @@ func (n *Node) inherit() *Node {
 	for _, a := range n.Args {
 		n.agg = n.agg || a.agg
 		n.hits = n.hits || a.hits
+		n.nums = n.nums || a.nums
 	}
 	return n
 }
@@ -216,6 +223,8 @@ func (n *Node) seal() *Node {
 		b.WriteString(" IS " + not + "NULL)")
 	case OpCall, OpAgg, OpAnalytic:
 		n.callText(&b, list)
+	case OpNumber:
+		n.numberText(&b)
 	default:
 		b.WriteByte('(')
 		arg(0)
@@ -229,7 +238,11 @@ func (n *Node) seal() *Node {
 
 func (n *Node) callText(b *strings.Builder, list func(from, to int)) {
 	b.WriteString(n.Func.Name + "(")
-	from, to := 0, len(n.Args)-n.Keys
+	end := len(n.Args)
+	if n.After {
+		end--
+	}
+	from, to := 0, end-n.Keys
 	if n.When {
 		to--
 	}
@@ -254,16 +267,54 @@ func (n *Node) callText(b *strings.Builder, list func(from, to int)) {
 		b.WriteString(" OVER (")
 		if n.Keys > 0 {
 			b.WriteString("PARTITION BY ")
-			list(len(n.Args)-n.Keys, len(n.Args))
+			list(end-n.Keys, end)
 		}
 		if n.When {
 			b.WriteString(" WHEN " + n.Args[to].Text)
 		}
 		b.WriteByte(')')
 	}
+	if n.After {
+		b.WriteString(" AFTER " + short(n.Args[end].Text))
+	}
 	if n.Rule != 0 {
 		b.WriteString("@" + strconv.Itoa(int(n.Rule)))
 	}
+}
+
+// short returns text, or its hash if it is long: texts that hold the texts of
+// those before them would grow with the square of their number.
+func short(text string) string {
+	if len(text) <= 200 {
+		return text
+	}
+	sum := sha256.Sum256([]byte(text))
+	return "#" + hex.EncodeToString(sum[:])
+}
+
+func (n *Node) numberText(b *strings.Builder) {
+	b.WriteString("row_number()")
+	if len(n.Args) == 0 {
+		return
+	}
+	b.WriteString(" OVER (")
+	for i, a := range n.Args {
+		switch {
+		case i == 0 && n.Keys > 0:
+			b.WriteString("PARTITION BY ")
+		case i == n.Keys && i > 0:
+			b.WriteString(" ORDER BY ")
+		case i == n.Keys:
+			b.WriteString("ORDER BY ")
+		default:
+			b.WriteString(", ")
+		}
+		b.WriteString(a.Text)
+		if i >= n.Keys && n.Desc[i-n.Keys] {
+			b.WriteString(" DESC")
+		}
+	}
+	b.WriteByte(')')
 }
 
 // columnText names a column as a user would write it.

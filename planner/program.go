@@ -144,7 +144,10 @@ type Projection struct {
 	Meta     StepID  // the __meta column, or NoStep
 	Spread   StepID  // a set-returning call that makes rows or columns, or NoStep
 	Order    []Order // of the rows of one window
-	Limit    int64   // rows of one message at most, -1: no limit
+	// Numbered are the steps that depend on row_number: what they give is made
+	// anew for each message. Those that are row_number come first.
+	Numbered []StepID
+	Limit    int64 // rows of one message at most, -1: no limit
 	Offset   int64
 	Text     string
 }
@@ -155,8 +158,6 @@ type Field struct {
 	Key   []byte // the name as JSON with its colon: "name":
 	Step  StepID
 	Plain bool // a bare column: null is written, missing left out
-	// Number is row_number(): the place of the row in its message; Step is NoStep.
-	Number bool
 }
 
 // Order is one ORDER BY key.
@@ -242,6 +243,7 @@ type Window struct {
 	Spec   WindowSpec
 	Where  []StepID // conditions that a row must meet to count
 	After  bool     // Where is applied after the window: other rows still fill it
+	Guard  []StepID // a row in which one of them failed is no row of the window
 	Filter StepID   // FILTER (WHERE ...) of the window, before everything
 	When   StepID   // OVER (WHEN ...), begin condition of a state window
 	Emit   StepID   // State: emit condition, or NoStep

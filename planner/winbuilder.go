@@ -47,7 +47,7 @@ func (b *Builder) window(w *BoundWindow) *windowBuilder {
 	}
 	wb.win = Window{
 		ID: *b.nextID, Spec: w.Spec, Text: key, Ring: w.ring(), After: w.After, Group: w.Group,
-		Where: steps(w.Where), Filter: step(w.Filter), When: step(w.When), Emit: step(w.Emit),
+		Where: steps(w.Where), Guard: steps(w.Guard), Filter: step(w.Filter), When: step(w.When), Emit: step(w.Emit),
 		Serial: w.When != nil && w.When.hits, Parts: steps(w.Parts), Time: step(w.Time), Keys: steps(w.Keys),
 	}
 	if b.windows == nil {

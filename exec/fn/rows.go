@@ -30,7 +30,8 @@ func rowFuncs() []*Func {
 		special(planner.FuncSRF, "set-returning", "extract(o)", 1, 1, "A column for each member of the object.", `extract(object_construct("a", 1))`, extractRow),
 		special(planner.FuncSRF, "set-returning", "unnest(a)", 1, 1, "A row for each element of the array: the members of an object as columns, anything else as column unnest.",
 			`unnest(array_create(1, 2))`, unnestRow),
-		special(planner.FuncWindow, "window", "row_number()", 0, 0, "The number of the row, from 1, among those that are sent together.", `row_number()`, nil),
+		special(planner.FuncWindow, "window", "row_number()", 0, 0,
+			"The number of the row, from 1, among those that are sent together, before ORDER BY; with OVER (PARTITION BY ... ORDER BY ...) in a partition and an order.", `row_number()`, nil),
 	}
 }
 

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -43,6 +44,15 @@ func TestLifecycle(t *testing.T) {
 	if err := r.DropStream(api.Stream, "s"); !errors.Is(err, planner.ErrInUse) {
 		t.Errorf("drop of a stream in use: got %v", err)
 	}
+	r.sql(`CREATE STREAM brief () WITH (TYPE="memory", DATASOURCE="x", FORMAT="json", TEMP="true")`)
+	lasting := r.def("b", "SELECT * FROM brief", toMemory("out"))
+	if err := r.CreateRule(lasting); err == nil || !strings.Contains(err.Error(), "stream brief is temporary") {
+		t.Errorf("lasting rule over a temporary stream: got %v", err)
+	}
+	lasting.Temp = true
+	r.must(r.CreateRule(lasting))
+	r.must(r.DeleteRule("b"))
+
 	r.must(r.DeleteRule("a"))
 	r.must(r.DropStream(api.Stream, "s"))
 	for what, err := range map[string]error{

@@ -146,6 +146,9 @@ func (e *Engine) compilePart(c *compiled, i int, num planner.RuleID) (p part, er
 	if err == nil {
 		err = e.checkTables(p.query)
 	}
+	if err == nil {
+		err = e.checkTemp(c.def, p.query)
+	}
 	if err != nil {
 		return p, planner.Errorf(planner.CodePlan, "%w", c.told(q, err))
 	}
@@ -162,6 +165,17 @@ func (e *Engine) compilePart(c *compiled, i int, num planner.RuleID) (p part, er
 		p.actions = append(p.actions, ch)
 	}
 	return p, nil
+}
+
+// checkTemp refuses a stream that is gone after a restart for a rule that is
+// not. The caller holds e.mu.
+func (e *Engine) checkTemp(def *planner.RuleDef, q *planner.Query) error {
+	for _, name := range q.Streams {
+		if s := e.streams[name]; s != nil && s.def.Options.Temp && !def.Temp {
+			return fmt.Errorf("%s %s is temporary, so only a temporary rule can use it", kindOf(s.def.Table), name)
+		}
+	}
+	return nil
 }
 
 // startEpoch returns the epoch in which a rule over sel will start: rules that

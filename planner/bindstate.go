@@ -1,0 +1,179 @@
+package planner
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/weir-engine/weir/planner/sql"
+)
+
+func (b *binder) number(e *sql.Call, n *Node) *Node {
+	if e.When != nil {
+		b.fault(e.When.Pos(), "WHEN cannot stand in OVER after %s", n.Func.Name)
+		return nil
+	}
+	n.Op, n.nums, n.Keys = OpNumber, true, len(e.Partition)
+	for _, p := range e.Partition {
+		n.Args = append(n.Args, b.expr(p))
+	}
+	for _, o := range e.OrderBy {
+		n.Args = append(n.Args, b.expr(o.Expr))
+		n.Desc = append(n.Desc, o.Desc)
+	}
+	if slices.Contains(n.Args, nil) {
+		return nil
+	}
+	for i, a := range n.Args {
+		if a.nums {
+			b.fault(e.Pos(), "argument %d in OVER of %s holds a %s itself", i+1, n.Func.Name, n.Func.Name)
+			return nil
+		}
+	}
+	n.inherit().seal()
+	n.Text += "@" + b.self
+	return n
+}
+
+func (b *binder) noNumber(at sql.Pos, n *Node) {
+	if n != nil && n.nums {
+		b.fault(at, "row_number can only stand in the SELECT list and in ORDER BY")
+	}
+}
+
+func (b *binder) analytic(e *sql.Call, n *Node) *Node {
+	n.Op = OpAnalytic
+	if len(e.OrderBy) > 0 {
+		b.fault(e.OrderBy[0].Expr.Pos(), "ORDER BY in OVER belongs to row_number, not to %s", n.Func.Name)
+		return nil
+	}
+	if e.Star {
+		n.Args = append(n.Args, b.allColumns()...)
+	}
+	if e.When != nil {
+		w := b.expr(e.When)
+		if w == nil {
+			return nil
+		}
+		n.When = true
+		n.Args = append(n.Args, w)
+	}
+	for _, p := range e.Partition {
+		k := b.expr(p)
+		if k == nil {
+			return nil
+		}
+		n.Keys++
+		n.Args = append(n.Args, k)
+	}
+	n.inherit().seal()
+	if b.set.Epoch > 0 {
+		n.Text += "@" + strconv.FormatUint(b.set.Epoch, 10)
+	}
+	return b.chained(n)
+}
+
+// stateful is the analytic calls of a rule in their order.
+type stateful struct {
+	byText map[string]*Node // as they were before they were chained
+	last   *Node            // the last one that can fail, which those after it wait for
+}
+
+func (b *binder) chained(n *Node) *Node {
+	c := &b.states[0]
+	if n.agg {
+		c = &b.states[1]
+	}
+	if old := c.byText[n.Text]; old != nil {
+		return old
+	}
+	text := n.Text
+	if c.last != nil {
+		n.After = true
+		n.Args = append(n.Args, c.last)
+		n.seal()
+		if b.set.Epoch > 0 {
+			n.Text += "@" + strconv.FormatUint(b.set.Epoch, 10)
+		}
+	}
+	if c.byText == nil {
+		c.byText = map[string]*Node{}
+	}
+	c.byText[text] = n
+	if canFail(n) {
+		c.last = n
+	}
+	return n
+}
+
+func canFail(n *Node) bool {
+	if strings.HasPrefix(n.Func.Name, "acc_") && n.Func.Name != "acc_count" {
+		return true
+	}
+	for i, a := range n.Args {
+		if n.After && i == len(n.Args)-1 {
+			continue
+		}
+		if a.Op != OpColumn && a.Op != OpConst {
+			return true
+		}
+	}
+	return false
+}
+
+func (b *binder) allColumns() []*Node {
+	if b.joins() || b.src.Fields == nil {
+		return []*Node{(&Node{Op: OpColumn}).seal()}
+	}
+	var out []*Node
+	for _, f := range b.src.Fields {
+		out = append(out, b.column(sql.Pos{}, "", f.Name))
+	}
+	return out
+}
+
+func (b *binder) spread(e sql.Expr) (n *Node, ok bool) {
+	c, isCall := e.(*sql.Call)
+	if !isCall {
+		return nil, false
+	}
+	sig, known := b.env.Funcs.Lookup(c.Name)
+	if !known || sig.Kind != FuncMultiCol && sig.Kind != FuncSRF {
+		return nil, false
+	}
+	args, good := b.args(c, sig)
+	if !good {
+		return nil, true
+	}
+	n = (&Node{Op: OpCall, Func: sig, Args: args}).inherit()
+	if sig.Kind == FuncSRF {
+		return n.seal(), true
+	}
+	for _, a := range c.Args[2:] {
+		switch x := a.(type) {
+		case *sql.Ident:
+			n.Names = append(n.Names, x.Name)
+		case *sql.Call:
+			n.Names = append(n.Names, x.Name)
+		case *sql.Star:
+			cols := b.allColumns()
+			n.Args = append(n.Args, cols...)
+			for _, col := range cols {
+				name := "" // the members of the row
+				if len(col.Col.Path) > 0 {
+					name = col.Col.Path[0]
+				}
+				n.Names = append(n.Names, name)
+			}
+		default:
+			n.Names = append(n.Names, "kuiper_field_"+strconv.Itoa(len(n.Names)))
+		}
+	}
+	n.Op = OpAnalytic
+	n.inherit().seal()
+	b.noNumber(e.Pos(), n)
+	if b.set.Epoch > 0 {
+		n.Text += "@" + strconv.FormatUint(b.set.Epoch, 10)
+	}
+	return b.chained(n), true
+}
