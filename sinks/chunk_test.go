@@ -54,7 +54,7 @@ func TestRoutes(t *testing.T) {
 func TestFailuresAreBounded(t *testing.T) {
 	var c Counters
 	for i := range uint32(maxFailures + 10) {
-		c.fail(i, fmt.Errorf("%d", i))
+		c.Fail(i, fmt.Errorf("%d", i))
 	}
 	if len(c.last) > maxFailures || c.Failed(3) != 1 {
 		t.Errorf("%d texts are kept", len(c.last))

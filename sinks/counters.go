@@ -104,8 +104,8 @@ func (c *Counters) deliver(msgs []Message) {
 	}
 }
 
-// fail counts one refused message.
-func (c *Counters) fail(rule uint32, err error) {
+// Fail counts one message of the rule that is refused for good.
+func (c *Counters) Fail(rule uint32, err error) {
 	if rule == NoRule {
 		return
 	}

@@ -281,7 +281,7 @@ func (q *Queue) delivered(msgs []Message) {
 // refuse counts a message that will not be sent again.
 func (q *Queue) refuse(m *Message, err error) {
 	q.refused.Add(1)
-	q.counters.fail(m.Rule, err)
+	q.counters.Fail(m.Rule, err)
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.lastErr, q.errMs = err.Error(), time.Now().UnixMilli()

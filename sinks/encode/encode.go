@@ -45,6 +45,9 @@ func New(m map[string]any, opts ...Option) (*Encoder, error) {
 		return nil, err
 	}
 	s := newSettings(opts)
+	if err := p.resolve(s); err != nil {
+		return nil, err
+	}
 	return newEncoder(p, s, p.key(s))
 }
 
@@ -60,7 +63,7 @@ func newEncoder(p props, s settings, key string) (*Encoder, error) {
 		}
 		e.tmpl = t
 	}
-	e.direct = e.tmpl == nil && p.dataField == ""
+	e.direct = e.tmpl == nil && p.dataField == "" && p.format != Protobuf
 	e.bare = e.tmpl != nil && p.dataField == "" && e.fields == nil && e.exclude == nil && p.format == JSON
 	return e, nil
 }
@@ -68,9 +71,13 @@ func newEncoder(p props, s settings, key string) (*Encoder, error) {
 // Key is equal for encoders that give equal bytes for equal rows.
 func (e *Encoder) Key() string { return e.key }
 
-// Single tells whether each row is a message of its own (sendSingle). Then windows
+// Single tells whether each row is a message of its own (sendSingle, and format
+// protobuf). Then windows
 // are sent row by row with AppendMessage; otherwise with one AppendRows.
 func (e *Encoder) Single() bool { return e.single }
+
+// SchemaID is what the message type of format protobuf is called, else "".
+func (e *Encoder) SchemaID() string { return e.schemaID }
 
 // Format is the format of the messages.
 func (e *Encoder) Format() Format { return e.format }

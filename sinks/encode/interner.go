@@ -21,6 +21,9 @@ func (in *Interner) Get(m map[string]any, opts ...Option) (*Encoder, error) {
 		return nil, err
 	}
 	s := newSettings(opts)
+	if err := p.resolve(s); err != nil {
+		return nil, err
+	}
 	key := p.key(s)
 	in.mu.Lock()
 	defer in.mu.Unlock()

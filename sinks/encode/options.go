@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/weir-engine/weir/vec/protobuf"
 )
 
 // An Option is a setting of the engine that rule properties do not carry.
@@ -17,8 +19,9 @@ type Option func(*settings)
 
 // settings is what Options set.
 type settings struct {
-	loc  *time.Location
-	prop func(key string) string
+	loc     *time.Location
+	prop    func(key string) string
+	message func(schemaID string) (*protobuf.Message, error)
 }
 
 // In writes instants in the time zone loc; the default is UTC.
@@ -28,6 +31,12 @@ func In(loc *time.Location) Option { return func(s *settings) { s.loc = loc } }
 // default a property's value is its key, which is what eKuiper answers for one
 // that is not set.
 func Prop(f func(key string) string) Option { return func(s *settings) { s.prop = f } }
+
+// Messages gives the format protobuf the message types that schemaId names. By
+// default there are none.
+func Messages(f func(schemaID string) (*protobuf.Message, error)) Option {
+	return func(s *settings) { s.message = f }
+}
 
 func newSettings(opts []Option) settings {
 	s := settings{loc: time.UTC, prop: func(key string) string { return key }}
@@ -44,6 +53,7 @@ type Format uint8
 const (
 	JSON      Format = iota
 	Delimited        // values of a row between delimiters, one row a line
+	Protobuf         // each message is one of the type that schemaId names
 )
 
 // props are the properties of an action that say what its messages look like.
@@ -52,6 +62,8 @@ type props struct {
 	omitIfEmpty bool
 	hasHeader   bool
 	format      Format
+	schemaID    string            // of Protobuf
+	message     *protobuf.Message // of Protobuf
 	delimiter   string
 	fields      []string // in the user's order
 	exclude     []string // sorted
@@ -90,10 +102,12 @@ func readProps(m map[string]any) (props, error) {
 	case "", "json":
 	case "delimited":
 		p.format = Delimited
-	case "binary", "protobuf", "urlencoded", "custom":
-		r.fault("format: %q is not supported yet, want json or delimited", f)
+	case "protobuf":
+		p.protobuf(&r)
+	case "binary", "urlencoded", "custom":
+		r.fault("format: %q is not supported yet, want json, delimited or protobuf", f)
 	default:
-		r.fault("format: unknown format %q, want json or delimited", f)
+		r.fault("format: unknown format %q, want json, delimited or protobuf", f)
 	}
 	switch p.compression {
 	case "", "zlib", "gzip", "flate", "zstd":
@@ -110,6 +124,34 @@ func readProps(m map[string]any) (props, error) {
 		r.fault("dataTemplate: %d bytes, at most %d are allowed", len(p.template), maxTemplateBytes)
 	}
 	return p, errors.Join(r.faults...)
+}
+
+// protobuf reads what format protobuf needs. A message of it is one object, so
+// rows are sent one by one, unless a template or dataField makes one of them all.
+func (p *props) protobuf(r *reader) {
+	p.format = Protobuf
+	p.schemaID = r.text("schemaId")
+	switch {
+	case p.schemaID == "":
+		r.fault("schemaId: missing, format protobuf wants the name of a schema, a dot and the name of a message")
+	case p.batchSize > 0 || p.linger > 0:
+		r.fault("batchSize and lingerInterval: format protobuf has no lists of messages")
+	}
+	p.single = p.single || p.template == "" && p.dataField == ""
+}
+
+// resolve finds the message type.
+func (p *props) resolve(s settings) (err error) {
+	if p.format != Protobuf {
+		return nil
+	}
+	if s.message == nil {
+		return fmt.Errorf("schemaId %q: there are no schemas here", p.schemaID)
+	}
+	if p.message, err = s.message(p.schemaID); err != nil {
+		return fmt.Errorf("format protobuf: %w", err)
+	}
+	return nil
 }
 
 // key is a text that is equal for properties that give equal bytes.
@@ -132,8 +174,11 @@ func (p *props) key(s settings) string {
 		text("d", p.delimiter)
 		flag("h", p.hasHeader)
 	}
+	if p.format == Protobuf {
+		fmt.Fprintf(&b, "p%p", p.message) // a schema that changes has other types
+	}
 	fields := p.fields
-	if p.format == JSON {
+	if p.format != Delimited {
 		fields = sorted(fields)
 	}
 	for _, f := range fields {

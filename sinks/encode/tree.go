@@ -84,8 +84,11 @@ func (e *Encoder) appendTree(dst []byte, data any) ([]byte, error) {
 	if err != nil {
 		return dst, err
 	}
-	if e.format == Delimited {
+	switch e.format {
+	case Delimited:
 		return e.appendTreeLines(dst, data)
+	case Protobuf:
+		return e.appendProtobuf(dst, data)
 	}
 	return appendAny(dst, data)
 }

@@ -163,7 +163,7 @@ func (f *field) value(dst []byte, v any, depth int) ([]byte, error) {
 		x, ok := floatOf(v)
 		switch {
 		case !ok:
-			return dst, wrong("a number", v)
+			return dst, wrong("a number ("+f.kind.String()+")", v)
 		case f.kind == protoreflect.FloatKind:
 			return protowire.AppendFixed32(dst, math.Float32bits(float32(x))), nil
 		}
@@ -199,7 +199,7 @@ func (f *field) whole(dst []byte, v any) ([]byte, error) {
 	}
 	i, ok := intOf(v)
 	if !ok {
-		return dst, wrong("a whole number", v)
+		return dst, wrong("a whole number ("+f.kind.String()+")", v)
 	}
 	switch f.kind {
 	case protoreflect.Int32Kind, protoreflect.Sint32Kind, protoreflect.Sfixed32Kind, protoreflect.EnumKind:
