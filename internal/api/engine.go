@@ -282,6 +282,9 @@ type Definitions struct {
 	SourceConfig     map[string]string
 	SinkConfig       map[string]string
 	ConnectionConfig map[string]string
+	// Schemas has the JSON of each Schema by its type, an underscore and its name.
+	// An import takes the text of a schema by its name as well.
+	Schemas map[string]string
 }
 
 // Process is the running process.

@@ -386,7 +386,12 @@ func (e *fakeEngine) Definitions() (Definitions, error) {
 }
 
 func (e *fakeEngine) ImportDefinitions(d Definitions) Definitions {
-	errs := Definitions{Streams: texts{}, Tables: texts{}, Rules: texts{}, SourceConfig: texts{}}
+	errs := Definitions{Streams: texts{}, Tables: texts{}, Rules: texts{}, SourceConfig: texts{}, Schemas: texts{}}
+	for name, text := range d.Schemas {
+		if err := e.ReplaceSchema(Schema{Type: SchemaProtobuf, Name: name, Content: text}); err != nil {
+			errs.Schemas[name] = err.Error()
+		}
+	}
 	for name, sql := range d.Streams {
 		if err := e.ReplaceStream(Stream, name, sql); err != nil {
 			errs.Streams[name] = err.Error()

@@ -58,7 +58,7 @@ func newDataset(d Definitions) dataset {
 		ruleset:       ruleset{full(d.Streams), full(d.Tables), full(d.Rules)},
 		NativePlugins: texts{}, PortablePlugins: texts{},
 		SourceConfig: full(d.SourceConfig), SinkConfig: full(d.SinkConfig), ConnectionConfig: full(d.ConnectionConfig),
-		Service: texts{}, Schema: texts{}, Uploads: texts{}, Scripts: texts{},
+		Service: texts{}, Schema: full(d.Schemas), Uploads: texts{}, Scripts: texts{},
 	}
 }
 
@@ -66,6 +66,7 @@ func (d dataset) definitions() Definitions {
 	return Definitions{
 		Streams: d.Streams, Tables: d.Tables, Rules: d.Rules,
 		SourceConfig: d.SourceConfig, SinkConfig: d.SinkConfig, ConnectionConfig: d.ConnectionConfig,
+		Schemas: d.Schema,
 	}
 }
 
@@ -78,7 +79,6 @@ func (d dataset) refuse(errs *dataset) {
 		{"native plugins", d.NativePlugins, errs.NativePlugins},
 		{"portable plugins", d.PortablePlugins, errs.PortablePlugins},
 		{"external services", d.Service, errs.Service},
-		{"schemas", d.Schema, errs.Schema},
 		{"uploads", d.Uploads, errs.Uploads},
 		{"scripts", d.Scripts, errs.Scripts},
 	} {

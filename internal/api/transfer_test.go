@@ -65,7 +65,7 @@ func TestData(t *testing.T) {
 		{
 			"POST", "/data/import?stop=1&partial=1", content(`{"streams":{"x":"bad"},"sourceConfig":{"mqtt":"{\"site\":{\"server\":\"tcp://a\"}}","nosuch":"{\"k\":{}}"},"Schema":{"s":"x"}}`), 400,
 			errorBody(1000, strings.NewReplacer(`"streams":{}`, `"streams":{"x":"Replace fails: the sql statement must name the same."}`,
-				`"sourceConfig":{}`, `"sourceConfig":{"nosuch":"source type \"nosuch\" does not exist"}`, `"Schema":{}`, `"Schema":{"s":"schemas are not supported"}`).Replace(emptyData)),
+				`"sourceConfig":{}`, `"sourceConfig":{"nosuch":"source type \"nosuch\" does not exist"}`, `"Schema":{}`, `"Schema":{"s":"schema s: no message"}`).Replace(emptyData)),
 		},
 		{"GET", "/metadata/sources/mqtt/confKeys/site", "", 200, `{"server":"tcp://a"}` + "\n"},
 		{"GET", "/data/import/status", "", 200, "*"},

@@ -52,7 +52,7 @@ func (e *Engine) install(r *rule, c *compiled) error {
 		e.open(n)
 		c = n
 	}
-	r.streams = c.streams
+	r.streams, r.types = c.streams, c.types
 	if c.rests {
 		e.sleep(r, c.sched)
 		return nil
@@ -319,11 +319,11 @@ func (e *Engine) startStored(id string, data []byte) bool {
 	}
 	c, err := e.compile(def, 0)
 	if err != nil {
-		r := e.enter(def, nil)
+		r := e.enter(def, &compiled{})
 		r.failed, r.message = def.Triggered, err.Error()
 		return true
 	}
-	r := e.enter(def, c.streams)
+	r := e.enter(def, c)
 	if !def.Triggered {
 		r.message = "canceled manually"
 		return true

@@ -91,12 +91,12 @@ func (e *Engine) reserve(d *planner.RuleDef) (*rule, *compiled, error) {
 			return nil, nil, planner.Errorf(planner.CodePlan, "fail to get stream %s, please check if stream is created", name)
 		}
 	}
-	return e.enter(d, c.streams), c, nil
+	return e.enter(d, c), c, nil
 }
 
 // enter makes the rule of a definition. The caller holds e.mu.
-func (e *Engine) enter(d *planner.RuleDef, streams []string) *rule {
-	r := &rule{id: d.ID, name: d.Name, version: d.Version, tags: d.Tags, temp: d.Temp, streams: streams}
+func (e *Engine) enter(d *planner.RuleDef, c *compiled) *rule {
+	r := &rule{id: d.ID, name: d.Name, version: d.Version, tags: d.Tags, temp: d.Temp, streams: c.streams, types: c.types}
 	if d.Temp {
 		r.text = d.Raw
 	}
@@ -221,7 +221,8 @@ func (e *Engine) exchange(r *rule, def *planner.RuleDef, c *compiled) {
 		}
 	}
 	e.uninstall(r)
-	r.name, r.version, r.tags, r.temp, r.streams = def.Name, def.Version, def.Tags, def.Temp, c.streams
+	r.name, r.version, r.tags, r.temp = def.Name, def.Version, def.Tags, def.Temp
+	r.streams, r.types = c.streams, c.types
 	r.text, r.failed, r.pending = nil, false, false
 	if def.Temp {
 		r.text = def.Raw

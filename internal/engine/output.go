@@ -112,7 +112,7 @@ func (o *output) Send(rule planner.RuleID, p *vec.Projection, row int) {
 		}
 		m := o.encode(a.enc, p, row)
 		if m.err != nil || !m.sent {
-			o.failed(rule, m.err)
+			o.failed(rule, a, m.err)
 			continue
 		}
 		place := ""
@@ -124,7 +124,7 @@ func (o *output) Send(rule planner.RuleID, p *vec.Projection, row int) {
 				place, err = a.place.Eval(p, []int32{int32(row)})
 			}
 			if err != nil {
-				o.failed(rule, err)
+				o.failed(rule, a, err)
 				continue
 			}
 		}
@@ -166,13 +166,13 @@ func (o *output) SendRows(rule planner.RuleID, p *vec.Projection, rows []int32) 
 		}
 		o.buf, sent, err = a.enc.AppendRows(o.buf, p, rows)
 		if err != nil || !sent {
-			o.failed(rule, err)
+			o.failed(rule, a, err)
 			continue
 		}
 		place := ""
 		if a.place != nil {
 			if place, err = a.place.Eval(p, rows); err != nil {
-				o.failed(rule, err)
+				o.failed(rule, a, err)
 				continue
 			}
 		}
@@ -189,13 +189,13 @@ func (o *output) sendOne(rule planner.RuleID, a *action, p *vec.Projection, row 
 	}
 	o.buf, sent, err = a.enc.AppendMessage(o.buf, p, int(row))
 	if err != nil || !sent {
-		o.failed(rule, err)
+		o.failed(rule, a, err)
 		return
 	}
 	place := ""
 	if a.place != nil {
 		if place, err = a.place.EvalRow(p, int(row)); err != nil {
-			o.failed(rule, err)
+			o.failed(rule, a, err)
 			return
 		}
 	}
@@ -242,7 +242,7 @@ func (o *output) send(b *batched) {
 	o.waiting[last] = nil
 	o.waiting = o.waiting[:last]
 	if err != nil || !sent {
-		o.failed(b.rule, err)
+		o.failed(b.rule, b.a, err)
 		return
 	}
 	o.enqueue(b.a.to, sinks.Message{Route: b.a.route, Target: b.place, Payload: o.buf[n:len(o.buf):len(o.buf)], Rule: b.a.num})
@@ -282,9 +282,19 @@ func (o *output) finish() {
 
 // failed counts a message that could not be made. A nil err says that it was not
 // to be sent.
-func (o *output) failed(rule planner.RuleID, err error) {
-	if err != nil {
+//
+// What does not fit the message type of a sink is that sink's; the rest is the
+// rule's.
+func (o *output) failed(rule planner.RuleID, a *action, err error) {
+	switch {
+	case err == nil:
+	case a.enc.Format() != encode.Protobuf:
 		o.e.x.Failed(rule, err.Error())
+	default:
+		o.e.counters.Fail(a.num, err)
+		if o.wantsFaults(rule) {
+			o.Fault(rule, err.Error())
+		}
 	}
 }
 

@@ -26,6 +26,7 @@ type rule struct {
 	num               planner.RuleID
 	streams           []string // inputs of all parts
 	inputs            []string // inputs of this part, while it runs
+	types             []string // message types of its sinks, as schemaId has them
 	join              *stream  // the join of its inputs while it runs; nil: one input
 	running           bool
 	failed            bool   // stopped by an error
@@ -72,6 +73,7 @@ type compiled struct {
 	parts   []part
 	streams []string           // inputs, each once
 	inline  map[string]*stream // streams that a graph defines; not entered anywhere
+	types   []string           // message types of sinks
 	flow    *planner.Flow
 	epoch   uint64 // Engine.epoch when it was checked
 	err     error  // why a sink could not be opened
@@ -161,6 +163,9 @@ func (e *Engine) compilePart(c *compiled, i int, num planner.RuleID) (p part, er
 			}
 			return p, planner.Errorf(planner.CodeExecutor, "%w", err)
 		}
+		if id := ch.enc.SchemaID(); id != "" {
+			c.types = append(c.types, id)
+		}
 		p.count = p.count && a.Type == "nop" && a.Props["log"] != true
 		p.actions = append(p.actions, ch)
 	}
@@ -206,8 +211,11 @@ func (e *Engine) checkAction(a planner.Action) (checked, error) {
 		props = maps.Clone(props)
 		delete(props, "compression") // the file as a whole is compressed, by the sink
 	}
-	if ch.enc, err = e.encoders.Get(props, encode.In(e.opt.Location)); err != nil {
+	if ch.enc, err = e.encoders.Get(props, encode.In(e.opt.Location), encode.Messages(e.schemas.message)); err != nil {
 		return ch, fmt.Errorf("sink %s: %w", a.Type, err)
+	}
+	if a.Type == "file" && ch.enc.Format() == encode.Protobuf {
+		return ch, fmt.Errorf("sink file: format protobuf: messages without an end of their own cannot stand in a file, one after the other")
 	}
 	if t.Dynamic != "" {
 		if ch.place, _, err = encode.CompileDynamic(t.Dynamic, encode.In(e.opt.Location)); err != nil {

@@ -19,8 +19,8 @@ import (
 // kindSchema is the kind of schemas in the catalog. Their ids are type/name.
 const kindSchema = "schema"
 
-// schemas holds the message types that streams use. The texts of schemas are in
-// the store; a type is compiled when a stream first names it.
+// schemas holds the message types that streams and sinks use. The texts of schemas
+// are in the store; a type is compiled when something first names it.
 type schemas struct {
 	catalog store.Catalog
 	mu      sync.Mutex
@@ -111,8 +111,8 @@ func (e *Engine) CreateSchema(sc api.Schema) error {
 	return e.putSchema(sc)
 }
 
-// ReplaceSchema stores a schema; streams that use it, or import it, go on with
-// the new text.
+// ReplaceSchema stores a schema; streams and sinks that use it, or import it, go
+// on with the new text.
 func (e *Engine) ReplaceSchema(sc api.Schema) error {
 	defer e.defLocks.lock(kindSchema)()
 	return e.putSchema(sc)
@@ -152,7 +152,7 @@ func (e *Engine) putSchema(sc api.Schema) error {
 }
 
 // retype gives the streams their message types anew and returns the running rules
-// that read them. The caller holds e.mu.
+// that read them, or that send messages of a type. The caller holds e.mu.
 func (e *Engine) retype() []*rule {
 	var names []string
 	for name, s := range e.streams {
@@ -167,7 +167,29 @@ func (e *Engine) retype() []*rule {
 			s.message = m
 		}
 	}
-	return e.readers(names...)
+	rules := e.readers(names...)
+	for _, r := range e.rules {
+		if r.running && len(r.types) > 0 && !slices.Contains(rules, r) {
+			rules = append(rules, r)
+		}
+	}
+	return slices.DeleteFunc(rules, func(r *rule) bool {
+		err := e.typed(r)
+		if err != nil {
+			e.log.Error("rule keeps its old message types", "rule", r.id, "err", err)
+		}
+		return err != nil
+	})
+}
+
+// typed tells whether the message types of a rule's sinks can be had.
+func (e *Engine) typed(r *rule) error {
+	for _, id := range r.types {
+		if _, err := e.schemas.message(id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Schema returns a stored schema.
@@ -191,7 +213,7 @@ func (e *Engine) SchemaList(typ string) ([]string, error) {
 	return names, err
 }
 
-// DeleteSchema removes a schema that no stream uses.
+// DeleteSchema removes a schema that no stream and no sink uses.
 func (e *Engine) DeleteSchema(typ, name string) error {
 	defer e.defLocks.lock(kindSchema)()
 	if _, err := e.Schema(typ, name); err != nil {
@@ -202,6 +224,14 @@ func (e *Engine) DeleteSchema(typ, name string) error {
 		if user, _, _ := strings.Cut(s.def.Options.SchemaID, "."); s.def.Options.Format == "protobuf" && user == name {
 			e.mu.RUnlock()
 			return planner.Errorf(planner.CodeStream, "schema %s is used by stream %s", name, s.name)
+		}
+	}
+	for _, r := range e.rules {
+		for _, id := range r.types {
+			if user, _, _ := strings.Cut(id, "."); user == name {
+				e.mu.RUnlock()
+				return planner.Errorf(planner.CodeStream, "schema %s is used by rule %s", name, r.id)
+			}
 		}
 	}
 	e.mu.RUnlock()

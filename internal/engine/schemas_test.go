@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -95,5 +96,114 @@ func TestBadSchemaID(t *testing.T) {
 		if err := r.CreateSchema(schemaOf(name, text)); err == nil {
 			t.Errorf("schema %q: no error", name)
 		}
+	}
+}
+
+func TestProtobufSink(t *testing.T) {
+	fs := vfs.NewMem()
+	var o Options
+	o.Store.FS = fs
+	r := newRig(t, o)
+	r.must(r.CreateSchema(schemaOf("plant", machineV2)))
+	r.memoryStream("s", "in")
+	out := r.listen("out")
+	const sink = `{"memory":{"topic":"out","format":"protobuf","schemaId":"plant.Machine"}}`
+	r.must(r.CreateRule(r.def("p", "SELECT id, label, other FROM s", sink)))
+	r.must(r.CreateRule(r.def("w", "SELECT count(*) AS id, last_value(label, true) AS label FROM s GROUP BY COUNTWINDOW(3)", sink)))
+	r.publish("in", `{"id":5,"label":"n"}`, `{"id":"five"}`, `{"id":6,"other":1}`)
+	got := out.next(3)
+	slices.Sort(got)
+	if want := []string{"\x08\x03\x12\x01n", "\x08\x05\x12\x01n", "\x08\x06"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	r.wantStatus("p", "sink_memory_0_0_exceptions_total", 1)
+	r.wantStatus("p", "sink_memory_0_0_last_exception", `protobuf: message Machine: field "id": want a whole number (int64), got "five"`)
+	r.wantStatus("p", "op_3_project_0_exceptions_total", 0)
+
+	if err := r.CreateRule(r.def("none", "SELECT * FROM s", strings.Replace(sink, "plant.Machine", "plant.Motor", 1))); err == nil || !strings.Contains(err.Error(), `"Motor": not in plant.proto, which has Machine`) {
+		t.Errorf("unknown message: got %v", err)
+	}
+	if err := r.CreateRule(r.def("file", "SELECT * FROM s", `{"file":{"path":"x","format":"protobuf","schemaId":"plant.Machine"}}`)); err == nil || !strings.Contains(err.Error(), "sink file: format protobuf") {
+		t.Errorf("file: got %v", err)
+	}
+	r.must(r.StopRule("w"))
+	if err := r.DeleteSchema("protobuf", "plant"); err == nil || !strings.Contains(err.Error(), "schema plant is used by rule ") {
+		t.Errorf("schema in use: got %v", err)
+	}
+	// The rule goes on with the new text; one without its message changes nothing.
+	r.must(r.ReplaceSchema(schemaOf("plant", `syntax = "proto3"; message Machine { int64 id = 2; }`)))
+	r.publish("in", `{"id":7}`)
+	out.want("\x10\x07")
+	r.must(r.ReplaceSchema(schemaOf("plant", `syntax = "proto3"; message Motor { int64 id = 3; }`)))
+	r.publish("in", `{"id":8}`)
+	out.want("\x10\x08")
+	r.wantStatus("p", "status", "running")
+	r.must(r.ReplaceSchema(schemaOf("plant", `syntax = "proto3"; message Machine { int64 id = 4; }`)))
+
+	r.close()
+	r = newRig(t, o)
+	out = r.listen("out")
+	r.publish("in", `{"id":9}`)
+	out.want("\x20\x09")
+	r.must(r.DeleteRule("p"))
+	r.must(r.DeleteRule("w"))
+	r.must(r.DeleteSchema("protobuf", "plant"))
+}
+
+// A sink that does not name its own settings has those of its group, of format
+// protobuf too; sendError tells of what does not fit.
+func TestProtobufSinkGroup(t *testing.T) {
+	r := newRig(t, Options{})
+	r.must(r.CreateSchema(schemaOf("plant", machineV2)))
+	r.memoryStream("s", "in")
+	r.must(r.PutConfKey(api.ConfSinks, "memory", "proto", map[string]any{"topic": "out", "format": "protobuf", "schemaId": "plant.Machine"}))
+	def := r.def("p", "SELECT * FROM s", `{"memory":{"resourceId":"proto"}}`)
+	def.Options.SendError = true
+	out := r.listen("out")
+	r.must(r.CreateRule(def))
+	r.publish("in", `{"id":5}`, `{"id":{}}`)
+	out.want("\x08\x05", `protobuf: message Machine: field "id": want a whole number (int64), got an object`)
+}
+
+func TestTransferSchemas(t *testing.T) {
+	r := newRig(t, Options{})
+	r.must(r.CreateSchema(schemaOf("part", `syntax = "proto3"; message Part { string name = 1; }`)))
+	r.must(r.CreateSchema(schemaOf("machine", machineV1)))
+	r.sql(`CREATE STREAM s () WITH (TYPE="memory", DATASOURCE="in", FORMAT="protobuf", SCHEMAID="machine.Machine")`)
+	r.must(r.CreateRule(r.def("p", "SELECT id FROM s", `{"memory":{"topic":"out","format":"protobuf","schemaId":"machine.Machine"}}`)))
+	all, err := r.Definitions()
+	r.must(err)
+	if len(all.Schemas) != 2 || !strings.Contains(all.Schemas["protobuf_part"], `"content":"syntax`) {
+		t.Errorf("export: got %v", all.Schemas)
+	}
+	for _, replace := range []bool{true, false} {
+		n := newRig(t, Options{})
+		n.must(n.CreateSchema(schemaOf("old", machineV2)))
+		run := n.ImportDefinitions
+		if replace {
+			run = n.ReplaceDefinitions
+		}
+		if bad := run(all); jsonOf(t, bad) != jsonOf(t, newDefinitions().Definitions) {
+			t.Errorf("faults of a good import: %s", jsonOf(t, bad))
+		}
+		if _, err := n.Schema("protobuf", "old"); (err == nil) == replace {
+			t.Errorf("schema that was there, replace %v: got %v", replace, err)
+		}
+		out := n.listen("out")
+		n.publish("in", "\x08\x05")
+		out.want("\x08\x05")
+	}
+	// Texts as they are, by their names; what is wrong does not keep the others.
+	bad := r.ImportDefinitions(api.Definitions{Schemas: map[string]string{
+		"b": `syntax = "proto3"; import "a.proto"; message B { A a = 1; }`, "a": `syntax = "proto3"; message A { int64 id = 1; }`,
+		"c": "message", "d": `{"type":"custom","name":"d","content":"x"}`, "protobuf_e": `{"type":"protobuf","name":"f","content":"x"}`, "g": `{"name":"g","file":"/x.proto"}`,
+	}})
+	for name, want := range map[string]string{"c": "syntax error", "d": "unsupported schema type custom", "protobuf_e": "it is called f", "g": "content is missing"} {
+		if !strings.Contains(bad.Schemas[name], want) {
+			t.Errorf("schema %s: got %q, want %s", name, bad.Schemas[name], want)
+		}
+	}
+	if names, err := r.SchemaList("protobuf"); len(bad.Schemas) != 4 || err != nil || !slices.Equal(names, []string{"a", "b", "machine", "part"}) {
+		t.Errorf("got %v, %v; faults %v", names, err, bad.Schemas)
 	}
 }

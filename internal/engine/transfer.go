@@ -36,6 +36,9 @@ func (e *Engine) Definitions() (api.Definitions, error) {
 		ids = append(ids, id)
 	}
 	e.mu.RUnlock()
+	if err := e.exportSchemas(d.Schemas); err != nil {
+		return d.Definitions, planner.Errorf(planner.CodeIO, "read schemas: %w", err)
+	}
 	for k, g := range groups {
 		text, err := json.Marshal(g)
 		if err != nil {
@@ -60,6 +63,7 @@ func newDefinitions() definitions {
 	return definitions{api.Definitions{
 		Streams: map[string]string{}, Tables: map[string]string{}, Rules: map[string]string{},
 		SourceConfig: map[string]string{}, SinkConfig: map[string]string{}, ConnectionConfig: map[string]string{},
+		Schemas: map[string]string{},
 	}}
 }
 
@@ -83,6 +87,7 @@ func (e *Engine) ImportDefinitions(d api.Definitions) api.Definitions {
 			}
 		}
 	}
+	e.importSchemas(d.Schemas, bad.Schemas)
 	for _, name := range sorted(d.Streams) {
 		if err := e.ReplaceStream(api.Stream, name, d.Streams[name]); err != nil {
 			bad.Streams[name] = err.Error()
@@ -156,6 +161,7 @@ func (e *Engine) ReplaceDefinitions(d api.Definitions) api.Definitions {
 			}
 		}
 	}
+	e.dropSchemas()
 	return e.ImportDefinitions(d)
 }
 
