@@ -33,6 +33,7 @@ type Builder struct {
 
 	rules   map[RuleID]*placed
 	windows map[string]*windowBuilder
+	kept    map[RuleID]kept
 	nextID  *uint64        // window ids, shared by a stream's builders
 	win     *windowBuilder // the window whose output is the input, nil for a stream
 }
@@ -82,8 +83,8 @@ func (b *Builder) Add(rule RuleID, r *Bound, count bool) {
 	b.dirty = true
 	b.thaw()
 	if r.Window != nil {
-		w := b.window(r.Window)
-		w.add(rule, r.Window, count)
+		w, join := b.windowOf(rule, r.Window)
+		w.add(join, r.Window, count)
 		b.rules[rule] = &placed{kind: inWindow, window: w}
 		return
 	}
@@ -294,7 +295,7 @@ func (b *Builder) column(n *Node) int {
 
 func (b *Builder) dropColumn(n *Node, i int) {
 	if b.win != nil {
-		b.win.dropColumn(n, i)
+		b.win.dropColumn(n.Text, i)
 		return
 	}
 	if b.colRefs[i]--; b.colRefs[i] == 0 {

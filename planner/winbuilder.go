@@ -19,6 +19,59 @@ type windowBuilder struct {
 	last  *Window
 
 	fixed []StepID // steps that belong to the window itself, released with it
+	pins  int      // how often it is kept for a rule that comes back
+}
+
+// kept is the window of a rule that is being replaced.
+type kept struct {
+	window *windowBuilder
+	join   Join
+}
+
+// Keep prepares for rule to be removed and added again as another one: if the
+// new one has the same window, the rule goes on in it as if nothing had happened.
+// The caller calls release when that is done, before the next Program.
+func (b *Builder) Keep(rule RuleID) (release func()) {
+	p := b.rules[rule]
+	if p == nil || p.kind != inWindow {
+		return func() {}
+	}
+	w := p.window
+	inner := w.out.Keep(rule)
+	w.pins++
+	var cols []string
+	for text, i := range w.colAt {
+		cols = append(cols, text)
+		w.win.Cols[i].refs++
+	}
+	if b.kept == nil {
+		b.kept = map[RuleID]kept{}
+	}
+	i := slices.IndexFunc(w.win.Joined, func(j Join) bool { return j.Rule == rule })
+	b.kept[rule] = kept{w, w.win.Joined[i]}
+	return func() {
+		delete(b.kept, rule)
+		inner()
+		b.dirty = true
+		b.thaw()
+		for _, text := range cols {
+			w.dropColumn(text, w.colAt[text])
+		}
+		w.pins--
+		w.end()
+	}
+}
+
+// windowOf returns the window for rule, which may have been in it already.
+func (b *Builder) windowOf(rule RuleID, w *BoundWindow) (*windowBuilder, Join) {
+	if k, ok := b.kept[rule]; ok {
+		same := *w
+		same.Spec.Start = k.window.win.Spec.Start
+		if same.text() == k.window.key {
+			return k.window, k.join
+		}
+	}
+	return b.window(w), Join{Rule: rule, Epoch: b.prog.Epoch + 1}
 }
 
 // window returns the window of b with w's text and makes one if need be.
@@ -57,17 +110,22 @@ func (b *Builder) window(w *BoundWindow) *windowBuilder {
 	return wb
 }
 
-func (w *windowBuilder) add(rule RuleID, bw *BoundWindow, count bool) {
+func (w *windowBuilder) add(join Join, bw *BoundWindow, count bool) {
 	w.dirty = true
-	w.out.Add(rule, bw.Over, count)
-	w.win.Joined = append(slices.Clip(w.win.Joined), Join{Rule: rule, Epoch: w.up.prog.Epoch + 1})
+	w.out.Add(join.Rule, bw.Over, count)
+	w.win.Joined = append(slices.Clip(w.win.Joined), join)
 }
 
 func (w *windowBuilder) remove(rule RuleID) {
 	w.dirty = true
 	w.out.Remove(rule)
 	w.win.Joined = slices.DeleteFunc(slices.Clone(w.win.Joined), func(j Join) bool { return j.Rule == rule })
-	if w.out.Len() > 0 {
+	w.end()
+}
+
+// end drops the window if no rule is in it.
+func (w *windowBuilder) end() {
+	if w.out.Len() > 0 || w.pins > 0 {
 		return
 	}
 	for _, id := range w.fixed {
@@ -146,14 +204,14 @@ func (w *windowBuilder) addRow(id StepID) int {
 	return len(w.win.Rows) - 1
 }
 
-// dropColumn gives one reference to output column i back.
-func (w *windowBuilder) dropColumn(n *Node, i int) {
+// dropColumn gives one reference to output column i, which stands for text, back.
+func (w *windowBuilder) dropColumn(text string, i int) {
 	c := &w.win.Cols[i]
 	if c.refs--; c.refs > 0 {
 		return
 	}
 	w.dirty = true
-	delete(w.colAt, n.Text)
+	delete(w.colAt, text)
 	w.free = append(w.free, i)
 	w.out.prog.Used[i] = false
 	switch c.Kind {

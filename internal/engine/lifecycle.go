@@ -220,6 +220,13 @@ func (e *Engine) exchange(r *rule, def *planner.RuleDef, c *compiled) {
 			}()
 		}
 	}
+	for _, p := range r.parts() { // a window that stays as it was goes on
+		for _, name := range p.inputs {
+			if s := e.streams[name]; s != nil && s.builder != nil {
+				defer s.builder.Keep(p.num)()
+			}
+		}
+	}
 	e.uninstall(r)
 	r.name, r.version, r.tags, r.temp = def.Name, def.Version, def.Tags, def.Temp
 	r.streams, r.types = c.streams, c.types

@@ -64,6 +64,23 @@ func TestLifecycle(t *testing.T) {
 	}
 }
 
+// A rule that is replaced by one with the same window goes on with what the
+// window has; one that is restarted begins anew.
+func TestReplacedRuleKeepsItsWindow(t *testing.T) {
+	r := newRig(t, Options{})
+	r.memoryStream("s", "in")
+	out := r.listen("out")
+	r.rule("a", "SELECT collect(seq) AS l FROM s GROUP BY COUNTWINDOW(3)", "out")
+	r.publish("in", `{"seq":1}`, `{"seq":2}`)
+	r.wantStatus("a", "source_s_0_records_in_total", 2)
+	r.must(r.ReplaceRule(r.def("a", "SELECT collect(seq) AS l, count(*) AS n FROM s GROUP BY COUNTWINDOW(3)", toMemory("out"))))
+	r.publish("in", `{"seq":3}`, `{"seq":4}`)
+	out.want(`{"l":[1,2,3],"n":3}`)
+	r.must(r.RestartRule("a"))
+	r.publish("in", `{"seq":5}`, `{"seq":6}`, `{"seq":7}`)
+	out.want(`{"l":[5,6,7],"n":3}`)
+}
+
 // Rules come and go while messages flow, with the embedded broker between. A
 // rule that stays misses nothing and gets nothing twice, nor does one that is
 // replaced all the time, alone on its stream or not.

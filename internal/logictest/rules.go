@@ -67,14 +67,30 @@ func (s *session) Source(name string) (*planner.Source, bool) {
 
 // start adds the rules that wait.
 func (s *session) start() error {
+	came := s.pending
+	if err := s.enterAll(); err != nil {
+		return err
+	}
+	err := s.publish()
+	for _, r := range came {
+		r.eng.x.Forget(r.id)
+	}
+	return err
+}
+
+func (s *session) enterAll() error {
 	add := s.pending
 	s.pending = nil
 	if s.ex.Reverse {
 		slices.Reverse(add)
 	}
 	for _, r := range add {
-		if old := s.rules[r.name]; old != nil {
-			s.stop(old)
+		if old := s.rules[r.name]; old != nil { // replaced
+			r.id, r.eng = old.id, old.eng
+			for _, name := range old.query.Streams {
+				defer old.eng.builders[s.stream(name)].Keep(old.id)()
+			}
+			s.remove(old)
 		}
 	}
 	for _, r := range add {
@@ -82,14 +98,16 @@ func (s *session) start() error {
 			return err
 		}
 	}
-	return s.publish()
+	return nil
 }
 
 // enter puts a rule into its builder.
 func (s *session) enter(r *rule) error {
-	r.id = s.next
-	s.next++
-	r.on, r.eng = s.stream(r.sel.From.Name), s.engine()
+	if r.eng == nil {
+		r.id, r.eng = s.next, s.engine()
+		s.next++
+	}
+	r.on = s.stream(r.sel.From.Name)
 	b := r.eng.builders[r.on]
 	if b == nil {
 		b = planner.NewBuilder()
@@ -106,7 +124,6 @@ func (s *session) enter(r *rule) error {
 	} else {
 		b.Add(r.id, q.Root, r.count)
 	}
-	r.eng.x.Forget(r.id)
 	s.out.names[r.id], s.out.silent[r.id] = r.name, r.count
 	s.rules[r.name] = r
 	return nil
@@ -156,6 +173,15 @@ func (s *session) drop(name string) error {
 
 // stop takes a rule out; the programs are not published yet.
 func (s *session) stop(r *rule) {
+	s.remove(r)
+	if !s.ex.Share {
+		s.engines = slices.DeleteFunc(s.engines, func(e *engine) bool { return e == r.eng })
+	}
+	r.eng = nil
+}
+
+// remove takes a rule out of its engine.
+func (s *session) remove(r *rule) {
 	delete(s.rules, r.name)
 	for _, name := range r.query.Streams {
 		r.eng.builders[s.stream(name)].Remove(r.id)
@@ -163,9 +189,6 @@ func (s *session) stop(r *rule) {
 	if r.join != nil {
 		r.eng.builders[r.join].Remove(r.id)
 		r.join = nil
-	}
-	if !s.ex.Share {
-		s.engines = slices.DeleteFunc(s.engines, func(e *engine) bool { return e == r.eng })
 	}
 }
 
