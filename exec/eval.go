@@ -2,6 +2,7 @@ package exec
 
 import (
 	"math"
+	"slices"
 
 	"github.com/weir-engine/weir/exec/fn"
 	"github.com/weir-engine/weir/planner"
@@ -113,11 +114,7 @@ func (m *machine) col(s planner.StepID, want vec.Bitmap) *vec.Column {
 		m.lift(s, st, mm, want)
 	default:
 		if !mm.slow && m.kernel(st, mm, want) {
-			if want == nil {
-				mm.all = true
-			} else {
-				mm.done.Or(want)
-			}
+			m.computed(st, mm, want)
 		} else {
 			m.instead(s, st, mm, want)
 		}
@@ -388,12 +385,21 @@ func (m *machine) branch(st *planner.Step, a []vec.Value, row int) (vec.Value, e
 	return a[i].Clone(), nil
 }
 
+// sparse is the part of the rows up to which a function is computed row by row
+// rather than by its kernel, which computes all.
+const sparse = 64
+
 // call computes a function: by a kernel if its arguments are one column and
 // literals, else row by row.
 func (m *machine) call(s planner.StepID, st *planner.Step, mm *memo, want vec.Bitmap) {
 	f := m.node.function(m.x, s)
 	if f.Vec == nil || mm.slow {
 		m.lift(s, st, mm, want)
+		return
+	}
+	if want != nil && want.Count() <= m.rows/sparse {
+		m.lift(s, st, mm, want)
+		mm.slow = false // the kernel gives the same for more rows
 		return
 	}
 	arg := m.col(st.In[f.Col], want)
@@ -411,9 +417,16 @@ func (m *machine) call(s planner.StepID, st *planner.Step, mm *memo, want vec.Bi
 		m.explain(f, s, st, mm.col.Fault, want)
 	}
 	m.faults(mm.col, arg.Fault)
-	if want == nil {
-		mm.all = true
-	} else {
+	m.computed(st, mm, want)
+}
+
+// computed notes that a kernel computed a step. What it made of whole columns is
+// good for every row, except that the text of a fault is of a row that is wanted.
+func (m *machine) computed(st *planner.Step, mm *memo, want vec.Bitmap) {
+	mm.all = want == nil || mm.col.Fault == nil && !slices.ContainsFunc(st.In, func(s planner.StepID) bool {
+		return m.prog.Steps[s].Op != planner.OpConst && !m.memos[s].all
+	})
+	if !mm.all {
 		mm.done.Or(want)
 	}
 }
