@@ -2,6 +2,7 @@ package bench
 
 import (
 	"testing"
+	"time"
 
 	"github.com/weir-engine/weir/exec"
 	"github.com/weir-engine/weir/exec/fn"
@@ -71,7 +72,7 @@ func newCore(tb testing.TB, c Config, count, apart bool) *core {
 		if err != nil {
 			tb.Fatal(err)
 		}
-		env := planner.Env{Funcs: fn.Set{}, Catalog: anyStream{}, Fold: exec.Fold}
+		env := planner.Env{Funcs: fn.Set{}, Catalog: anyStream{}, Fold: exec.FoldIn(time.UTC)}
 		q, err := planner.Bind(env, id, ruleID(i), sel, planner.Settings{})
 		if err != nil {
 			tb.Fatal(err)

@@ -9,9 +9,6 @@ import (
 	"github.com/weir-engine/weir/vec"
 )
 
-// Fold is FoldIn for UTC.
-func Fold(n *planner.Node) (vec.Value, error) { return fold(n, time.UTC) }
-
 // FoldIn returns what computes an operation on constants for the binder, as rows
 // are computed in a time zone. An error leaves the operation as it is.
 func FoldIn(loc *time.Location) func(*planner.Node) (vec.Value, error) {

@@ -31,7 +31,7 @@ func add(t testing.TB, b *planner.Builder, id planner.RuleID, text string, count
 	if err != nil {
 		t.Fatal(err)
 	}
-	env := planner.Env{Funcs: fn.Set{}, Catalog: anyStream{}, Fold: exec.Fold}
+	env := planner.Env{Funcs: fn.Set{}, Catalog: anyStream{}, Fold: exec.FoldIn(time.UTC)}
 	q, err := planner.Bind(env, id, fmt.Sprintf("r%d", id), st.(*sql.Select), planner.Settings{Epoch: b.Next()})
 	if err != nil {
 		t.Fatal(err)

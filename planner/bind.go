@@ -13,13 +13,14 @@ import (
 
 // Source is what the binder must know of a stream or table.
 type Source struct {
-	Name      string
-	Table     bool
-	Lookup    bool        // a lookup table
-	Fields    []vec.Field // nil: schemaless
-	Timestamp string      // field with the event time, or ""
-	Key       string      // lookup table: the field that rows are kept by
-	Retain    int64       // scan table: how many rows are kept, 0: all
+	Name       string
+	Table      bool
+	Lookup     bool        // a lookup table
+	Fields     []vec.Field // nil: schemaless
+	Timestamp  string      // field with the event time, or ""
+	TimeFormat string      // pattern of the event time where it is text, "" for the usual ones
+	Key        string      // lookup table: the field that rows are kept by
+	Retain     int64       // scan table: how many rows are kept, 0: all
 }
 
 // Catalog resolves the names in FROM and JOIN.
@@ -128,12 +129,42 @@ func (b *binder) query() *Query {
 		return &Query{Streams: b.streams(), Root: root, Join: b.bindJoin()}
 	}
 	if b.set.EventTime && len(b.faults) == 0 {
-		root = &Bound{Limit: -1, Window: &BoundWindow{
-			Spec: WindowSpec{Kind: Hold, EventTime: true, Late: b.set.LateMs},
-			Time: b.column(s.From.At, "", b.src.Timestamp), Over: root,
-		}}
+		root = b.hold(root)
 	}
 	return &Query{Streams: []string{s.From.Name}, Root: root}
+}
+
+// hold puts what orders rows by their event time below root.
+func (b *binder) hold(root *Bound) *Bound {
+	w := &BoundWindow{
+		Spec: WindowSpec{Kind: Hold, EventTime: true, Late: b.set.LateMs},
+		Time: timeOf(b.column(b.sel.From.At, "", b.src.Timestamp), b.timeCall(b.src)), Over: root,
+	}
+	if root.Window == nil {
+		w.Guard = guard(root, w, nil)
+	} else {
+		w.Guard, root.Window.Guard = root.Window.Guard, nil
+	}
+	return &Bound{Limit: -1, Window: w}
+}
+
+// timeCall returns what reads the event time of s where it is text of a pattern
+// of its own; nil elsewhere. Its first argument is the field.
+func (b *binder) timeCall(s *Source) *Node {
+	if sig, ok := b.env.Funcs.Lookup("parse_time"); ok && s.TimeFormat != "" {
+		return &Node{Op: OpCall, Func: sig, Args: []*Node{nil, constNode(vec.StringValue(s.TimeFormat))}}
+	}
+	return nil
+}
+
+// timeOf returns the event time of a row, of which col is the field.
+func timeOf(col, call *Node) *Node {
+	if call == nil || col == nil {
+		return col
+	}
+	n := *call
+	n.Args = []*Node{col, call.Args[1]}
+	return n.inherit().seal()
 }
 
 // collectAliases enters the names that AS gives; two alike are a fault.
@@ -397,6 +428,7 @@ func guard(r *Bound, w *BoundWindow, having []*Node) []*Node {
 			})
 		}
 	}
+	add(r.Where...)
 	add(w.Where...)
 	add(w.Keys...)
 	add(w.Parts...)

@@ -199,7 +199,7 @@ func (b *binder) bindJoin() *BoundJoin {
 	for _, s := range b.srcs {
 		j.Sources = append(j.Sources, JoinSource{
 			Stream: s.Name, Label: s.label, Table: s.Table, Lookup: s.Lookup, Key: s.Key, Retain: s.Retain,
-			Fields: s.Fields, Timestamp: s.Timestamp,
+			Fields: s.Fields, Timestamp: s.Timestamp, timeCall: b.timeCall(s.Source),
 		})
 	}
 	b.clause = "ON"

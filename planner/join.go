@@ -36,6 +36,8 @@ type JoinSource struct {
 	Retain    int64       // scan table: how many rows are kept, 0: all
 	Fields    []vec.Field // nil: not declared
 	Timestamp string
+
+	timeCall *Node // see binder.timeCall
 }
 
 // BoundJoin is FROM and JOIN of a rule, with names resolved. What is over it
@@ -238,7 +240,7 @@ func (q *Query) Feed(stream string, num uint32) *Bound {
 			q.columns(func(c vec.ColumnSpec) { s.Needs(c, need) })
 			if q.Join.EventTime {
 				w.Spec.EventTime = true
-				w.Time = (&Node{Op: OpColumn, Col: s.column(s.Timestamp)}).seal()
+				w.Time = timeOf((&Node{Op: OpColumn, Col: s.column(s.Timestamp)}).seal(), s.timeCall)
 			}
 		}
 	}

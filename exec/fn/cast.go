@@ -19,20 +19,10 @@ var castKinds = map[string]vec.Kind{
 // castNames are the same in the order of the incumbent's texts.
 var castNames = []string{"bigint", "float", "string", "boolean", "datetime", "bytea"}
 
-// KindOf returns the kind of the type that cast calls name.
-func KindOf(name string) (vec.Kind, bool) {
-	k, ok := castKinds[name]
-	return k, ok
-}
-
-// Cast converts v to kind, with the rules of cast(): numbers are cut off to whole
-// numbers, text must be a literal of the type (0x10 is 16, 1.9 is no bigint), 1 and
-// 0 and T and F are booleans, milliseconds and text are instants, null stays null.
-// Text without a time zone is local time in loc. A failed cast is an error.
-func Cast(v vec.Value, kind vec.Kind, loc *time.Location) (vec.Value, error) {
-	return (&Ctx{Location: loc}).cast(v, kind)
-}
-
+// cast converts v to kind: numbers are cut off to whole numbers, text must be a
+// literal of the type (0x10 is 16, 1.9 is no bigint), 1 and 0 and T and F are
+// booleans, milliseconds and text are instants, null stays null. Text without a
+// time zone is local time. A failed cast is an error.
 func (c *Ctx) cast(v vec.Value, kind vec.Kind) (vec.Value, error) {
 	if v.IsNull() {
 		return vec.NullValue, nil
@@ -137,14 +127,6 @@ func (c *Ctx) time(v vec.Value) (time.Time, error) {
 func ParseTime(s string, loc *time.Location) (ms int64, ok bool) {
 	t, ok := timefmt.Parse(s, loc, 0)
 	return t.UnixMilli(), ok
-}
-
-// FormatTime writes an instant as pattern says, in loc (nil: UTC).
-func FormatTime(ms int64, pattern string, loc *time.Location) (string, error) {
-	if loc == nil {
-		loc = time.UTC
-	}
-	return timefmt.Format(time.UnixMilli(ms).In(loc), pattern)
 }
 
 // castRow is cast with a type that only the row knows.

@@ -43,6 +43,8 @@ func dateFuncs() []*Func {
 		datePart("day_of_year(t)", "The day of the year, from 1.", `day_of_year("2024-03-15")`, func(t time.Time) vec.Value { return num(t.YearDay()) }),
 		scalar(group, "format_time(t, pattern)", 2, 2, "A time written as a pattern says: yyyy MM dd HH mm ss SSS, EEE, MMM, a, XXX ...",
 			`format_time("2024-03-15 10:20:30", "yyyy-MM-dd HH:mm")`, formatTime).checked(literals(wantTime, wantText)).prepared(prepareFormatTime).kernels(formatTimeKernel),
+		scalar(group, "parse_time(t, pattern)", 2, 2, "The time that a text of a pattern stands for; other times stay as they are.",
+			`parse_time("15/03/2024", "dd/MM/yyyy")`, parseTime).checked(literals(wantTime, wantText)).internal(),
 		scalar(group, "from_days(n)", 1, 1, "Day n as a date, of which 1 is 1970-01-01, up to 106752; null for 0.", `from_days(19798)`, fromDays).checked(literals(wantInt)),
 		scalar(group, "from_unix_time(seconds)", 1, 1, "Seconds since 1970 as date and time; null for 0.", `from_unix_time(1700000000)`, fromUnixTime).
 			checked(literals(wantInt)),
@@ -125,6 +127,23 @@ func formatTime(c *Ctx, args []vec.Value) (vec.Value, error) {
 		return vec.Value{}, err
 	}
 	return text(p.Format(t))
+}
+
+// parseTime gives the event time of streams with a TIMESTAMP_FORMAT.
+func parseTime(c *Ctx, args []vec.Value) (vec.Value, error) {
+	if args[0].Kind != vec.String {
+		t, err := c.time(args[0])
+		return vec.TimeValue(t.UnixMilli()), err
+	}
+	p, err := timefmt.Get(Text(args[1]))
+	if err != nil {
+		return vec.Value{}, err
+	}
+	t, err := p.Parse(args[0].S, c.location(), c.now())
+	if err != nil {
+		return vec.Value{}, err
+	}
+	return vec.TimeValue(t.UnixMilli()), nil
 }
 
 func prepareFormatTime(l Lits) Row {

@@ -107,15 +107,6 @@ func TestExported(t *testing.T) {
 	if _, ok := ParseTime("nonsense", nil); ok {
 		t.Error("ParseTime of nonsense: got a time")
 	}
-	if s, err := FormatTime(testNow, "HH:mm:ssSSS", nil); err != nil || s != "12:30:45.123" {
-		t.Errorf("FormatTime: got %q %v", s, err)
-	}
-	if v, err := Cast(vec.StringValue("12"), vec.Int64, nil); err != nil || v.I != 12 {
-		t.Errorf("Cast: got %v %v", v, err)
-	}
-	if k, ok := KindOf("datetime"); !ok || k != vec.Timestamp {
-		t.Errorf("KindOf(datetime): got %v %v", k, ok)
-	}
 	var s ChangedCols
 	if !s.Changed(1, vec.IntValue(1), true) || s.Changed(1, vec.IntValue(1), true) || s.Changed(1, vec.NullValue, true) || !s.Changed(1, vec.NullValue, false) {
 		t.Error("ChangedCols.Changed: got another answer")

@@ -265,7 +265,7 @@ func (e *Engine) Source(name string) (*planner.Source, bool) {
 func (s *stream) planned() *planner.Source {
 	src := &planner.Source{
 		Name: s.name, Table: s.def.Table, Lookup: s.lookup(), Key: s.def.Options.Key, Retain: s.def.Options.RetainSize,
-		Fields: s.fields(), Timestamp: s.def.Options.Timestamp,
+		Fields: s.fields(), Timestamp: s.def.Options.Timestamp, TimeFormat: s.def.Options.TimestampFormat,
 	}
 	if src.Retain == 0 && s.typ() != "file" {
 		src.Retain = 1

@@ -16,7 +16,7 @@
 //
 // # Commands
 //
-// schema [STREAM] [timestamp=FIELD] [strict] [int64] [table [retain=ROWS] [key=FIELD]]
+// schema [STREAM] [timestamp=FIELD [timeformat=PATTERN]] [strict] [int64] [table [retain=ROWS] [key=FIELD]]
 //
 // declares a stream, whose fields are the lines, as in CREATE STREAM: a name, a
 // type and perhaps the word null. A row in which another field is null or missing

@@ -51,7 +51,7 @@ func (s *session) rule(a args, text string) (string, error) {
 }
 
 func (s *session) bind(r *rule, id planner.RuleID) (*planner.Query, error) {
-	env := planner.Env{Funcs: fn.Set{}, Catalog: s, Fold: exec.Fold}
+	env := planner.Env{Funcs: fn.Set{}, Catalog: s, Fold: exec.FoldIn(time.UTC)}
 	return planner.Bind(env, id, r.name, r.sel, r.set)
 }
 
@@ -60,7 +60,7 @@ func (s *session) bind(r *rule, id planner.RuleID) (*planner.Query, error) {
 func (s *session) Source(name string) (*planner.Source, bool) {
 	st := s.stream(name)
 	return &planner.Source{
-		Name: name, Fields: st.fields, Timestamp: st.timestamp,
+		Name: name, Fields: st.fields, Timestamp: st.timestamp, TimeFormat: st.timeFormat,
 		Table: st.table, Lookup: st.key != "", Key: st.key, Retain: st.retain,
 	}, true
 }

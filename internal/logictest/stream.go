@@ -13,15 +13,16 @@ import (
 
 // stream is a stream of the file, and the decoder of its rows.
 type stream struct {
-	name      string
-	num       uint32
-	fields    []vec.Field
-	full      []string // fields that every row must have
-	timestamp string
-	table     bool
-	key       string // lookup table: the field that rows are kept by
-	retain    int64  // scan table: rows that are kept, 0: all
-	opt       ingest.Options
+	name       string
+	num        uint32
+	fields     []vec.Field
+	full       []string // fields that every row must have
+	timestamp  string
+	timeFormat string // pattern of the timestamp
+	table      bool
+	key        string // lookup table: the field that rows are kept by
+	retain     int64  // scan table: rows that are kept, 0: all
+	opt        ingest.Options
 
 	in      *ingest.Inbox
 	feed    *ingest.Feed
@@ -38,7 +39,8 @@ func (s *session) stream(name string) *stream {
 	if st == nil {
 		st = &stream{name: name, num: uint32(len(s.streams))}
 		if def := s.streams[""]; def != nil && name != "" {
-			st.fields, st.full, st.timestamp, st.opt = def.fields, def.full, def.timestamp, def.opt
+			st.fields, st.full, st.opt = def.fields, def.full, def.opt
+			st.timestamp, st.timeFormat = def.timestamp, def.timeFormat
 		}
 		s.streams[name] = st
 	}
@@ -52,7 +54,7 @@ func (s *session) schema(a args, text string) error {
 		return fmt.Errorf("stream %q is there already", a.name)
 	}
 	st := s.stream(a.name)
-	st.timestamp = a.texts["timestamp"]
+	st.timestamp, st.timeFormat = a.texts["timestamp"], a.texts["timeformat"]
 	st.table, st.key = a.flags["table"], a.texts["key"]
 	var err error
 	if st.retain, err = a.ms("retain", 0); err != nil {
