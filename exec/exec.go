@@ -36,6 +36,9 @@ type Env struct {
 	Now      func() int64                   // ms since 1970
 	Rand     *rand.Rand                     // nil: seeded with 1
 	Faults   func(rule planner.RuleID) bool // rules that want Output.Fault; nil: none
+	// Lookup asks the store of an external lookup table. It returns at once; the
+	// answer goes to Executor.Found later. nil: there are no such tables.
+	Lookup func(*Lookup)
 }
 
 // EnsureDefaults fills in what is not set.
@@ -77,6 +80,14 @@ type Executor struct {
 	joining []*node // joins that have rows of the batch
 	changes []tableChange
 
+	ticket    uint64         // of the last Run
+	running   bool           // Run is under way
+	held      map[uint64]int // jobs that hold the batch of a Run, by its ticket
+	released  []uint64       // tickets of batches that are held no more
+	crowd     uint32         // a join that has enough waiting, see Crowded
+	isCrowded bool
+	caches    map[uint32]map[string]*lookupCache // by table and columns of the key
+
 	deadlines int64 // earliest end of a window in processing time, 0: none
 }
 
@@ -116,8 +127,10 @@ func (x *Executor) SetProgram(stream uint32, p *planner.Program, now int64) {
 	if p == nil {
 		if n != nil {
 			x.flush(n)
+			x.dropJobs(n)
 		}
 		x.streams[stream] = nil
+		delete(x.caches, stream)
 		x.schedule()
 		return
 	}
@@ -127,7 +140,7 @@ func (x *Executor) SetProgram(stream uint32, p *planner.Program, now int64) {
 	}
 	x.now = now
 	if p.Join != nil {
-		x.adoptJoin(n, p)
+		x.adoptJoin(stream, n, p)
 	}
 	x.adopt(n, p)
 	x.schedule()
@@ -144,6 +157,9 @@ func (x *Executor) node(stream uint32) *node {
 // until Run returns. now is the time at which the batch was picked up.
 func (x *Executor) Run(b *vec.Batch, now int64) {
 	x.now = now
+	x.ticket++
+	x.running, x.isCrowded = true, false
+	defer func() { x.running = false }()
 	x.stats.Batches++
 	x.stats.Rows += uint64(b.Rows)
 	if b.Rows == 0 {
@@ -241,6 +257,7 @@ func (x *Executor) Reset() {
 	x.pairs, x.losses = x.pairs[:0], x.losses[:0]
 	x.origin = nil
 	x.forgetJoins()
+	x.resetJobs()
 	for i := range x.split.rows {
 		x.split.rows[i] = x.split.rows[i][:0]
 	}

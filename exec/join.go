@@ -17,6 +17,12 @@ type joiner struct {
 	srcs []joinSource
 	refs []joinColumn // by column of the program
 
+	num      uint32 // of the join
+	external bool   // a store is asked for rows of some source
+	jobs     []*job // what waits for rows of a store, oldest first
+	job      *job   // that is being joined
+	parked   int    // rows of jobs
+
 	pending []pendingRow
 	head    int  // of pending
 	keeps   bool // rows outlive the batch
@@ -25,7 +31,8 @@ type joiner struct {
 	union   []kept // rows that are taken from pending
 	running []kept // rows that windows are being fed
 	fed     vec.Batch
-	cand    vec.Batch
+	cand    vec.Batch // rows whose keys are evaluated
+	rest    vec.Batch // pairs whose conditions are evaluated
 	out     vec.Batch
 	none    vec.Plan
 	a, b    tuples
@@ -69,11 +76,12 @@ type pendingRow struct {
 }
 
 // adoptJoin makes p the program of a join's node.
-func (x *Executor) adoptJoin(n *node, p *planner.Program) {
+func (x *Executor) adoptJoin(num uint32, n *node, p *planner.Program) {
 	j := n.join
 	if j == nil {
-		j = &joiner{plan: p.Join}
+		j = &joiner{plan: p.Join, num: num}
 		for i := range p.Join.Sources {
+			j.external = j.external || p.Join.Sources[i].External
 			j.srcs = append(j.srcs, joinSource{def: &p.Join.Sources[i], at: map[string]int{}})
 		}
 		if p.Join.EventTime {
@@ -82,7 +90,7 @@ func (x *Executor) adoptJoin(n *node, p *planner.Program) {
 		n.join, n.over = j, true
 	}
 	j.plan = p.Join
-	j.keeps = j.hold != nil || len(p.Windows) > 0
+	j.keeps = j.external || j.hold != nil || len(p.Windows) > 0
 	j.refs = make([]joinColumn, len(p.Cols))
 	for i, c := range p.Cols {
 		if !p.Used[i] {
@@ -153,6 +161,9 @@ func (x *Executor) place(row int32) int32 {
 func (j *joiner) take(x *Executor, n *node, row pendingRow) {
 	if len(j.pending) == 0 {
 		x.joining = append(x.joining, n)
+	}
+	if j.crowded() {
+		x.crowd, x.isCrowded = j.num, true
 	}
 	j.srcs[row.src].in++
 	j.pending = append(j.pending, row)
@@ -344,7 +355,7 @@ func (x *Executor) JoinRows(num uint32) map[string]uint64 {
 	for i := range n.join.srcs {
 		s := &n.join.srcs[i]
 		out[s.def.Stream] = s.in
-		if t := x.tableOf(s.def); t != nil {
+		if t := x.tableOf(s.def); t != nil && !s.def.External {
 			out[s.def.Stream] = t.in
 		}
 	}

@@ -1,8 +1,6 @@
 package exec
 
 import (
-	enc "encoding/binary"
-	"math"
 	"slices"
 
 	"github.com/weir-engine/weir/planner"
@@ -47,26 +45,6 @@ func (h *hashIndex) add(row int32, key []byte) {
 	h.head[k], h.last[k] = row, row
 }
 
-// joinKey appends v so that equal values, as = compares them, are equal bytes.
-// ok is false for a value that is equal to none.
-func joinKey(b []byte, v vec.Value) (out []byte, ok bool) {
-	switch v.Kind {
-	case vec.Int64, vec.Timestamp:
-		return enc.LittleEndian.AppendUint64(append(b, 'i'), uint64(v.I)), true
-	case vec.Float64:
-		if i := int64(v.F); float64(i) == v.F && math.Abs(v.F) < 1<<63 {
-			return enc.LittleEndian.AppendUint64(append(b, 'i'), uint64(i)), true
-		}
-		return enc.LittleEndian.AppendUint64(append(b, 'f'), math.Float64bits(v.F)), v.F == v.F
-	case vec.Bool:
-		return append(b, 'b', byte(v.I)), true
-	case vec.String, vec.Bytes:
-		b = enc.AppendUvarint(append(b, 's', byte(v.Kind)), uint64(len(v.S)))
-		return append(b, v.S...), true
-	}
-	return b, false
-}
-
 // joinRows joins the rows of all sources from left to right. ok is false if
 // there are too many.
 func (j *joiner) joinRows(x *Executor, n *node) (t *tuples, ok bool) {
@@ -95,6 +73,9 @@ func (j *joiner) match(x *Executor, n *node, k int, t *tuples) bool {
 	st, src := &j.plan.Steps[k], &j.srcs[k+1]
 	f := pairFilter{j: j, x: x, n: n, k: k, t: t, st: st}
 	j.pairs = j.pairs[:0]
+	if src.def.External {
+		return j.lookUp(&f)
+	}
 	if len(st.Left) == 0 {
 		for l := range t.n {
 			for r := range src.rows {
@@ -107,7 +88,7 @@ func (j *joiner) match(x *Executor, n *node, k int, t *tuples) bool {
 	}
 	j.buildIndex(x, n, k)
 	good := true
-	j.keys(x, n, st.Left, st.LeftCols, t.n, func(c, row int) vec.Value { return j.value(c, t, row) }, func(row int, key []byte) {
+	j.keys(x, n, st.Left, st.LeftCols, t.n, func(c, row int) vec.Value { return j.value(c, t, row) }, func(row int, key []byte, _ func(int) vec.Value) {
 		r, ok := src.index.head[string(key)]
 		for ; ok && good && r >= 0; r = src.index.next[r] {
 			good = f.add(int32(row), r)
@@ -132,12 +113,12 @@ func (j *joiner) buildIndex(x *Executor, n *node, k int) {
 	}
 	h.next = slices.Grow(h.next[:0], len(src.rows))[:len(src.rows)]
 	get := func(c, row int) vec.Value { return j.single(c, src.rows[row]) }
-	j.keys(x, n, st.Right, st.RightCols, len(src.rows), get, func(row int, key []byte) { h.add(int32(row), key) })
+	j.keys(x, n, st.Right, st.RightCols, len(src.rows), get, func(row int, key []byte, _ func(int) vec.Value) { h.add(int32(row), key) })
 }
 
 // keys evaluates steps over rows whose columns get gives, and calls f for each
-// row in which all of them have a value.
-func (j *joiner) keys(x *Executor, n *node, steps []planner.StepID, cols []int, rows int, get func(c, row int) vec.Value, f func(row int, key []byte)) {
+// row in which all of them have a value; part returns that of step i.
+func (j *joiner) keys(x *Executor, n *node, steps []planner.StepID, cols []int, rows int, get func(c, row int) vec.Value, f func(row int, key []byte, part func(i int) vec.Value)) {
 	for from := 0; from < rows; from += vec.MaxRows {
 		b := j.fill(&j.cand, cols, min(vec.MaxRows, rows-from), func(c, row int) vec.Value { return get(c, from+row) })
 		n.identity()
@@ -146,16 +127,19 @@ func (j *joiner) keys(x *Executor, n *node, steps []planner.StepID, cols []int, 
 		for _, s := range steps {
 			j.faults(x, n, m, m.col(s, nil).Fault)
 		}
+		at := 0
+		part := func(i int) vec.Value { return m.value(steps[i], at) }
 		for row := range b.Rows {
+			at = row
 			key, ok := j.buf[:0], true
 			for _, s := range steps {
 				var has bool
-				key, has = joinKey(key, m.value(s, row))
+				key, has = vec.AppendEqual(key, m.value(s, row))
 				ok = ok && has
 			}
 			j.buf = key
 			if ok {
-				f(from+row, key)
+				f(from+row, key, part)
 			}
 		}
 		x.leave()
@@ -180,6 +164,11 @@ func (j *joiner) faults(x *Executor, n *node, m *machine, bad vec.Bitmap) {
 	if bad == nil || !bad.Any() {
 		return
 	}
+	if j.job != nil { // it may be joined again
+		j.job.faults += uint64(bad.Count())
+		j.job.note = m.note
+		return
+	}
 	n.eachRule(func(r planner.RuleID) {
 		x.stats.Faults[r] += uint64(bad.Count())
 		x.stats.Last[r] = m.note
@@ -188,6 +177,20 @@ func (j *joiner) faults(x *Executor, n *node, m *machine, bad vec.Bitmap) {
 
 // eachRule calls f once for each rule of n.
 func (n *node) eachRule(f func(planner.RuleID)) {
+	ids := n.directRules()
+	for _, w := range n.prog.Windows {
+		for _, k := range w.Joined {
+			ids = append(ids, k.Rule)
+		}
+	}
+	slices.Sort(ids)
+	for _, id := range slices.Compact(ids) {
+		f(id)
+	}
+}
+
+// directRules returns the rules of n that are in no window, each once.
+func (n *node) directRules() []planner.RuleID {
 	p := n.prog
 	var ids []planner.RuleID
 	add := func(lists ...[]planner.Entry) {
@@ -212,15 +215,8 @@ func (n *node) eachRule(f func(planner.RuleID)) {
 	for _, s := range p.Serials {
 		ids = append(ids, s.Rule)
 	}
-	for _, w := range p.Windows {
-		for _, k := range w.Joined {
-			ids = append(ids, k.Rule)
-		}
-	}
 	slices.Sort(ids)
-	for _, id := range slices.Compact(ids) {
-		f(id)
-	}
+	return slices.Compact(ids)
 }
 
 // pairFilter checks what an index leaves of a condition, many pairs at a time.
@@ -250,7 +246,7 @@ func (f *pairFilter) end() bool {
 	j := f.j
 	tail := j.pairs[f.done:]
 	if len(f.st.Rest) > 0 && len(tail) > 0 {
-		b := j.fill(&j.cand, f.st.RestCols, len(tail), func(c, row int) vec.Value { return f.value(c, tail[row]) })
+		b := j.fill(&j.rest, f.st.RestCols, len(tail), func(c, row int) vec.Value { return f.value(c, tail[row]) })
 		f.n.identity()
 		m := f.x.enter()
 		m.begin(f.n, b)

@@ -77,7 +77,7 @@ func (t *table) feed(x *Executor, w *window, m *machine, rows []int32) {
 	for _, row := range rows {
 		c := tableChange{table: t, order: x.place(row)}
 		if t.keyed {
-			b, ok := joinKey(nil, key.Value(int(row)))
+			b, ok := vec.AppendEqual(nil, key.Value(int(row)))
 			if !ok {
 				x.faultJoined(w, "row of a lookup table without a key")
 				continue
@@ -146,6 +146,9 @@ func (x *Executor) tableOf(s *planner.JoinSource) *table {
 
 // refresh makes s.rows what the table holds.
 func (s *joinSource) refresh(x *Executor, src int32) {
+	if s.def.External {
+		return
+	}
 	t := x.tableOf(s.def)
 	switch {
 	case t == nil:

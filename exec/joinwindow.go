@@ -10,6 +10,13 @@ import (
 // gather joins the rows of a window and adds what meets its condition to p. A
 // window whose join gives nothing is not sent.
 func (j *joiner) gather(x *Executor, w *window, p *pane, rows []kept) {
+	j.divide(x, rows)
+	t, ok := j.joinRows(x, w.in)
+	j.collect(x, w, p, t, ok)
+}
+
+// divide gives each source its rows of a window.
+func (j *joiner) divide(x *Executor, rows []kept) {
 	for i := range j.srcs {
 		s := &j.srcs[i]
 		if s.def.Table {
@@ -29,8 +36,12 @@ func (j *joiner) gather(x *Executor, w *window, p *pane, rows []kept) {
 			s.rows = s.own
 		}
 	}
+}
+
+// collect adds the joined rows that meet the window's condition to p; not ok:
+// there were too many.
+func (j *joiner) collect(x *Executor, w *window, p *pane, t *tuples, ok bool) {
 	p.seen = max(p.seen, 1)
-	t, ok := j.joinRows(x, w.in)
 	if !ok {
 		x.faultJoined(w, tooManyRows)
 		return
@@ -87,6 +98,10 @@ func (j *joiner) time(t *tuples, row int) int64 {
 // joinEach joins each row of the one stream with the tables, for the rules that
 // have no window. What a row gives is one message.
 func (j *joiner) joinEach(x *Executor, n *node, rows []kept) {
+	if j.external {
+		j.parkRows(x, n, rows)
+		return
+	}
 	for i := range j.srcs {
 		if s := &j.srcs[i]; s.def.Table {
 			s.refresh(x, int32(i))
@@ -130,6 +145,11 @@ func (j *joiner) joinSome(x *Executor, n *node, rows []kept) {
 		n.eachRule(func(r planner.RuleID) { x.fault(r, tooManyRows) })
 		return
 	}
+	j.emitJoined(x, n, t)
+}
+
+// emitJoined runs the rules over what the rows of the stream gave.
+func (j *joiner) emitJoined(x *Executor, n *node, t *tuples) {
 	events := t.cols[0] // rows of the stream, ascending
 	if !j.together() {
 		events = slices.Grow(j.events[:0], t.n)[:t.n]

@@ -194,17 +194,29 @@ func (r *rowWindow) reschedule(x *Executor) {
 	}
 }
 
-// fire computes one window from its rows and emits it.
+// fire computes one window from its rows and emits it, once the stores of its
+// lookup tables have answered.
 func (r *rowWindow) fire(x *Executor, w *window, rows []kept, start, end int64) {
+	if r.to != nil && r.to.external {
+		r.to.parkWindow(x, w, r, rows, start, end)
+		return
+	}
+	r.compute(x, w, len(rows), start, end, func(p *pane) {
+		switch {
+		case r.to != nil:
+			r.to.gather(x, w, p, rows)
+		case len(rows) > 0:
+			r.gather(x, w, p, rows)
+		}
+	})
+}
+
+// compute emits a window of n rows that fill gives.
+func (r *rowWindow) compute(x *Executor, w *window, n int, start, end int64, fill func(p *pane)) {
 	p := &r.pane
 	p.fit(w.def)
-	p.start, p.seen = start, len(rows)
-	switch {
-	case r.to != nil:
-		r.to.gather(x, w, p, rows)
-	case len(rows) > 0:
-		r.gather(x, w, p, rows)
-	}
+	p.start, p.seen = start, n
+	fill(p)
 	p.send(x, w, start, end, nil)
 	p.reset()
 	w.groups = &groups{}

@@ -16,6 +16,8 @@ type Source struct {
 	Name       string
 	Table      bool
 	Lookup     bool        // a lookup table
+	External   bool        // a lookup table whose rows a store is asked for
+	Cache      LookupCache // of an external lookup table
 	Fields     []vec.Field // nil: schemaless
 	Timestamp  string      // field with the event time, or ""
 	TimeFormat string      // pattern of the event time where it is text, "" for the usual ones

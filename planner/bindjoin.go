@@ -198,7 +198,8 @@ func (b *binder) bindJoin() *BoundJoin {
 	j := &BoundJoin{EventTime: b.set.EventTime, Late: b.set.LateMs}
 	for _, s := range b.srcs {
 		j.Sources = append(j.Sources, JoinSource{
-			Stream: s.Name, Label: s.label, Table: s.Table, Lookup: s.Lookup, Key: s.Key, Retain: s.Retain,
+			Stream: s.Name, Label: s.label, Table: s.Table, Lookup: s.Lookup, External: s.External, Cache: s.Cache,
+			Key: s.Key, Retain: s.Retain,
 			Fields: s.Fields, Timestamp: s.Timestamp, timeCall: b.timeCall(s.Source),
 		})
 	}

@@ -32,12 +32,21 @@ type JoinSource struct {
 	Num       uint32 // its number, see NewJoinBuilder
 	Table     bool
 	Lookup    bool
+	External  bool        // lookup table: a store is asked for its rows
+	Cache     LookupCache // external lookup table
 	Key       string      // lookup table: the field that rows are kept by
 	Retain    int64       // scan table: how many rows are kept, 0: all
 	Fields    []vec.Field // nil: not declared
 	Timestamp string
 
 	timeCall *Node // see binder.timeCall
+}
+
+// LookupCache says what is kept of the answers of an external lookup table.
+type LookupCache struct {
+	On      bool
+	Missing bool  // that there is no row for a key, too
+	TTLMs   int64 // how long; 0: as long as rules use the table
 }
 
 // BoundJoin is FROM and JOIN of a rule, with names resolved. What is over it
@@ -59,6 +68,16 @@ type BoundJoinStep struct {
 	Rest        []*Node
 }
 
+// Fields returns the columns of an external lookup table that its store is asked
+// for, in order of Left.
+func (s *BoundJoinStep) Fields() []string {
+	var out []string
+	for _, n := range s.Right {
+		out = append(out, n.Col.Path[1])
+	}
+	return out
+}
+
 // JoinPlan is what a program does before its rules: it joins rows that the
 // programs of several streams hand to it.
 type JoinPlan struct {
@@ -74,6 +93,7 @@ type JoinStep struct {
 	Kind                          JoinKind
 	Left, Right, Rest             []StepID
 	LeftCols, RightCols, RestCols []int
+	Keys                          []string // external lookup table: its columns that must equal Left
 }
 
 // divide finds the equalities of a condition that a hash table can look up.
@@ -86,13 +106,18 @@ func (s *BoundJoinStep) divide(srcs []JoinSource, right int, conds []*Node) {
 			if lm == own {
 				l, r, lm, rm = r, l, rm, lm
 			}
-			if rm == own && lm != 0 && lm&^before == 0 {
+			if rm == own && lm != 0 && lm&^before == 0 && (!srcs[right].External || srcs[right].isField(r)) {
 				s.Left, s.Right = append(s.Left, l), append(s.Right, r)
 				continue
 			}
 		}
 		s.Rest = append(s.Rest, c)
 	}
+}
+
+// isField tells whether n is a column of s itself, which a store can be asked for.
+func (s *JoinSource) isField(n *Node) bool {
+	return n.Op == OpColumn && n.From == nil && !n.Col.Meta && len(n.Col.Path) == 2 && n.Col.Path[0] == s.Label
 }
 
 // reads returns the set of sources whose columns n reads.
@@ -189,8 +214,11 @@ func NewJoinBuilder(j *BoundJoin, nums map[string]uint32) *Builder {
 		}
 		return ids, cols
 	}
-	for _, s := range j.Steps {
+	for i, s := range j.Steps {
 		k := JoinStep{Kind: s.Kind}
+		if p.Sources[i+1].External {
+			k.Keys = s.Fields()
+		}
 		k.Left, k.LeftCols = steps(s.Left)
 		k.Right, k.RightCols = steps(s.Right)
 		k.Rest, k.RestCols = steps(s.Rest)
@@ -231,7 +259,7 @@ func (q *Query) Feed(stream string, num uint32) *Bound {
 		case s.Table: // the same for every rule, so that all share what is kept
 			s.Needs(vec.ColumnSpec{}, need)
 			w.Spec = WindowSpec{Kind: Table, Length: s.Retain}
-			if s.Lookup {
+			if s.Lookup && !s.External {
 				w.Spec.Length = 0
 				w.Keys = []*Node{(&Node{Op: OpColumn, Col: s.column(s.Key)}).seal()}
 				w.When = (&Node{Op: OpColumn, Col: vec.ColumnSpec{Meta: true, Path: []string{"rowkind"}}}).seal()

@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/weir-engine/weir/ingest"
@@ -76,6 +77,32 @@ func (s *Source) run(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// ReadOnce feeds all files once, in place of Run.
+func (s *Source) ReadOnce(ctx context.Context) error {
+	files, _, err := list(s.o.Path)
+	if err != nil {
+		return fmt.Errorf("file source: %w", err)
+	}
+	return s.readAll(ctx, files, false)
+}
+
+// Version is equal for files that have not changed: their names, sizes and times.
+func (s *Source) Version() (string, error) {
+	files, _, err := list(s.o.Path)
+	if err != nil {
+		return "", fmt.Errorf("file source: %w", err)
+	}
+	var b strings.Builder
+	for _, f := range files {
+		info, err := os.Stat(f)
+		if err != nil {
+			return "", fmt.Errorf("file source: %w", err)
+		}
+		fmt.Fprintf(&b, "%s\x00%d\x00%d\x00", f, info.Size(), info.ModTime().UnixNano())
+	}
+	return b.String(), nil
 }
 
 // there notes that the path cannot be listed: once, until it can be again.

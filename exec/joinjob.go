@@ -1,0 +1,296 @@
+package exec
+
+import (
+	"slices"
+
+	"github.com/weir-engine/weir/planner"
+)
+
+// A job is what a join does with rows, or with a window of them, where rows of a
+// store are needed. The executor cannot wait for a store: the job asks, is parked,
+// and goes on when the answer comes. Jobs of a join are done in the order in which
+// they came, so that its rules send in the order of their input; later ones may
+// ask before the first is done.
+type job struct {
+	rows   []kept
+	ticket uint64 // of the batch that it holds, 0: none
+
+	window     *window // that fires; nil: each row is joined alone
+	kind       *rowWindow
+	start, end int64
+
+	found   []map[string]*LookupRows // by step and key
+	asked   bool                     // a question is under way
+	lost    map[int32]string         // rows whose question failed, with the reason
+	dropped bool
+	faults  uint64 // conditions that failed
+	note    string
+}
+
+// Bounds of what waits. A join that has so many jobs or rows is crowded: the
+// streams that feed it should be read no further. No window is parked beyond
+// maxParked.
+const (
+	crowdJobs = 16
+	crowdRows = 8192
+	maxParked = 1 << 20
+)
+
+const tooManyParked = "join: more than 1,048,576 rows wait for the answer of a lookup table"
+
+func (j *joiner) crowded() bool { return len(j.jobs) >= crowdJobs || j.parked >= crowdRows }
+
+// Ticket returns the number of the last Run.
+func (x *Executor) Ticket() uint64 { return x.ticket }
+
+// Held tells whether rows of the batch of a Run wait for a lookup table: it is not
+// done. Released tells when it is.
+func (x *Executor) Held(ticket uint64) bool { return x.held[ticket] > 0 }
+
+// Released calls f for the Runs whose batches are held no more since the last
+// call. It may name some that never were.
+func (x *Executor) Released(f func(ticket uint64)) {
+	for _, t := range x.released {
+		if x.held[t] == 0 {
+			f(t)
+		}
+	}
+	x.released = x.released[:0]
+}
+
+// Crowded returns a join that has as many rows waiting for a lookup table as it
+// should and was given more by the last Run.
+func (x *Executor) Crowded() (join uint32, ok bool) { return x.crowd, x.isCrowded }
+
+// Relieved tells whether a join that was crowded can take rows again.
+func (x *Executor) Relieved(join uint32) bool {
+	n := x.node(join)
+	return n == nil || n.join == nil || len(n.join.jobs) <= crowdJobs/2 && n.join.parked <= crowdRows/2
+}
+
+// Parked returns the number of jobs, each some rows or a window, that wait for lookup tables.
+func (x *Executor) Parked() int {
+	sum := 0
+	for _, n := range x.streams {
+		if n != nil && n.join != nil {
+			sum += len(n.join.jobs)
+		}
+	}
+	return sum
+}
+
+// parkRows joins rows alone when the stores have answered.
+func (j *joiner) parkRows(x *Executor, n *node, rows []kept) {
+	rows = slices.Clone(rows)
+	if j.together() {
+		j.park(x, n, &job{rows: rows})
+		return
+	}
+	for i := range rows {
+		j.park(x, n, &job{rows: rows[i : i+1]})
+	}
+}
+
+// parkWindow emits a window when the stores have answered.
+func (j *joiner) parkWindow(x *Executor, w *window, r *rowWindow, rows []kept, start, end int64) {
+	if j.parked+len(rows) > maxParked {
+		x.faultJoined(w, tooManyParked)
+		return
+	}
+	j.park(x, w.in, &job{rows: slices.Clone(rows), window: w, kind: r, start: start, end: end})
+}
+
+func (j *joiner) park(x *Executor, n *node, b *job) {
+	if x.running {
+		if b.ticket = x.ticket; x.held == nil {
+			x.held = map[uint64]int{}
+		}
+		x.held[b.ticket]++
+	}
+	b.found = make([]map[string]*LookupRows, len(j.plan.Steps))
+	j.jobs = append(j.jobs, b)
+	j.parked += len(b.rows)
+	if len(j.jobs) > 1 {
+		j.probe(x, n, b)
+	}
+	j.work(x, n)
+	if j.crowded() {
+		x.crowd, x.isCrowded = j.num, true
+	}
+}
+
+// known returns the rows of the store of a step.
+func (b *job) known(step int) map[string]*LookupRows {
+	if b.found[step] == nil {
+		b.found[step] = map[string]*LookupRows{}
+	}
+	return b.found[step]
+}
+
+// lose notes that a row cannot be joined.
+func (b *job) lose(row int32, why string) {
+	if b.lost == nil {
+		b.lost = map[int32]string{}
+	}
+	b.lost[row] = why
+}
+
+// eventOf returns the position in the job of the stream's row of a joined row.
+func (j *joiner) eventOf(t *tuples, row int) int32 {
+	for s := range t.cols {
+		if !j.srcs[s].def.Table && t.cols[s][row] >= 0 {
+			return t.cols[s][row]
+		}
+	}
+	return 0
+}
+
+// resolve joins what b has. Without all rows of the stores it has asked for those
+// that come next, and the result is of no use.
+func (j *joiner) resolve(x *Executor, n *node, b *job) (t *tuples, ok bool) {
+	if b.window != nil {
+		j.divide(x, b.rows)
+	} else {
+		for i := range j.srcs {
+			s := &j.srcs[i]
+			if s.def.Table {
+				s.refresh(x, int32(i))
+				continue
+			}
+			s.rows = b.rows
+			s.index.valid = false
+		}
+	}
+	b.faults, b.lost = 0, nil
+	j.job = b
+	t, ok = j.joinRows(x, n)
+	j.job = nil
+	return t, ok
+}
+
+// probe asks for what a job needs that is not the first.
+func (j *joiner) probe(x *Executor, n *node, b *job) { j.resolve(x, n, b) }
+
+// work does the jobs that have all they need, from the first on.
+func (j *joiner) work(x *Executor, n *node) {
+	for len(j.jobs) > 0 && !j.jobs[0].asked {
+		b := j.jobs[0]
+		if b.window != nil && !slices.Contains(n.windows, b.window) {
+			j.pop(x)
+			continue
+		}
+		t, ok := j.resolve(x, n, b)
+		if b.asked {
+			return
+		}
+		switch {
+		case b.window != nil:
+			j.pop(x)
+			j.finishWindow(x, n, b, t, ok)
+		case len(b.lost) > 0:
+			j.loseRows(x, n, b)
+		case !ok && len(b.rows) > 1: // in halves
+			rest := *b
+			rest.rows = b.rows[len(b.rows)/2:]
+			b.rows = b.rows[:len(b.rows)/2]
+			rest.found = slices.Clone(b.found)
+			if x.held[b.ticket] > 0 {
+				x.held[b.ticket]++
+			}
+			j.jobs = slices.Insert(j.jobs, 1, &rest)
+		default:
+			j.pop(x)
+			j.failed(x, n, b)
+			if !ok {
+				for _, r := range n.directRules() {
+					x.fault(r, tooManyRows)
+				}
+				continue
+			}
+			j.emitJoined(x, n, t)
+		}
+	}
+}
+
+// pop takes the first job out and lets its batch go.
+func (j *joiner) pop(x *Executor) {
+	b := j.jobs[0]
+	j.jobs = slices.Delete(j.jobs, 0, 1)
+	j.parked -= len(b.rows)
+	x.letGo(b)
+}
+
+// letGo says that b does not hold its batch any more.
+func (x *Executor) letGo(b *job) {
+	b.dropped = true
+	if b.ticket == 0 {
+		return
+	}
+	if x.held[b.ticket]--; x.held[b.ticket] == 0 {
+		delete(x.held, b.ticket)
+		x.released = append(x.released, b.ticket)
+	}
+}
+
+// failed counts the conditions of a job that failed.
+func (j *joiner) failed(x *Executor, n *node, b *job) {
+	if b.faults == 0 {
+		return
+	}
+	n.eachRule(func(r planner.RuleID) {
+		x.stats.Faults[r] += b.faults
+		x.stats.Last[r] = b.note
+	})
+}
+
+// loseRows counts the rows of a job that cannot be joined and takes them out.
+func (j *joiner) loseRows(x *Executor, n *node, b *job) {
+	rules := n.directRules()
+	left := b.rows[:0]
+	for i, k := range b.rows {
+		why, lost := b.lost[int32(i)]
+		if !lost {
+			left = append(left, k)
+			continue
+		}
+		for _, r := range rules {
+			x.fault(r, why)
+		}
+	}
+	clear(b.rows[len(left):])
+	j.parked -= len(b.rows) - len(left)
+	if b.rows = left; len(left) == 0 {
+		j.pop(x)
+	}
+}
+
+// finishWindow emits a window, unless some of its rows cannot be joined: then it
+// is lost.
+func (j *joiner) finishWindow(x *Executor, n *node, b *job, t *tuples, ok bool) {
+	for _, why := range b.lost {
+		x.faultJoined(b.window, why)
+		return
+	}
+	j.failed(x, n, b)
+	b.kind.compute(x, b.window, len(b.rows), b.start, b.end, func(p *pane) { j.collect(x, b.window, p, t, ok) })
+}
+
+// dropJobs gives up what waits in the join of n.
+func (x *Executor) dropJobs(n *node) {
+	if n.join == nil {
+		return
+	}
+	for len(n.join.jobs) > 0 {
+		n.join.pop(x)
+	}
+}
+
+// resetJobs gives up what waits in a join that panicked.
+func (x *Executor) resetJobs() {
+	for _, n := range x.streams {
+		if n != nil && n.join != nil && n.join.job != nil {
+			n.join.job = nil
+			x.dropJobs(n)
+		}
+	}
+}

@@ -1,0 +1,215 @@
+// Package lookup holds what the stores of lookup tables share: what a store is
+// asked and answers, the settings of every table, and how long a question is
+// repeated. It knows no store, no SQL and no rules, and starts no goroutine.
+package lookup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/weir-engine/weir/ingest/source"
+	"github.com/weir-engine/weir/vec"
+	"github.com/weir-engine/weir/vec/rawjson"
+)
+
+// Key is what the columns of a row must be equal to. Whole numbers are Int64.
+type Key struct {
+	Text   string // what vec.AppendEqual makes of the values, one after the other
+	Values []vec.Value
+}
+
+// Answer is what a store has for a key.
+type Answer struct {
+	Rows []vec.Value // JSON objects
+	Err  error       // why this key cannot be answered, though others can
+}
+
+// Source is a store. Its methods are called by one goroutine at a time, and Close
+// last.
+type Source interface {
+	// Fetch returns the answer for each key: the rows whose columns fields are
+	// equal to it. An error concerns all keys; one that is not Final may go away,
+	// and the question is repeated.
+	Fetch(ctx context.Context, fields []string, keys []Key) ([]Answer, error)
+	// Ping tells whether the store can be reached.
+	Ping(ctx context.Context) error
+	Close() error
+}
+
+// Final marks an error that does not go away when the question is repeated.
+func Final(err error) error { return final{err} }
+
+type final struct{ error }
+
+// IsFinal tells whether err was marked so.
+func IsFinal(err error) bool {
+	var f final
+	return errors.As(err, &f)
+}
+
+func (f final) Unwrap() error { return f.error }
+
+// Options are the settings that every lookup table has.
+type Options struct {
+	// Timeout is how long a question is repeated, and the bound of one attempt;
+	// default 5s.
+	Timeout time.Duration
+	// Cache keeps answers for CacheTTL, 0: as long as rules use the table; with
+	// CacheMissing also that there is no row.
+	Cache        bool
+	CacheTTL     time.Duration
+	CacheMissing bool
+}
+
+// DefaultTimeout is the default of Options.Timeout.
+const DefaultTimeout = 5 * time.Second
+
+// ParseProps reads timeout and lookup{cache, cacheTtl, cacheMissingKey}.
+func ParseProps(props map[string]any) (Options, error) {
+	p := source.NewProps(props)
+	o := Options{Timeout: p.Duration("timeout", DefaultTimeout)}
+	if o.Timeout == 0 {
+		o.Timeout = DefaultTimeout
+	}
+	err := p.Err()
+	switch m := p.Any("lookup").(type) {
+	case nil:
+	case map[string]any:
+		c := source.NewProps(m)
+		o.Cache = c.Bool("cache", false)
+		o.CacheTTL = c.Duration("cacheTtl", 0)
+		o.CacheMissing = c.Bool("cacheMissingKey", false)
+		if e := c.Err(); e != nil {
+			err = errors.Join(err, fmt.Errorf(`property "lookup": %w`, e))
+		}
+	default:
+		err = errors.Join(err, fmt.Errorf(`property "lookup": want an object with cache, cacheTtl and cacheMissingKey, found %v`, m))
+	}
+	return o, err
+}
+
+// The pause before a question is repeated: it doubles from the first to the last.
+const (
+	firstPause = 20 * time.Millisecond
+	lastPause  = time.Second
+)
+
+// Ask asks s, again and again until it answers, the error is final, or timeout is
+// over. A store that broke off after it gave a reason is reported with the reason.
+func Ask(ctx context.Context, s Source, timeout time.Duration, fields []string, keys []Key) ([]Answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	var reason error
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		out, err := s.Fetch(ctx, fields, keys)
+		if err == nil {
+			return out, nil
+		}
+		if IsFinal(err) {
+			return nil, err
+		}
+		if reason == nil || ctx.Err() == nil {
+			reason = err
+		}
+		t := time.NewTimer(pause)
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				return nil, fmt.Errorf("no answer within %v: %w", timeout, reason)
+			}
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// AppendRows appends the rows of a JSON text: an object, or an array of objects.
+// Without ints whole numbers are float64.
+func AppendRows(rows []vec.Value, text []byte, ints bool) ([]vec.Value, error) {
+	clean, err := rawjson.Valid(text)
+	if err != nil {
+		return rows, err
+	}
+	if !clean {
+		if text, err = rawjson.AppendCompact(nil, text); err != nil {
+			return rows, err
+		}
+	}
+	row := func(raw []byte) bool {
+		if rawjson.TypeOf(raw) != rawjson.Object {
+			return false
+		}
+		rows = append(rows, vec.Value{Kind: vec.JSON, S: string(raw), Ints: ints})
+		return true
+	}
+	ok := true
+	if rawjson.TypeOf(text) == rawjson.Array {
+		rawjson.Each(text, func(raw []byte) bool {
+			ok = row(raw)
+			return ok
+		})
+	} else {
+		ok = row(text)
+	}
+	if !ok {
+		return rows, errors.New("want a JSON object or an array of objects")
+	}
+	return rows, nil
+}
+
+// Index finds rows by the values of their columns.
+type Index struct {
+	rows []vec.Value
+	by   map[string]map[string][]vec.Value // by columns, then key
+}
+
+// maxIndexes is the number of sets of columns that an Index keeps at a time.
+const maxIndexes = 16
+
+// NewIndex makes an index of rows, which it takes.
+func NewIndex(rows []vec.Value) *Index { return &Index{rows: rows} }
+
+// Find returns the answers for keys.
+func (x *Index) Find(fields []string, keys []Key) []Answer {
+	name := ""
+	for _, f := range fields {
+		name += f + "\x00"
+	}
+	m := x.by[name]
+	if m == nil {
+		if x.by == nil || len(x.by) >= maxIndexes {
+			x.by = map[string]map[string][]vec.Value{}
+		}
+		m = map[string][]vec.Value{}
+		for _, row := range x.rows {
+			if k, ok := KeyOf(row, fields); ok {
+				m[k] = append(m[k], row)
+			}
+		}
+		x.by[name] = m
+	}
+	out := make([]Answer, len(keys))
+	for i, k := range keys {
+		out[i].Rows = m[k.Text]
+	}
+	return out
+}
+
+// KeyOf returns the key of a row, a JSON text, by some columns; ok is false if one
+// of them has no value that can be equal to another.
+func KeyOf(row vec.Value, fields []string) (text string, ok bool) {
+	var b []byte
+	for _, f := range fields {
+		raw, has := rawjson.Get([]byte(row.S), f)
+		if !has {
+			return "", false
+		}
+		if b, ok = vec.AppendEqual(b, rawjson.Value(raw, row.Ints)); !ok {
+			return "", false
+		}
+	}
+	return string(b), true
+}
