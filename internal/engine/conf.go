@@ -14,6 +14,7 @@ import (
 	"github.com/weir-engine/weir/internal/api"
 	"github.com/weir-engine/weir/internal/mqttconn"
 	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/planner/sql"
 	"github.com/weir-engine/weir/sinks"
 	sinkfile "github.com/weir-engine/weir/sinks/file"
 	sinklog "github.com/weir-engine/weir/sinks/log"
@@ -214,12 +215,36 @@ func (e *Engine) checkConf(n confName, props map[string]any) error {
 		}
 	case n.kind == "sources" && n.typ == "file":
 		_, err = file.ParseProps(props, "x", e.opt.Dir)
+	case (n.kind == "sources" || n.kind == "connections") && (n.typ == "sql" || n.typ == "redis" || n.typ == "httppull"):
+		return e.checkLookupConf(n, props)
 	case n.kind == "sources" && !contains(sourceTypes, n.typ):
 		return fmt.Errorf("source type %s is not supported: want %s", n.typ, strings.Join(sourceTypes, ", "))
 	case n.kind == "sinks" && e.registry[n.typ] == nil:
 		return fmt.Errorf("sink %s is not defined", n.typ)
 	}
 	return err
+}
+
+// checkLookupConf refuses settings of a lookup table, or of a connection, that are
+// wrong. What a group leaves out may stand in another.
+func (e *Engine) checkLookupConf(n confName, props map[string]any) error {
+	props = maps.Clone(props)
+	for key, v := range map[string]any{"dburl": "sqlite:///x", "addr": "x:1", "dataType": "string"} {
+		if _, has := props[key]; !has && (key != "dburl" || props["url"] == nil) {
+			props[key] = v
+		}
+	}
+	datasource := "t"
+	if n.typ != "sql" {
+		datasource = ""
+	}
+	_, _, err := e.lookupSource(&stream{name: n.key, def: lookupDef(n.typ, datasource)}, props)
+	return err
+}
+
+// lookupDef is the definition of a lookup table in a store.
+func lookupDef(typ, datasource string) *sql.Create {
+	return &sql.Create{Table: true, Options: sql.StreamOptions{Kind: "lookup", Type: typ, DataSource: datasource}}
 }
 
 func contains(list []string, s string) bool {
@@ -266,8 +291,8 @@ func (e *Engine) ConfKeys(kind api.ConfKind, typ string) (map[string]map[string]
 // PutConnection creates or replaces a named connection.
 func (e *Engine) PutConnection(c api.Connection) error {
 	n := confName{"connections", strings.ToLower(c.Type), strings.ToLower(c.ID)}
-	if c.Type != "mqtt" {
-		return planner.Errorf(planner.CodeConfig, "connection type %s is not supported: want mqtt", c.Type)
+	if !contains([]string{"mqtt", "redis", "sql"}, n.typ) {
+		return planner.Errorf(planner.CodeConfig, "connection type %s is not supported: want mqtt, redis or sql", c.Type)
 	}
 	if err := e.checkConf(n, c.Props); err != nil {
 		return planner.Errorf(planner.CodeConfig, "connection %s: %w", c.ID, err)

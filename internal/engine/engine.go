@@ -95,6 +95,10 @@ type Engine struct {
 	x        *exec.Executor
 	out      *output
 
+	answers answers
+	askers  sync.Map // workers of lookup tables, *asker by uint32
+	holding holding  // the executor's
+
 	ctx    context.Context // ends when Close begins
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
@@ -151,6 +155,8 @@ func Open(o Options) (*Engine, error) {
 		feeds: map[string]*feed{}, sources: map[*mqttconn.Conn]*mqtt.Source{}, confs: map[confName]map[string]any{}, started: time.Now(),
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
+	e.answers.ready = make(chan struct{}, 1)
+	e.holding = holding{map[uint64]heldBatch{}, map[*feed]uint32{}}
 	so := o.Sinks
 	so.Logger = o.Logger
 	so.OnRoom = func() { signal(e.room) }
@@ -158,7 +164,7 @@ func Open(o Options) (*Engine, error) {
 	e.queues = sinks.NewQueues(so, st, &e.counters)
 	e.registry = e.sinkTypes()
 	e.out = newOutput(e)
-	e.x = exec.New(exec.Env{Location: o.Location, Faults: e.out.wantsFaults}, e.out)
+	e.x = exec.New(exec.Env{Location: o.Location, Faults: e.out.wantsFaults, Lookup: e.ask}, e.out)
 	if err := e.load(); err != nil {
 		e.cancel()
 		e.queues.Close(e.ctx)
@@ -183,11 +189,18 @@ func (e *Engine) Close(ctx context.Context) error {
 	}
 	e.closing = true
 	for _, s := range e.streams {
-		e.deactivate(s)
+		if !s.external() {
+			e.deactivate(s)
+		}
 	}
 	e.mu.Unlock()
 	e.quiet.Stop()
-	e.call(func() { e.drain() })
+	e.settleLookups(ctx)
+	e.mu.Lock()
+	for _, s := range e.streams {
+		e.deactivate(s)
+	}
+	e.mu.Unlock()
 	e.cancel()
 	e.wg.Wait()
 	e.queues.Close(ctx)
@@ -266,6 +279,9 @@ func (s *stream) planned() *planner.Source {
 	src := &planner.Source{
 		Name: s.name, Table: s.def.Table, Lookup: s.lookup(), Key: s.def.Options.Key, Retain: s.def.Options.RetainSize,
 		Fields: s.fields(), Timestamp: s.def.Options.Timestamp, TimeFormat: s.def.Options.TimestampFormat,
+	}
+	if s.external() {
+		src.External, src.Cache = true, e.cacheOf(s)
 	}
 	if src.Retain == 0 && s.typ() != "file" {
 		src.Retain = 1

@@ -1,27 +1,10 @@
 package engine
 
-import (
-	"fmt"
-
-	"github.com/weir-engine/weir/planner"
-)
+import "github.com/weir-engine/weir/planner"
 
 // A join is a stream without a name, whose rows come from the programs of the
 // streams that it joins. Rules that start together share it; a rule that comes
 // later must not see the rows from before, and has one of its own.
-
-// lookup tells whether s is a lookup table.
-func (s *stream) lookup() bool { return s.def.Table && s.def.Options.Kind == "lookup" }
-
-// checkTables refuses lookup tables that cannot be read. The caller holds e.mu.
-func (e *Engine) checkTables(q *planner.Query) error {
-	for _, name := range q.Streams {
-		if s := e.streams[name]; s != nil && s.lookup() && s.typ() != "memory" {
-			return fmt.Errorf("lookup table %s: source type %s is not supported yet: want memory", name, s.typ())
-		}
-	}
-	return nil
-}
 
 // enterJoin adds a rule to the join of its streams and has them feed it. The
 // caller holds e.mu.

@@ -41,6 +41,8 @@ func (e *Engine) loop() {
 			e.pull()
 		case <-e.room:
 			e.out.resume()
+		case <-e.answers.ready:
+			e.takeAnswers()
 		case <-timer.C:
 		case <-e.ctx.Done():
 			e.out.finish()
@@ -68,6 +70,8 @@ func (e *Engine) drain() {
 			call()
 		case <-e.room:
 			e.out.resume()
+		case <-e.answers.ready:
+			e.takeAnswers()
 		default:
 		}
 		e.tick()
@@ -77,7 +81,7 @@ func (e *Engine) drain() {
 // process runs one batch and hands its outputs over. A panic is a fault of ours:
 // it costs the batch, not the process.
 func (e *Engine) process(f *ingest.Feed, b *vec.Batch) {
-	defer f.Done(b)
+	defer e.finish(f, b, e.x.Ticket())
 	defer e.recovered()
 	if fd := e.out.feeds[f]; fd != nil && b.Plan.Version != fd.plan.Version {
 		if err := f.Redecode(b, fd.plan); err != nil {
@@ -163,6 +167,7 @@ func (e *Engine) pull() {
 		}
 	}
 	e.out.flush()
+	e.release()
 	for i := range edits {
 		for _, q := range edits[i].release {
 			e.queues.Release(q)

@@ -93,10 +93,13 @@ func (e *Engine) SinkTypes() []string {
 }
 
 // LookupTypes returns what a lookup table can name.
-func (e *Engine) LookupTypes() []string { return nil }
+func (e *Engine) LookupTypes() []string { return lookupTypes }
 
 // PingConnection tries to reach a broker.
 func (e *Engine) PingConnection(ctx context.Context, kind api.ConfKind, typ string, props map[string]any) error {
+	if t := strings.ToLower(typ); t == "sql" || t == "redis" || t == "httppull" {
+		return e.pingLookup(ctx, t, props)
+	}
 	if strings.ToLower(typ) != "mqtt" {
 		return e.checkConf(confName{string(kind), strings.ToLower(typ), "ping"}, props)
 	}

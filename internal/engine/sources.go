@@ -124,14 +124,10 @@ func (e *Engine) activate(s *stream) error {
 	if err != nil {
 		return err
 	}
-	o, err := e.feedOptions(s, props)
-	if err != nil {
-		return err
-	}
-	if s.typ() == "mqtt" {
-		err = e.activateMQTT(s, props, o)
+	if s.external() {
+		err = e.activateLookup(s, props)
 	} else {
-		err = e.activateOwn(s, props, o)
+		err = e.activateRows(s, props)
 	}
 	if err != nil {
 		return err
@@ -139,6 +135,18 @@ func (e *Engine) activate(s *stream) error {
 	s.cols, s.last = nil, s.feed.feed
 	e.use(s)
 	return nil
+}
+
+// activateRows starts the source of a stream, or of a table that is kept in memory.
+func (e *Engine) activateRows(s *stream, props map[string]any) error {
+	o, err := e.feedOptions(s, props)
+	if err != nil {
+		return err
+	}
+	if s.typ() == "mqtt" {
+		return e.activateMQTT(s, props, o)
+	}
+	return e.activateOwn(s, props, o)
 }
 
 // feedOptions makes the options of the feed for s.

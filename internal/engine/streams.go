@@ -129,6 +129,9 @@ func (e *Engine) enterStream(s *sql.Create) error {
 	if err := checkDefinition(s); err != nil {
 		return err
 	}
+	if err := e.checkLookup(&stream{name: s.Name, def: s}); err != nil {
+		return planner.Errorf(planner.CodeStream, "lookup table %s: %w", s.Name, err)
+	}
 	if e.known(s.Name) {
 		return fmt.Errorf("Item %s %w", s.Name, planner.ErrExists)
 	}
@@ -225,6 +228,9 @@ func (e *Engine) ReplaceStream(kind api.StreamKind, name, text string) error {
 	}
 	if err := checkDefinition(c); err != nil {
 		return err
+	}
+	if err := e.checkLookup(&stream{name: name, def: c}); err != nil {
+		return planner.Errorf(planner.CodeStream, "lookup table %s: %w", name, err)
 	}
 	defer e.defLocks.lock(name)()
 	e.mu.RLock()

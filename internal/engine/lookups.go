@@ -1,0 +1,460 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/weir-engine/weir/exec"
+	"github.com/weir-engine/weir/ingest"
+	"github.com/weir-engine/weir/ingest/file"
+	"github.com/weir-engine/weir/ingest/lookup"
+	lookupfile "github.com/weir-engine/weir/ingest/lookup/file"
+	"github.com/weir-engine/weir/ingest/lookup/http"
+	"github.com/weir-engine/weir/ingest/lookup/redis"
+	"github.com/weir-engine/weir/ingest/lookup/sqldb"
+	"github.com/weir-engine/weir/ingest/source"
+	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/vec"
+)
+
+// The executor never waits for the store of a lookup table. Its question goes to
+// the worker of the table, a goroutine, and the answer comes back to the executor
+// between two batches. A batch with rows that wait is not done: it is given back,
+// and so acknowledged, when they are through. A stream whose rows wait in too
+// large a number is paused.
+
+// lookupTypes are the types of lookup tables.
+var lookupTypes = []string{"file", "httppull", "memory", "redis", "sql"}
+
+// lookup tells whether s is a lookup table.
+func (s *stream) lookup() bool { return s.def.Table && s.def.Options.Kind == "lookup" }
+
+// external tells whether s is a lookup table whose rows a store is asked for.
+func (s *stream) external() bool { return s.lookup() && s.typ() != "memory" }
+
+// opener makes the store of a lookup table.
+type opener func() (lookup.Source, error)
+
+// lookupSource checks the settings of a lookup table.
+func (e *Engine) lookupSource(s *stream, props map[string]any) (o lookup.Options, open opener, err error) {
+	if o, err = lookup.ParseProps(props); err != nil {
+		return o, nil, err
+	}
+	open, err = e.openerOf(s, props)
+	return o, open, err
+}
+
+func (e *Engine) openerOf(s *stream, props map[string]any) (opener, error) {
+	d := &s.def.Options
+	switch s.typ() {
+	case "file":
+		return e.openFile(s, props)
+	case "sql":
+		var columns []string
+		for _, f := range s.def.Fields {
+			columns = append(columns, f.Name)
+		}
+		o, err := sqldb.ParseProps(props, d.DataSource, e.opt.Dir, columns)
+		return func() (lookup.Source, error) { return sqldb.New(o) }, err
+	case "redis":
+		o, err := redis.ParseProps(props, d.DataSource)
+		return func() (lookup.Source, error) { return redis.New(o), nil }, err
+	case "httppull":
+		o, err := http.ParseProps(props, d.DataSource)
+		return func() (lookup.Source, error) { return http.New(o) }, err
+	}
+	return nil, fmt.Errorf("source type %s is none of a lookup table: want %s", s.typ(), strings.Join(lookupTypes, ", "))
+}
+
+func (e *Engine) openFile(s *stream, props map[string]any) (opener, error) {
+	if f := s.def.Options.Format; f != "" && f != "json" {
+		return nil, fmt.Errorf("format %s is not supported yet for lookup tables in files: want json, or fileType csv", f)
+	}
+	fo, err := file.ParseProps(props, s.def.Options.DataSource, e.opt.Dir)
+	if err != nil {
+		return nil, err
+	}
+	p := source.NewProps(props)
+	fo.Schema = s.fields()
+	o := lookupfile.Options{File: fo, Key: s.def.Options.Key, Ints: p.Bool("useInt64ForWholeNumber", false)}
+	if err := p.Err(); err != nil {
+		return nil, err
+	}
+	return func() (lookup.Source, error) { return lookupfile.New(o) }, nil
+}
+
+// checkLookup refuses a definition of a lookup table whose settings, as far as they
+// are there, are wrong.
+func (e *Engine) checkLookup(s *stream) error {
+	if !s.external() {
+		return nil
+	}
+	if !slices.Contains(lookupTypes, s.typ()) {
+		_, err := e.openerOf(s, nil)
+		return err
+	}
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	props, err := e.props(s)
+	if err != nil {
+		return nil // the group may come before the first rule
+	}
+	_, _, err = e.lookupSource(s, props)
+	return err
+}
+
+// checkTables refuses lookup tables that cannot be asked. The caller holds e.mu.
+func (e *Engine) checkTables(q *planner.Query) error {
+	if q.Join == nil {
+		return nil
+	}
+	for i, src := range q.Join.Sources {
+		s := e.streams[src.Stream]
+		if s == nil || !s.external() {
+			continue
+		}
+		props, err := e.props(s)
+		if err == nil {
+			_, _, err = e.lookupSource(s, props)
+		}
+		if err == nil && i > 0 && s.typ() == "redis" && len(q.Join.Steps[i-1].Left) != 1 {
+			err = fmt.Errorf("redis: a row is found by one key: want one equality in ON, found %d", len(q.Join.Steps[i-1].Left))
+		}
+		if err != nil {
+			return fmt.Errorf("lookup table %s: %w", s.name, err)
+		}
+	}
+	return nil
+}
+
+// cacheOf returns what is kept of the answers of a table. The caller holds e.mu.
+func (e *Engine) cacheOf(s *stream) planner.LookupCache {
+	props, err := e.props(s)
+	if err != nil {
+		return planner.LookupCache{}
+	}
+	o, err := lookup.ParseProps(props)
+	if err != nil {
+		return planner.LookupCache{} // a rule over it is refused, see checkTables
+	}
+	return planner.LookupCache{On: o.Cache, Missing: o.CacheMissing, TTLMs: o.CacheTTL.Milliseconds()}
+}
+
+// asker is the worker of a lookup table: it asks the store what the executor wants
+// to know, all questions that wait at a time.
+type asker struct {
+	e       *Engine
+	src     lookup.Source
+	timeout time.Duration
+	tracker source.Tracker
+	feed    *ingest.Feed
+	cancel  context.CancelFunc
+	done    chan struct{}
+	wake    chan struct{}
+
+	mu    sync.Mutex
+	queue []*exec.Lookup
+	ended bool
+	err   error // of the last question
+}
+
+// activateLookup starts the worker of a lookup table. Its feed never has rows.
+func (e *Engine) activateLookup(s *stream, props map[string]any) error {
+	o, open, err := e.lookupSource(s, props)
+	if err != nil {
+		return err
+	}
+	src, err := open()
+	if err != nil {
+		return err
+	}
+	f, err := e.newFeed(fmt.Sprintf("lookup %s %d", s.name, e.feedSeq.Add(1)), ingest.Options{})
+	if err != nil {
+		return errors.Join(err, src.Close())
+	}
+	f.streams = 1
+	s.feed = f
+	ctx, cancel := context.WithCancel(e.ctx)
+	a := &asker{e: e, src: src, timeout: o.Timeout, feed: f.feed, cancel: cancel, done: make(chan struct{}), wake: make(chan struct{}, 1)}
+	a.tracker.Start()
+	s.source = a
+	e.askers.Store(s.num, a)
+	e.wg.Go(func() {
+		defer close(a.done)
+		a.run(ctx)
+		e.askers.CompareAndDelete(s.num, a)
+		if err := src.Close(); err != nil {
+			e.log.Warn("lookup table is not closed", "table", s.name, "err", err)
+		}
+	})
+	return nil
+}
+
+func (a *asker) stop() {
+	a.cancel()
+	a.feed.Close()
+	<-a.done
+}
+
+func (a *asker) state() (int, string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.err != nil {
+		return -1, a.err.Error()
+	}
+	return 1, ""
+}
+
+// ask takes a question of the executor.
+func (e *Engine) ask(l *exec.Lookup) {
+	if v, ok := e.askers.Load(l.Table); ok {
+		a := v.(*asker)
+		a.mu.Lock()
+		if !a.ended {
+			a.queue = append(a.queue, l)
+			a.mu.Unlock()
+			signal(a.wake)
+			return
+		}
+		a.mu.Unlock()
+	}
+	e.answer(l, refuse(l, errStopped))
+}
+
+var errStopped = errors.New("the lookup table is stopped")
+
+// refuse answers every key with err.
+func refuse(l *exec.Lookup, err error) []exec.LookupRows {
+	out := make([]exec.LookupRows, len(l.Keys))
+	for i := range out {
+		out[i].Err = err
+	}
+	return out
+}
+
+func (a *asker) run(ctx context.Context) {
+	for {
+		select {
+		case <-a.wake:
+		case <-ctx.Done():
+			a.mu.Lock()
+			a.ended = true
+			left := a.queue
+			a.queue = nil
+			a.mu.Unlock()
+			for _, l := range left {
+				a.e.answer(l, refuse(l, errStopped))
+			}
+			return
+		}
+		a.mu.Lock()
+		queue := a.queue
+		a.queue = nil
+		a.mu.Unlock()
+		for len(queue) > 0 { // those that name the same columns together
+			same := func(l *exec.Lookup) bool { return slices.Equal(l.Fields, queue[0].Fields) }
+			var now, later []*exec.Lookup
+			for _, l := range queue {
+				if same(l) {
+					now = append(now, l)
+				} else {
+					later = append(later, l)
+				}
+			}
+			a.askFor(ctx, now)
+			queue = later
+		}
+	}
+}
+
+// askFor asks for the keys of questions that name the same columns, each once.
+func (a *asker) askFor(ctx context.Context, ls []*exec.Lookup) {
+	var keys []lookup.Key
+	at := map[string]int{}
+	for _, l := range ls {
+		for _, k := range l.Keys {
+			if _, known := at[k.Text]; !known {
+				at[k.Text] = len(keys)
+				keys = append(keys, lookup.Key(k))
+			}
+		}
+	}
+	found, err := a.fetch(ctx, ls[0].Fields, keys)
+	a.mu.Lock()
+	a.err = err
+	for i := 0; a.err == nil && i < len(found); i++ {
+		a.err = found[i].Err
+	}
+	a.mu.Unlock()
+	for _, l := range ls {
+		if err != nil {
+			a.e.answer(l, refuse(l, err))
+			continue
+		}
+		rows := make([]exec.LookupRows, len(l.Keys))
+		for i, k := range l.Keys {
+			rows[i] = exec.LookupRows(found[at[k.Text]])
+		}
+		a.e.answer(l, rows)
+	}
+}
+
+// fetch asks the store. A panic is a fault of ours: it costs the question.
+func (a *asker) fetch(ctx context.Context, fields []string, keys []lookup.Key) (found []lookup.Answer, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			a.e.panics.Add(1)
+			a.e.log.Error("lookup panicked", "panic", r)
+			err = errors.New("the lookup failed: a fault of weir, see the log")
+		}
+	}()
+	return lookup.Ask(ctx, a.src, a.timeout, fields, keys)
+}
+
+// answered is an answer on its way to the executor.
+type answered struct {
+	l    *exec.Lookup
+	rows []exec.LookupRows
+}
+
+// answers are those that the executor has not taken. What is under way bounds
+// their number.
+type answers struct {
+	ready chan struct{}
+	mu    sync.Mutex
+	list  []answered
+}
+
+func (e *Engine) answer(l *exec.Lookup, rows []exec.LookupRows) {
+	e.answers.mu.Lock()
+	e.answers.list = append(e.answers.list, answered{l, rows})
+	e.answers.mu.Unlock()
+	signal(e.answers.ready)
+}
+
+// takeAnswers runs what waited for lookup tables. It runs on the executor
+// goroutine.
+func (e *Engine) takeAnswers() {
+	e.answers.mu.Lock()
+	list := e.answers.list
+	e.answers.list = nil
+	e.answers.mu.Unlock()
+	if len(list) > 0 && e.dirty.Load() {
+		e.pull()
+	}
+	for _, a := range list {
+		e.found(a)
+	}
+}
+
+func (e *Engine) found(a answered) {
+	defer e.release()
+	defer e.recovered()
+	e.out.begin()
+	e.x.Found(a.l, a.rows, time.Now().UnixMilli())
+	e.out.flush()
+}
+
+// heldBatch is a batch with rows that wait for lookup tables.
+type heldBatch struct {
+	feed  *ingest.Feed
+	batch *vec.Batch
+}
+
+// holding is what the executor keeps of batches and feeds that wait for lookup
+// tables.
+type holding struct {
+	batches map[uint64]heldBatch // by ticket
+	crowded map[*feed]uint32     // feeds that are paused, with the join
+}
+
+// finish gives a batch back that was run after ticket before, or holds it.
+func (e *Engine) finish(f *ingest.Feed, b *vec.Batch, before uint64) {
+	t := e.x.Ticket()
+	if t != before && e.x.Held(t) {
+		e.holding.batches[t] = heldBatch{f, b}
+	} else {
+		f.Done(b)
+	}
+	if join, ok := e.x.Crowded(); ok && t != before {
+		if fd := e.out.feeds[f]; fd != nil {
+			if _, paused := e.holding.crowded[fd]; !paused {
+				e.mu.Lock()
+				fd.pause(1)
+				e.mu.Unlock()
+			}
+			e.holding.crowded[fd] = join
+		}
+	}
+	e.release()
+}
+
+// release gives back the batches that wait no more and lets feeds go on.
+func (e *Engine) release() {
+	e.x.Released(func(t uint64) {
+		if h, ok := e.holding.batches[t]; ok {
+			delete(e.holding.batches, t)
+			h.feed.Done(h.batch)
+		}
+	})
+	for fd, join := range e.holding.crowded {
+		if e.x.Relieved(join) {
+			delete(e.holding.crowded, fd)
+			e.mu.Lock()
+			fd.pause(-1)
+			e.mu.Unlock()
+		}
+	}
+}
+
+// settleLookups waits until nothing waits for lookup tables, which takes as long as
+// their timeouts say, or ctx is done.
+func (e *Engine) settleLookups(ctx context.Context) {
+	beat := time.NewTicker(5 * time.Millisecond)
+	defer beat.Stop()
+	for {
+		waiting := 0
+		e.call(func() {
+			e.drain()
+			waiting = e.x.Parked()
+		})
+		if waiting == 0 {
+			return
+		}
+		select {
+		case <-beat.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// pingLookup tells whether the store that settings name can be reached.
+func (e *Engine) pingLookup(ctx context.Context, typ string, props map[string]any) error {
+	props = maps.Clone(props)
+	text := func(key string) string {
+		s, _ := props[key].(string)
+		return s
+	}
+	s := &stream{name: "ping", def: lookupDef(typ, or(text("datasource"), text("DATASOURCE")))}
+	if typ == "sql" && s.def.Options.DataSource == "" {
+		s.def.Options.DataSource = "sqlite_schema" // every database has it
+	}
+	o, open, err := e.lookupSource(s, props)
+	if err != nil {
+		return err
+	}
+	src, err := open()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
+	defer cancel()
+	return errors.Join(src.Ping(ctx), src.Close())
+}
