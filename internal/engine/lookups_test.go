@@ -1,0 +1,473 @@
+package engine
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/alicebob/miniredis/v2"
+
+	"github.com/weir-engine/weir/internal/api"
+)
+
+// plant makes a database with a table of devices, and returns its URL.
+func plant(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "plant.db")
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = db.Exec(`CREATE TABLE devices (id INTEGER PRIMARY KEY, name TEXT, kind TEXT, low REAL);
+		INSERT INTO devices VALUES (1, 'pump', 'a', 0.5), (2, 'valve', 'b', NULL), (3, 'fan', 'a', 2);
+		CREATE TABLE kinds (kind TEXT, maker TEXT);
+		INSERT INTO kinds VALUES ('a', 'x'), ('a', 'y'), ('b', 'z')`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return "sqlite://" + path
+}
+
+// conf sets a group of settings.
+func (r *rig) conf(typ, key string, props map[string]any) {
+	r.t.Helper()
+	r.must(r.PutConfKey(api.ConfSources, typ, key, props))
+}
+
+func TestLookupSQL(t *testing.T) {
+	r := newRig(t, Options{})
+	r.memoryStream("s", "in/s")
+	r.conf("sql", "plant", map[string]any{"dburl": plant(t)})
+	for _, name := range []string{"devices", "kinds"} {
+		r.sql(`CREATE TABLE %s () WITH (TYPE="sql", DATASOURCE="%s", CONF_KEY="plant", KIND="lookup")`, name, name)
+	}
+	r.sql(`CREATE TABLE typed (id BIGINT, low FLOAT) WITH (TYPE="sql", DATASOURCE="devices", CONF_KEY="plant", KIND="lookup")`)
+	left, inner, chain, star, window := r.listen("left"), r.listen("inner"), r.listen("chain"), r.listen("star"), r.listen("window")
+	r.rule("left", "SELECT v, name, low FROM s LEFT JOIN devices ON s.id = devices.id", "left")
+	r.rule("inner", `SELECT v, name FROM s INNER JOIN devices ON devices.id = s.id AND devices.kind = "a"`, "inner")
+	r.rule("chain", `SELECT v, maker FROM s INNER JOIN devices ON s.id = devices.id INNER JOIN kinds ON devices.kind = kinds.kind WHERE maker != "y"`, "chain")
+	r.rule("star", "SELECT * FROM s INNER JOIN typed ON s.id = typed.id", "star")
+	r.rule("window", "SELECT name, count(*) AS n FROM s LEFT JOIN devices ON s.id = devices.id GROUP BY name, COUNTWINDOW(4)", "window")
+	r.publish("in/s", `{"id":2,"v":1}`, `{"id":9,"v":2}`, `{"id":"1","v":3}`, `{"v":4}`)
+	left.want(`{"low":null,"name":"valve","v":1}`, `{"v":2}`, `{"low":0.5,"name":"pump","v":3}`, `{"v":4}`)
+	inner.want(`{"name":"pump","v":3}`)
+	chain.want(`{"maker":"z","v":1}`, `{"maker":"x","v":3}`)
+	star.want(`{"id":2,"low":null,"v":1}`, `{"id":"1","low":0.5,"v":3}`)
+	got := strings.Join(window.next(3), " ")
+	if got != `{"n":1,"name":"valve"} {"n":2} {"n":1,"name":"pump"}` {
+		t.Errorf("window: got %s", got)
+	}
+	r.wantStatus("left", "source_devices_0_connection_status", 1)
+	r.wantStatus("left", "op_3_project_0_exceptions_total", 0)
+}
+
+// A wrong name in the database is an exception of each row, at once.
+func TestLookupSQLFault(t *testing.T) {
+	r := newRig(t, Options{})
+	r.memoryStream("s", "in/s")
+	r.conf("sql", "plant", map[string]any{"dburl": plant(t)})
+	r.sql(`CREATE TABLE nosuch () WITH (TYPE="sql", DATASOURCE="nosuch", CONF_KEY="plant", KIND="lookup")`)
+	r.rule("j", "SELECT v FROM s LEFT JOIN nosuch ON s.id = nosuch.id", "out")
+	out := r.listen("out")
+	r.publish("in/s", `{"id":1,"v":1}`, `{"id":2,"v":2}`, `{"v":3}`)
+	out.want(`{"v":3}`)
+	r.wantStatus("j", "op_3_project_0_exceptions_total", 2)
+	if got := fmt.Sprint(r.status("j", "op_3_project_0_last_exception")); !strings.Contains(got, `sql: table "nosuch"`) || !strings.Contains(got, "no such table") {
+		t.Errorf("last exception: got %s", got)
+	}
+	r.wantStatus("j", "source_nosuch_0_connection_status", -1)
+}
+
+func TestLookupRedis(t *testing.T) {
+	r := newRig(t, Options{})
+	m := miniredis.RunT(t)
+	m.DB(3).Set("1", `{"name":"pump"}`)
+	m.DB(3).Set("bad", `{"name":`)
+	if _, err := m.DB(3).Push("list", `{"n":1}`, `{"n":2}`); err != nil {
+		t.Fatal(err)
+	}
+	r.memoryStream("s", "in/s")
+	r.conf("redis", "one", map[string]any{"addr": m.Addr(), "dataType": "string"})
+	r.conf("redis", "many", map[string]any{"addr": m.Addr(), "dataType": "list"})
+	r.sql(`CREATE TABLE one () WITH (TYPE="redis", DATASOURCE="3", CONF_KEY="one", KIND="lookup")`)
+	r.sql(`CREATE TABLE many () WITH (TYPE="redis", DATASOURCE="3", CONF_KEY="many", KIND="lookup")`)
+	one, many := r.listen("one"), r.listen("many")
+	r.rule("one", "SELECT v, name FROM s LEFT JOIN one ON s.id = one.id", "one")
+	r.rule("many", "SELECT v, n FROM s INNER JOIN many ON s.id = many.id", "many")
+	r.publish("in/s", `{"id":1,"v":1}`, `{"id":"bad","v":2}`, `{"id":7,"v":3}`, `{"id":"list","v":4}`, `{"id":8,"v":5}`)
+	one.want(`{"name":"pump","v":1}`, `{"v":3}`)
+	one.want(`{"v":5}`) // a list is not an object: an error of its key alone
+	many.want(`{"n":1,"v":4}`, `{"n":2,"v":4}`)
+	r.wantStatus("one", "op_3_project_0_exceptions_total", 2)
+	if got := fmt.Sprint(r.status("one", "op_3_project_0_last_exception")); !strings.Contains(got, `redis: key "list"`) {
+		t.Errorf("last exception: got %s", got)
+	}
+	err := r.CreateRule(r.def("x", "SELECT v FROM s INNER JOIN one ON s.id = one.id AND s.v = one.v", toMemory("x")))
+	if err == nil || !strings.Contains(err.Error(), "lookup table one: redis: a row is found by one key: want one equality in ON, found 2") {
+		t.Errorf("two keys: got %v", err)
+	}
+}
+
+// A file is read at the first question, and again when it has changed.
+func TestLookupFile(t *testing.T) {
+	r := newRig(t, Options{})
+	write := func(name, text string) {
+		tmp := filepath.Join(r.opt.Dir, name+".tmp")
+		r.must(os.WriteFile(tmp, []byte(text), 0o600))
+		r.must(os.Rename(tmp, filepath.Join(r.opt.Dir, name)))
+	}
+	write("names.json", `[{"id":1,"name":"pump"},{"id":2,"name":"old"},{"id":2,"name":"valve"}]`)
+	write("low.csv", "id,low\n1,5\n2,7\n")
+	r.memoryStream("s", "in/s")
+	r.conf("file", "often", map[string]any{"interval": 1})
+	r.conf("file", "csv", map[string]any{"fileType": "csv", "hasHeader": true})
+	r.sql(`CREATE TABLE names () WITH (DATASOURCE="names.json", CONF_KEY="often", KIND="lookup", KEY="id")`)
+	r.sql(`CREATE TABLE low (id BIGINT, low FLOAT) WITH (TYPE="file", DATASOURCE="low.csv", CONF_KEY="csv", KIND="lookup")`)
+	out := r.listen("out")
+	r.rule("j", "SELECT v, name, low FROM s LEFT JOIN names ON s.id = names.id LEFT JOIN low ON s.id = low.id", "out")
+	r.publish("in/s", `{"id":1,"v":1}`, `{"id":2,"v":2}`, `{"id":3,"v":3}`)
+	out.want(`{"low":5,"name":"pump","v":1}`, `{"low":7,"name":"valve","v":2}`, `{"v":3}`)
+	write("names.json", `[{"id":3,"name":"fan, new"}]`)
+	r.await("the file is read again", func() bool {
+		r.publish("in/s", `{"id":3,"v":4}`)
+		return out.next(1)[0] == `{"name":"fan, new","v":4}`
+	})
+}
+
+// service is a web service that answers what it is told to, when it is let.
+type service struct {
+	*httptest.Server
+	mu    sync.Mutex
+	asked []string // paths of requests
+	pass  chan struct{}
+	fail  int // status to answer with; 0: rows
+}
+
+// newService makes a service that answers a row for each name in its path, but none
+// for "none". It is closed until open is called.
+func newService(t *testing.T) *service {
+	g := &service{pass: make(chan struct{})}
+	g.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		name := strings.TrimPrefix(req.URL.Path, "/")
+		g.mu.Lock()
+		g.asked = append(g.asked, name)
+		pass, fail := g.pass, g.fail
+		g.mu.Unlock()
+		select {
+		case <-pass:
+		case <-req.Context().Done():
+			return
+		}
+		switch {
+		case fail != 0:
+			http.Error(w, "out of order", fail)
+		case name == "none":
+			http.NotFound(w, req)
+		default:
+			fmt.Fprintf(w, `{"name":"row %s"}`, name)
+		}
+	}))
+	t.Cleanup(g.Close)
+	return g
+}
+
+func (g *service) open() { close(g.pass) }
+
+func (g *service) requests() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.asked)
+}
+
+func (g *service) table(r *rig, more map[string]any) {
+	r.t.Helper()
+	props := map[string]any{"url": g.URL + "/{{.id}}"}
+	for k, v := range more {
+		props[k] = v
+	}
+	r.conf("httppull", "gate", props)
+	r.sql(`CREATE TABLE t () WITH (TYPE="httppull", DATASOURCE="", CONF_KEY="gate", KIND="lookup")`)
+}
+
+func (r *rig) heldBatches() (n int) {
+	r.call(func() { n = len(r.holding.batches) })
+	return n
+}
+
+// A slow service delays its own rule only. Rows that wait keep their order, and
+// their batches are not given back before they are through.
+func TestLookupSlow(t *testing.T) {
+	r := newRig(t, Options{})
+	g := newService(t)
+	r.memoryStream("s", "in/s")
+	g.table(r, map[string]any{"timeout": "1m"})
+	joined, other := r.listen("joined"), r.listen("other")
+	r.rule("j", "SELECT v, name FROM s LEFT JOIN t ON s.id = t.id", "joined")
+	r.rule("o", "SELECT v FROM s", "other")
+	for i := range 5 { // a batch each
+		r.publish("in/s", fmt.Sprintf(`{"id":"%d","v":%d}`, i, i), fmt.Sprintf(`{"v":%d}`, i))
+		other.want(fmt.Sprintf(`{"v":%d}`, i), fmt.Sprintf(`{"v":%d}`, i))
+	}
+	if n := r.heldBatches(); n != 5 {
+		t.Errorf("got %d batches that wait, want 5", n)
+	}
+	r.wantStatus("j", "op_3_project_0_records_out_total", 0)
+	g.open()
+	for i := range 5 {
+		joined.want(fmt.Sprintf(`{"name":"row %d","v":%d}`, i, i), fmt.Sprintf(`{"v":%d}`, i))
+	}
+	r.await("batches are given back", func() bool { return r.heldBatches() == 0 })
+}
+
+// When enough waits, the stream is read no further; other streams are.
+func TestLookupCrowded(t *testing.T) {
+	r := newRig(t, Options{})
+	g := newService(t)
+	r.memoryStream("s", "in/s")
+	r.memoryStream("u", "in/u")
+	g.table(r, map[string]any{"timeout": "1m"})
+	joined, same, other := r.listen("joined"), r.listen("same"), r.listen("other")
+	r.rule("j", "SELECT v, name FROM s LEFT JOIN t ON s.id = t.id", "joined")
+	r.rule("same", "SELECT v FROM s", "same")
+	r.rule("o", "SELECT v FROM u", "other")
+	n := 0
+	for r.status("j", "source_s_0_paused") != true {
+		r.publish("in/s", fmt.Sprintf(`{"id":"%d","v":%d}`, n, n))
+		same.want(fmt.Sprintf(`{"v":%d}`, n))
+		n++
+		r.call(func() {}) // the batch is finished
+	}
+	if n != 16 {
+		t.Errorf("got %d batches before the stream was paused, want 16", n)
+	}
+	r.publish("in/s", fmt.Sprintf(`{"id":"%d","v":%d}`, n, n))
+	r.publish("in/u", `{"v":1}`)
+	other.want(`{"v":1}`)
+	g.open()
+	for i := range n + 1 {
+		joined.want(fmt.Sprintf(`{"name":"row %d","v":%d}`, i, i))
+	}
+	same.want(fmt.Sprintf(`{"v":%d}`, n))
+	r.await("the stream goes on", func() bool { return r.status("j", "source_s_0_paused") == false })
+}
+
+// A service that fails is asked again until the time is over; then its rows are
+// exceptions, also of a LEFT JOIN, and later ones go on.
+func TestLookupUnreachable(t *testing.T) {
+	r := newRig(t, Options{})
+	g := newService(t)
+	g.fail = http.StatusServiceUnavailable
+	g.open()
+	r.memoryStream("s", "in/s")
+	g.table(r, map[string]any{"timeout": "200ms"})
+	out := r.listen("out")
+	r.rule("j", "SELECT v, name FROM s LEFT JOIN t ON s.id = t.id", "out")
+	r.publish("in/s", `{"id":"a","v":1}`, `{"v":2}`)
+	out.want(`{"v":2}`)
+	r.wantStatus("j", "op_3_project_0_exceptions_total", 1)
+	got := fmt.Sprint(r.status("j", "op_3_project_0_last_exception"))
+	if !strings.Contains(got, "no answer within 200ms: httppull: GET "+g.URL+"/a: 503 Service Unavailable: out of order") {
+		t.Errorf("last exception: got %s", got)
+	}
+	if g.requests() < 2 {
+		t.Errorf("asked %d times, want more", g.requests())
+	}
+	g.mu.Lock()
+	g.fail = 0
+	g.mu.Unlock()
+	r.publish("in/s", `{"id":"b","v":3}`, `{"id":"none","v":4}`)
+	out.want(`{"name":"row b","v":3}`, `{"v":4}`)
+}
+
+// What was found is asked for once, and with cacheMissingKey what was not found.
+func TestLookupCached(t *testing.T) {
+	for _, missing := range []bool{false, true} {
+		r := newRig(t, Options{})
+		g := newService(t)
+		g.open()
+		r.memoryStream("s", "in/s")
+		g.table(r, map[string]any{"lookup": map[string]any{"cache": true, "cacheTtl": "1h", "cacheMissingKey": missing}})
+		out := r.listen("out")
+		r.rule("j", "SELECT v, name FROM s LEFT JOIN t ON s.id = t.id", "out")
+		for v := range 3 {
+			r.publish("in/s", fmt.Sprintf(`{"id":"a","v":%d}`, v), fmt.Sprintf(`{"id":"none","v":%d}`, v))
+			out.want(fmt.Sprintf(`{"name":"row a","v":%d}`, v), fmt.Sprintf(`{"v":%d}`, v))
+		}
+		want := 4
+		if missing {
+			want = 2
+		}
+		if n := g.requests(); n != want {
+			t.Errorf("cacheMissingKey %v: got %d requests, want %d", missing, n, want)
+		}
+		// Other settings end the cache.
+		g.table2(r)
+		r.publish("in/s", `{"id":"a","v":9}`)
+		out.want(`{"name":"row a","v":9}`)
+		if n := g.requests(); n != want+1 {
+			t.Errorf("cacheMissingKey %v: got %d requests after other settings, want %d", missing, n, want+1)
+		}
+	}
+}
+
+func (g *service) table2(r *rig) { r.conf("httppull", "gate", map[string]any{"url": g.URL + "/{{.id}}"}) }
+
+// A rule that goes leaves nothing behind of what waits for it, whether alone or
+// with its table.
+func TestLookupDropped(t *testing.T) {
+	for name, end := range map[string]func(r *rig){
+		"delete": func(r *rig) { r.must(r.DeleteRule("j")) },
+		"stop":   func(r *rig) { r.must(r.StopRule("j")) },
+		"table":  func(r *rig) { r.must(r.ForceDropStream(api.Table, "t")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, Options{})
+			g := newService(t)
+			r.memoryStream("s", "in/s")
+			g.table(r, map[string]any{"timeout": "1h"})
+			other := r.listen("other")
+			r.rule("j", "SELECT v, name FROM s LEFT JOIN t ON s.id = t.id", "joined")
+			r.rule("o", "SELECT v FROM s", "other")
+			for v := range 16 {
+				r.publish("in/s", fmt.Sprintf(`{"id":"a","v":%d}`, v))
+				other.want(fmt.Sprintf(`{"v":%d}`, v))
+			}
+			end(r)
+			r.await("batches are given back", func() bool { return r.heldBatches() == 0 })
+			r.publish("in/s", `{"v":100}`)
+			other.want(`{"v":100}`)
+			if n := parked(r); n != 0 {
+				t.Errorf("got %d jobs, want 0", n)
+			}
+		})
+	}
+}
+
+func parked(r *rig) (n int) {
+	r.call(func() { n = r.x.Parked() })
+	return n
+}
+
+// Rows that wait when the engine closes are sent if the service answers in time.
+func TestLookupClose(t *testing.T) {
+	r := newRig(t, Options{})
+	g := newService(t)
+	r.memoryStream("s", "in/s")
+	g.table(r, map[string]any{"timeout": "1m"})
+	out := r.listen("out")
+	other := r.listen("other")
+	r.rule("j", "SELECT v, name FROM s LEFT JOIN t ON s.id = t.id", "out")
+	r.rule("o", "SELECT v FROM s", "other")
+	r.publish("in/s", `{"id":"a","v":1}`)
+	other.want(`{"v":1}`)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		r.close()
+	}()
+	r.await("the engine closes", func() bool {
+		r.mu.RLock()
+		defer r.mu.RUnlock()
+		return r.closing
+	})
+	g.open()
+	<-done
+	out.want(`{"name":"row a","v":1}`)
+}
+
+// A window is joined when its rows' keys are known; one of whose keys fails is
+// lost as a whole.
+func TestLookupWindow(t *testing.T) {
+	r := newRig(t, Options{})
+	g := newService(t)
+	g.open()
+	r.memoryStream("s", "in/s")
+	g.table(r, map[string]any{"timeout": "100ms"})
+	out := r.listen("out")
+	r.rule("j", "SELECT count(*) AS n, collect(name) AS names FROM s INNER JOIN t ON s.id = t.id GROUP BY COUNTWINDOW(3)", "out")
+	r.publish("in/s", `{"id":"a"}`, `{"id":"none"}`, `{"id":"b"}`)
+	out.want(`{"n":2,"names":["row a","row b"]}`)
+	g.mu.Lock()
+	g.fail = http.StatusForbidden
+	g.mu.Unlock()
+	r.publish("in/s", `{"id":"a"}`, `{"id":"b"}`, `{"v":1}`)
+	r.await("the window is lost", func() bool { return fmt.Sprint(r.status("j", "op_3_project_0_exceptions_total")) == "1" })
+	g.mu.Lock()
+	g.fail = 0
+	g.mu.Unlock()
+	r.publish("in/s", `{"id":"c"}`, `{"id":"c"}`, `{"v":1}`)
+	out.want(`{"n":2,"names":["row c","row c"]}`)
+}
+
+func TestLookupRefused(t *testing.T) {
+	r := newRig(t, Options{})
+	r.memoryStream("s", "in/s")
+	for _, c := range []struct{ sql, want string }{
+		{`CREATE TABLE t () WITH (TYPE="mqtt", DATASOURCE="x", KIND="lookup")`, "source type mqtt is none of a lookup table: want file, httppull, memory, redis, sql"},
+		{`CREATE TABLE t () WITH (TYPE="sql", DATASOURCE="x", KIND="lookup")`, `property "dburl": want the URL of a database`},
+		{`CREATE TABLE t () WITH (TYPE="sql", DATASOURCE="x", KIND="lookup", EXTRA="{\"dburl\":\"mysql://u:secret@h/x\"}")`, `there is no driver "mysql": want sqlite`},
+		{`CREATE TABLE t () WITH (TYPE="redis", DATASOURCE="x", KIND="lookup", EXTRA="{\"addr\":\"h:1\",\"dataType\":\"hash\"}")`, `property "dataType": want string or list, found "hash"`},
+		{`CREATE TABLE t () WITH (TYPE="redis", DATASOURCE="x", KIND="lookup", EXTRA="{\"addr\":\"h:1\",\"dataType\":\"list\"}")`, `DATASOURCE "x": want the number of a Redis database`},
+		{`CREATE TABLE t () WITH (TYPE="httppull", DATASOURCE="", KIND="lookup", EXTRA="{\"url\":\"gopher://x\"}")`, `property "url": "gopher://x": want http://host`},
+		{`CREATE TABLE t () WITH (TYPE="file", DATASOURCE="x", FORMAT="delimited", KIND="lookup")`, "format delimited is not supported yet for lookup tables in files"},
+		{`CREATE TABLE t () WITH (TYPE="file", DATASOURCE="x", KIND="lookup", EXTRA="{\"lookup\":{\"cacheTtl\":\"long\"}}")`, `property "lookup": property "cacheTtl": want milliseconds or a duration`},
+	} {
+		_, err := r.ExecStatement(c.sql)
+		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: got %v, want %s", c.sql, err, c.want)
+		}
+	}
+	err := r.PutConfKey(api.ConfSources, "sql", "bad", map[string]any{"dburl": "plant.db"})
+	if err == nil || !strings.Contains(err.Error(), `"plant.db" is no URL`) {
+		t.Errorf("settings: got %v", err)
+	}
+	// The group may come later, but not later than the rule.
+	r.sql(`CREATE TABLE late () WITH (TYPE="sql", DATASOURCE="devices", CONF_KEY="late", KIND="lookup")`)
+	rule := r.def("j", "SELECT name FROM s LEFT JOIN late ON s.id = late.id", toMemory("out"))
+	if err := r.CreateRule(rule); err == nil || !strings.Contains(err.Error(), "lookup table late: CONF_KEY late: source type sql has no such group") {
+		t.Errorf("rule without settings: got %v", err)
+	}
+	r.must(r.PutConnection(api.Connection{ID: "db", Type: "sql", Props: map[string]any{"dburl": plant(t)}}))
+	r.conf("sql", "late", map[string]any{"connectionSelector": "db"})
+	r.must(r.CreateRule(rule))
+	if got := r.LookupTypes(); strings.Join(got, " ") != "file httppull memory redis sql" {
+		t.Errorf("lookup types: got %v", got)
+	}
+}
+
+func TestLookupPing(t *testing.T) {
+	r := newRig(t, Options{})
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	m := miniredis.RunT(t)
+	g := newService(t)
+	g.open()
+	for _, c := range []struct {
+		typ   string
+		props map[string]any
+		good  bool
+	}{
+		{"sql", map[string]any{"dburl": plant(t)}, true},
+		{"sql", map[string]any{"dburl": "sqlite:///no/such/file.db"}, false},
+		{"redis", map[string]any{"addr": m.Addr(), "dataType": "string"}, true},
+		{"redis", map[string]any{"addr": "127.0.0.1:1", "dataType": "string"}, false},
+		{"httppull", map[string]any{"url": g.URL + "/x"}, true},
+		{"httppull", map[string]any{"url": g.URL + "/{{.id}}"}, true},
+		{"httppull", map[string]any{"url": "http://127.0.0.1:1/{{.id}}"}, false},
+	} {
+		if err := r.PingConnection(ctx, api.ConfSources, c.typ, c.props); (err == nil) != c.good {
+			t.Errorf("%s %v: got %v", c.typ, c.props, err)
+		}
+	}
+}
+
