@@ -271,11 +271,11 @@ func (e *Engine) Source(name string) (*planner.Source, bool) {
 	if s == nil || s.dropped {
 		return nil, false
 	}
-	return s.planned(), true
+	return e.planned(s), true
 }
 
 // planned returns s as the binder sees it.
-func (s *stream) planned() *planner.Source {
+func (e *Engine) planned(s *stream) *planner.Source {
 	src := &planner.Source{
 		Name: s.name, Table: s.def.Table, Lookup: s.lookup(), Key: s.def.Options.Key, Retain: s.def.Options.RetainSize,
 		Fields: s.fields(), Timestamp: s.def.Options.Timestamp, TimeFormat: s.def.Options.TimestampFormat,

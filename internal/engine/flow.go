@@ -23,7 +23,7 @@ type catalog struct {
 // Source implements planner.Catalog. The caller holds e.mu.
 func (c catalog) Source(name string) (*planner.Source, bool) {
 	if s := c.inline[name]; s != nil {
-		return s.planned(), true
+		return c.planned(s), true
 	}
 	return c.Engine.Source(name)
 }

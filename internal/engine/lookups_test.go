@@ -320,7 +320,9 @@ func TestLookupCached(t *testing.T) {
 	}
 }
 
-func (g *service) table2(r *rig) { r.conf("httppull", "gate", map[string]any{"url": g.URL + "/{{.id}}"}) }
+func (g *service) table2(r *rig) {
+	r.conf("httppull", "gate", map[string]any{"url": g.URL + "/{{.id}}"})
+}
 
 // A rule that goes leaves nothing behind of what waits for it, whether alone or
 // with its table.
@@ -470,4 +472,3 @@ func TestLookupPing(t *testing.T) {
 		}
 	}
 }
-

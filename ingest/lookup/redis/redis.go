@@ -6,9 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"log"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -74,22 +73,35 @@ type Source struct {
 }
 
 // quiet takes the client's own log lines: what fails is told by errors.
-type quiet struct{ *log.Logger }
+type quiet struct{}
 
-func (q quiet) Printf(_ context.Context, format string, v ...any) { q.Logger.Printf(format, v...) }
+// Printf does nothing.
+func (quiet) Printf(context.Context, string, ...any) {}
+
+var silence = sync.OnceFunc(func() { redis.SetLogger(quiet{}) })
 
 // New makes a source of o. It connects with the first question.
 func New(o Options) *Source {
 	if o.Timeout <= 0 {
 		o.Timeout = lookup.DefaultTimeout
 	}
-	redis.SetLogger(quiet{log.New(io.Discard, "", 0)})
-	return &Source{o, redis.NewClient(&redis.Options{
+	silence()
+	s := &Source{o: o}
+	s.connect()
+	return s
+}
+
+// connect makes a new client. A pool that failed to connect as often as it has
+// places tries on by itself and outlives its Close by a second; this one has two
+// places, and is let go after the first failure.
+func (s *Source) connect() {
+	o := &s.o
+	s.client = redis.NewClient(&redis.Options{
 		Addr: o.Addr, Username: o.Username, Password: o.Password, DB: o.DB,
-		PoolSize: 1, MaxRetries: -1, DialTimeout: o.Timeout, ReadTimeout: o.Timeout, WriteTimeout: o.Timeout,
+		PoolSize: 2, MaxRetries: -1, DialTimeout: o.Timeout, ReadTimeout: o.Timeout, WriteTimeout: o.Timeout,
 		DialerRetries: 1, ContextTimeoutEnabled: true, DisableIdentity: true, Protocol: 2,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
-	})}
+	})
 }
 
 // Ping asks the server for a sign of life.
@@ -98,9 +110,14 @@ func (s *Source) Ping(ctx context.Context) error { return s.fault(s.client.Ping(
 // Close disconnects.
 func (s *Source) Close() error { return s.client.Close() }
 
+// fault names the server in an error, and has the next question connect anew.
 func (s *Source) fault(err error) error {
 	if err == nil {
 		return nil
+	}
+	if !told(err) {
+		err = errors.Join(err, s.client.Close())
+		s.connect()
 	}
 	return fmt.Errorf("redis %s: %w", s.o.Addr, err)
 }
