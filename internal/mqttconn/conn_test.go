@@ -454,6 +454,42 @@ func TestUnsubscribeAndReplace(t *testing.T) {
 	}
 }
 
+// What ends while the broker has not answered an UNSUBSCRIBE goes together.
+func TestUnsubscribeGathers(t *testing.T) {
+	const n = 1000
+	f := newFake()
+	f.slow = true
+	c, _ := fakeConnTest(t, f, Options{})
+	c.Start()
+	for i := range n + 1 {
+		mustSubscribe(t, c, SubID(i), 0, fmt.Sprintf("own/%d", i))
+	}
+	mustAcked(t, c, n)
+	c.Unsubscribe(0)
+	f.until(func() bool { return len(f.off) == 1 })
+	for i := range n {
+		c.Unsubscribe(SubID(i + 1))
+	}
+	f.answer()
+	gone := 0
+	f.until(func() bool {
+		gone = 0
+		for _, fs := range f.off {
+			gone += len(fs)
+		}
+		return gone == n+1
+	})
+	f.mu.Lock()
+	packets := len(f.off)
+	f.mu.Unlock()
+	if want := 1 + n/packetFilters; packets != want {
+		t.Errorf("got %d packets for %d filters, want %d", packets, gone, want)
+	}
+	// A subscription that came meanwhile is asked for.
+	mustSubscribe(t, c, 1, 0, "again")
+	mustAcked(t, c, 1)
+}
+
 type panicking struct {
 	*inbox
 	left int

@@ -30,6 +30,7 @@ type fake struct {
 	refuse   func(filter string) bool
 	silent   bool // no PINGRESP
 	deaf     bool // no answer to SUBSCRIBE
+	slow     bool // no answer to UNSUBSCRIBE until answer is called
 	kept     bool // says that it kept the session
 	retained map[string]string
 
@@ -48,6 +49,7 @@ type fakeConn struct {
 	mu      sync.Mutex // writes
 	filters map[string]byte
 	lastID  uint16
+	late    []uint16 // UNSUBSCRIBEs without an answer
 	gone    bool
 }
 
@@ -170,6 +172,10 @@ func (c *fakeConn) packet(r *bufio.Reader) error {
 			q = q[n:]
 		}
 		f.off = append(f.off, list)
+		if f.slow {
+			c.late = append(c.late, binary.BigEndian.Uint16(p))
+			return nil
+		}
 		out = appendAck(nil, pktUnsuback, binary.BigEndian.Uint16(p))
 	case pktPingreq:
 		f.pings++
@@ -180,6 +186,21 @@ func (c *fakeConn) packet(r *bufio.Reader) error {
 		return io.EOF
 	}
 	return c.write(out)
+}
+
+// answer sends the answers to UNSUBSCRIBE that are missing, and no longer waits
+// with them.
+func (f *fake) answer() {
+	f.mu.Lock()
+	f.slow = false
+	c := f.conns[len(f.conns)-1]
+	var out []byte
+	for _, id := range c.late {
+		out = appendAck(out, pktUnsuback, id)
+	}
+	c.late = nil
+	f.mu.Unlock()
+	_ = c.write(out) // a connection that is gone has no use for it
 }
 
 func (c *fakeConn) write(out []byte) error {

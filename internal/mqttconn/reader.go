@@ -233,7 +233,8 @@ func (t *tap) packet(first byte, body, whole []byte, at int64) error {
 		t.prompt = appendAck(t.prompt, pktPubrel, binary.BigEndian.Uint16(body))
 	case pktSuback:
 		return t.suback(binary.BigEndian.Uint16(body), body[2:], at)
-	case pktUnsuback: // nothing waits for it
+	case pktUnsuback:
+		t.unsuback(binary.BigEndian.Uint16(body))
 	default:
 		t.pass(whole)
 	}

@@ -70,7 +70,8 @@ type tap struct {
 	released []paho.Message // QoS 2, to acknowledge
 	lastID   uint16
 	rounds   map[uint16][]*filter
-	roundMs  int64 // when the oldest of rounds was sent
+	ends     map[uint16]bool // UNSUBSCRIBEs without an answer
+	roundMs  int64           // when the oldest of rounds, or of ends, was sent
 	pubs     map[uint16]flying
 }
 
@@ -80,6 +81,7 @@ func newTap(c *Conn, nc net.Conn, gen uint32) *tap {
 		closed: make(chan struct{}),
 		wake:   make(chan struct{}, 1),
 		rounds: make(map[uint16][]*filter),
+		ends:   make(map[uint16]bool),
 		pubs:   make(map[uint16]flying),
 		pace:   pacer{linger: c.opt.Linger},
 	}

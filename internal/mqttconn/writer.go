@@ -10,7 +10,8 @@ const (
 	// packetFilters is how many filters one SUBSCRIBE holds: more is refused by
 	// some brokers.
 	packetFilters = 100
-	// subackWait is how long a broker may take to confirm a SUBSCRIBE.
+	// subackWait is how long a broker may take to confirm a SUBSCRIBE or an
+	// UNSUBSCRIBE.
 	subackWait = 30 * time.Second
 	// retryRefused is how long a refused filter is left alone.
 	retryRefused = 30 * time.Second
@@ -88,7 +89,7 @@ func (t *tap) flush() {
 // packets if there are none. The caller holds Conn.mu.
 func (t *tap) subscriptions(b []byte) []byte {
 	tab := t.c.tab
-	if len(t.rounds) > 0 || len(tab.dirty) == 0 {
+	if t.asking() || len(tab.dirty) == 0 {
 		return b // one round at a time; what comes meanwhile gathers for the next
 	}
 	on, off := tab.take()
@@ -102,13 +103,29 @@ func (t *tap) subscriptions(b []byte) []byte {
 	for len(off) > 0 {
 		fs := off[:min(packetFilters, len(off))]
 		off = off[len(fs):]
-		b = appendUnsubscribe(b, t.packetID(), fs)
+		id := t.packetID()
+		t.ends[id] = true
+		b = appendUnsubscribe(b, id, fs)
+	}
+	if t.asking() {
+		t.roundMs = nowMs()
 	}
 	if len(t.rounds) > 0 {
-		t.roundMs = nowMs()
 		t.c.replayTo = 1<<63 - 1
 	}
 	return b
+}
+
+// asking tells whether a SUBSCRIBE or UNSUBSCRIBE has no answer yet. The caller
+// holds Conn.mu.
+func (t *tap) asking() bool { return len(t.rounds)+len(t.ends) > 0 }
+
+// unsuback takes the broker's answer to an UNSUBSCRIBE. The caller holds Conn.mu.
+func (t *tap) unsuback(id uint16) {
+	delete(t.ends, id)
+	if !t.asking() {
+		t.kick()
+	}
 }
 
 // suback takes the broker's answer to a SUBSCRIBE. The caller holds Conn.mu.
@@ -151,7 +168,7 @@ func (t *tap) packetID() uint16 {
 		if _, busy := t.pubs[id]; busy {
 			continue
 		}
-		if _, busy := t.rounds[id]; !busy {
+		if _, busy := t.rounds[id]; !busy && !t.ends[id] {
 			return id
 		}
 	}
@@ -164,7 +181,7 @@ func (t *tap) watch(now int64) error {
 	c := t.c
 	c.mu.Lock()
 	live := c.live == t
-	overdue := len(t.rounds) > 0 && now-t.roundMs > subackWait.Milliseconds()
+	overdue := t.asking() && now-t.roundMs > subackWait.Milliseconds()
 	if live && c.refusal != 0 && now-c.refusal > retryRefused.Milliseconds() {
 		c.refusal = 0
 		c.tab.retry()
@@ -180,7 +197,7 @@ func (t *tap) watch(now int64) error {
 		silent = 0
 	}
 	if overdue && silent > 0 {
-		return errors.New("no answer to SUBSCRIBE from the broker")
+		return errors.New("no answer to SUBSCRIBE or UNSUBSCRIBE from the broker")
 	}
 	if silent > keep*3/2 {
 		return fmt.Errorf("no sign of life from the broker for %v", time.Duration(silent)*time.Millisecond)
