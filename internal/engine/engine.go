@@ -116,7 +116,8 @@ type Engine struct {
 	numbers int     // of streams that were given out
 	freed   []freed // numbers of streams that are no more
 	rules   map[string]*rule
-	byNum   []*rule // by rule number, [0] unused
+	users   map[string]int // rules that read a stream, by its name
+	byNum   []*rule        // by rule number, [0] unused
 	freeNum []planner.RuleID
 	// sinkOf has the rule of each sink in use, by the number of its counters.
 	sinkOf   []*rule
@@ -151,7 +152,7 @@ func Open(o Options) (*Engine, error) {
 		opt: o, log: o.Logger, store: st, catalog: st.Catalog(), bus: membus.New(), pool: new(mqttconn.Pool),
 		inbox: ingest.NewInbox(), calls: make(chan func()), nudge: make(chan struct{}, 1), room: make(chan struct{}, 1), watch: make(chan struct{}, 1),
 		defLocks: newLocks(), ruleLocks: newLocks(),
-		streams: map[string]*stream{}, joins: map[string]*stream{}, rules: map[string]*rule{}, byNum: make([]*rule, 1),
+		streams: map[string]*stream{}, joins: map[string]*stream{}, rules: map[string]*rule{}, users: map[string]int{}, byNum: make([]*rule, 1),
 		feeds: map[string]*feed{}, sources: map[*mqttconn.Conn]*mqtt.Source{}, confs: map[confName]map[string]any{}, started: time.Now(),
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())

@@ -52,7 +52,7 @@ func (e *Engine) install(r *rule, c *compiled) error {
 		e.open(n)
 		c = n
 	}
-	r.streams, r.types = c.streams, c.types
+	e.reads(r, c)
 	if c.rests {
 		e.sleep(r, c.sched)
 		return nil

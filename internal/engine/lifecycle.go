@@ -96,7 +96,8 @@ func (e *Engine) reserve(d *planner.RuleDef) (*rule, *compiled, error) {
 
 // enter makes the rule of a definition. The caller holds e.mu.
 func (e *Engine) enter(d *planner.RuleDef, c *compiled) *rule {
-	r := &rule{id: d.ID, name: d.Name, version: d.Version, tags: d.Tags, temp: d.Temp, streams: c.streams, types: c.types}
+	r := &rule{id: d.ID, name: d.Name, version: d.Version, tags: d.Tags, temp: d.Temp}
+	e.reads(r, c)
 	if d.Temp {
 		r.text = d.Raw
 	}
@@ -142,6 +143,7 @@ func (e *Engine) forget(r *rule) {
 
 func (e *Engine) remove(r *rule) {
 	delete(e.rules, r.id)
+	e.reads(r, &compiled{})
 	e.setParts(r, 1)
 	e.byNum[r.num] = nil
 	e.freeNum = append(e.freeNum, r.num)
@@ -149,13 +151,19 @@ func (e *Engine) remove(r *rule) {
 
 // used tells whether a rule, running or not, reads the stream called name. The
 // caller holds e.mu.
-func (e *Engine) used(name string) bool {
-	for _, r := range e.rules {
-		if r.uses(name) {
-			return true
+func (e *Engine) used(name string) bool { return e.users[name] > 0 }
+
+// reads notes what a rule reads and sends. The caller holds e.mu.
+func (e *Engine) reads(r *rule, c *compiled) {
+	for _, name := range c.streams {
+		e.users[name]++
+	}
+	for _, name := range r.streams {
+		if e.users[name]--; e.users[name] == 0 {
+			delete(e.users, name)
 		}
 	}
-	return false
+	r.streams, r.types = c.streams, c.types
 }
 
 // ReplaceRule puts def in the place of the rule with its id, or creates it.
@@ -229,7 +237,7 @@ func (e *Engine) exchange(r *rule, def *planner.RuleDef, c *compiled) {
 	}
 	e.uninstall(r)
 	r.name, r.version, r.tags, r.temp = def.Name, def.Version, def.Tags, def.Temp
-	r.streams, r.types = c.streams, c.types
+	e.reads(r, c)
 	r.text, r.failed, r.pending = nil, false, false
 	if def.Temp {
 		r.text = def.Raw

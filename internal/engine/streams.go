@@ -266,6 +266,9 @@ func (e *Engine) ReplaceStream(kind api.StreamKind, name, text string) error {
 // readers returns the running rules that read one of streams. The caller holds
 // e.mu.
 func (e *Engine) readers(streams ...string) []*rule {
+	if !slices.ContainsFunc(streams, e.used) {
+		return nil
+	}
 	var out []*rule
 	for _, r := range e.rules {
 		if r.running && slices.ContainsFunc(streams, r.uses) {
