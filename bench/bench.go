@@ -27,6 +27,9 @@ const (
 	Flat Shape = "flat"
 	// Twin is a KubeEdge twin update of about 300 bytes.
 	Twin Shape = "twin"
+	// Mixed is Flat with a humidity that is a whole number, a float, a text, null
+	// or missing, in turn.
+	Mixed Shape = "mixed"
 )
 
 // Kind is what the rules do.
@@ -39,6 +42,8 @@ const (
 	Windows Kind = "windows" // one-second tumbling windows by device with HAVING
 	Panes   Kind = "panes"   // tumbling windows by device with HAVING: 10 filters, each over 8 lengths
 	Hopping Kind = "hopping" // ten-second windows by device every second, with HAVING
+	Joins   Kind = "joins"   // every row joined with a lookup table by device
+	Types   Kind = "types"   // comparisons and arithmetic over the humidity
 	Calls   Kind = "calls"   // functions in WHERE and SELECT
 	Manage  Kind = "manage"  // no messages: submit, restart, delete
 )
@@ -114,18 +119,18 @@ func (c *Config) Validate() error {
 	var errs []error
 	fault := func(format string, args ...any) { errs = append(errs, fmt.Errorf("bench: "+format, args...)) }
 	switch c.Kind {
-	case Filter, Complex, Windows, Panes, Hopping, Calls, Manage:
+	case Filter, Complex, Windows, Panes, Hopping, Joins, Types, Calls, Manage:
 	default:
-		fault("kind %q: want filter, complex, windows, panes, hopping, calls or manage", c.Kind)
+		fault("kind %q: want filter, complex, windows, panes, hopping, joins, types, calls or manage", c.Kind)
 	}
 	switch c.Shape {
-	case Flat:
+	case Flat, Mixed:
 	case Twin:
 		if c.Kind != Filter && c.Kind != Manage {
 			fault("kind %s reads flat messages, not twin", c.Kind)
 		}
 	default:
-		fault("shape %q: want flat or twin", c.Shape)
+		fault("shape %q: want flat, twin or mixed", c.Shape)
 	}
 	switch c.Sink {
 	case "nop", "log", "mqtt", "memory":

@@ -36,6 +36,7 @@ func BenchmarkCore(b *testing.B) {
 	}{
 		{"panes", Config{Distinct: true, Kind: Panes, Rules: 8000}},
 		{"hopping", Config{Distinct: true, Kind: Hopping, Rules: 100}},
+		{"types", Config{Distinct: true, Kind: Types, Shape: Mixed, Rules: 1000}},
 		{"calls", Config{Kind: Calls, Rules: 1000}},
 	} {
 		b.Run(fmt.Sprintf("load=%s/rules=%d", c.name, c.cfg.Rules), func(b *testing.B) { benchCore(b, c.cfg, 10, true) })

@@ -26,6 +26,8 @@ func Loads() []Config {
 		{Name: "windows", Doc: "100 rules GROUP BY device, one-second tumbling window, HAVING, flat out", Rules: 100, Kind: Windows},
 		{Name: "panes", Doc: "8,000 rules over 80 windows: 10 filters x 8 lengths, HAVING all different, flat out", Rules: 8000, Kind: Panes, Distinct: true},
 		{Name: "hopping", Doc: "100 rules GROUP BY device, ten seconds every second, HAVING all different, flat out", Rules: 100, Kind: Hopping, Distinct: true},
+		{Name: "joins", Doc: "100 rules that join every row with a lookup table of 100 rows that keeps changing, flat out", Rules: 100, Kind: Joins, Distinct: true},
+		{Name: "types", Doc: "1,000 rules over a column of whole numbers, floats, texts, nulls and nothing, flat out", Rules: 1000, Kind: Types, Distinct: true, Shape: Mixed},
 		{Name: "calls", Doc: "1,000 rules with function calls in WHERE and SELECT, flat out", Rules: 1000, Kind: Calls},
 		{Name: "complex", Doc: "1,000 rules of three ANDed predicates, flat out", Rules: 1000, Kind: Complex},
 		{Name: "latency", Doc: "1 rule at 1,000 msg/s", Rate: 1000},

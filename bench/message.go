@@ -11,6 +11,7 @@ import (
 // Names on the wire.
 const (
 	streamName  = "bench"
+	tableName   = "halls"
 	topicIn     = "bench/in"
 	topicOut    = "bench/out" // of the witness
 	witness     = "witness"
@@ -40,6 +41,14 @@ func (c *Config) payload(r *rand.Rand, i int) ([]byte, float64) {
 		at := 1719999999000 + i
 		return fmt.Appendf(nil, `{"event_id":"%08x-3d7f-4b9e","timestamp":%d,"twin":{"temperature":{"actual":{"value":"%.3f","metadata":{"timestamp":%d}},"metadata":{"type":"float"}},"humidity":{"actual":{"value":"%d","metadata":{"timestamp":%d}},"metadata":{"type":"int"}}}}`,
 			i, at, t, at, r.IntN(100), at), t
+	}
+	if c.Shape == Mixed {
+		h := r.IntN(100)
+		humidity := []string{`"humidity":%d,`, `"humidity":%d.5,`, `"humidity":"%d",`, `"humidity":null,`, ``}[i%5]
+		if i%5 < 3 {
+			humidity = fmt.Sprintf(humidity, h)
+		}
+		return fmt.Appendf(nil, `{"temperature":%.3f,%s"deviceid":"dev-%04d","ts":%019d}`, t, humidity, r.IntN(c.Devices), 1_000_000_000_000_000_001), t
 	}
 	return fmt.Appendf(nil, `{"temperature":%.3f,"humidity":%d,"deviceid":"dev-%04d","ts":%019d}`, t, r.IntN(100), r.IntN(c.Devices), 1_000_000_000_000_000_001), t
 }
@@ -138,12 +147,26 @@ func (c *Config) sql(i int) string {
 			t, t, stream, 10*(1+i%10), paneLengths[i/10%len(paneLengths)], t, th-30)
 	case Hopping:
 		return fmt.Sprintf("SELECT deviceid, avg(%s) AS t, max(%s) AS m, count(*) AS c FROM %s GROUP BY deviceid, HOPPINGWINDOW(ss, 10, 1) HAVING avg(%s) > %g", t, t, stream, t, th-30)
+	case Joins:
+		return fmt.Sprintf("SELECT %[1]s.temperature AS t, %[2]s.hall FROM %[1]s INNER JOIN %[2]s ON %[1]s.deviceid = %[2]s.deviceid WHERE %[1]s.temperature > %[3]g", stream, tableName, th)
+	case Types:
+		return fmt.Sprintf("SELECT temperature, humidity * 2 AS h FROM %s WHERE humidity > %g", stream, th)
 	case Calls:
 		return fmt.Sprintf("SELECT round(%s) AS t, upper(deviceid) AS d, concat(deviceid, '-%d') AS k FROM %s WHERE substring(deviceid, 4, 8) = '%04d' AND floor(%s) > %g", t, i, stream, i%c.Devices, t, th)
 	case Complex:
 		return fmt.Sprintf(`SELECT %s AS t, humidity + %d AS h FROM %s WHERE %s > %g AND humidity < %d AND deviceid = "dev-%04d"`, t, i%50, stream, t, th-40, 20+i%80, i%c.Devices)
 	}
 	return fmt.Sprintf("SELECT %s FROM %s WHERE %s > %g", t, stream, t, th)
+}
+
+// tableSQL defines the table of Joins, and tableRule keeps it filled.
+const tableSQL = `CREATE TABLE ` + tableName + ` () WITH (DATASOURCE="bench/halls", FORMAT="JSON", TYPE="memory", KIND="lookup", KEY="deviceid")`
+
+func tableRule() rule {
+	return rule{
+		ID: tableName, SQL: "SELECT deviceid, concat('hall of ', deviceid) AS hall FROM " + streamName + " WHERE temperature > 99",
+		Actions: []map[string]any{{"memory": map[string]any{"topic": "bench/halls", "keyField": "deviceid", "sendSingle": true}}},
+	}
 }
 
 func ownStream(i int) string { return "own" + strconv.Itoa(i) }

@@ -181,6 +181,12 @@ func (s *session) setUp(ctx context.Context) error {
 		return err
 	}
 	rules := []rule{s.cfg.witnessRule(s.srv.url())}
+	if s.cfg.Kind == Joins {
+		if _, err := s.rest.do(ctx, http.MethodPost, "/tables", map[string]any{"sql": tableSQL}); err != nil {
+			return err
+		}
+		rules = append(rules, tableRule())
+	}
 	for i := range s.cfg.Rules {
 		rules = append(rules, s.cfg.ruleAt(i, s.srv.url()))
 	}
