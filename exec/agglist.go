@@ -99,15 +99,21 @@ func (c *stateAgg) merge(src aggregate, gids []int32) {
 }
 
 func (c *stateAgg) result(x *Executor, dst *vec.Column, row int, g int32) {
-	if c.bad[g] != "" {
-		dst.SetFault(row)
-		x.lastNote = c.bad[g]
-		return
+	x.finish(dst, row, c.state(g), c.bad[g])
+}
+
+// finish writes the result of st, or that there is none for the reason bad.
+func (x *Executor) finish(dst *vec.Column, row int, st fn.AggState, bad string) {
+	v := vec.Value{}
+	if bad == "" {
+		var err error
+		if v, err = st.Result(&x.ctx); err != nil {
+			bad = err.Error()
+		}
 	}
-	v, err := c.state(g).Result(&x.ctx)
-	if err != nil {
+	if bad != "" {
 		dst.SetFault(row)
-		x.lastNote = err.Error()
+		x.lastNote = bad
 		return
 	}
 	dst.Set(row, v)
@@ -168,11 +174,6 @@ func (c *listAgg) merge(src aggregate, gids []int32) {
 
 func (c *listAgg) result(x *Executor, dst *vec.Column, row int, g int32) {
 	n := len(c.f.Args)
-	if c.bad[g] != "" {
-		dst.SetFault(row)
-		x.lastNote = c.bad[g]
-		return
-	}
 	st := c.agg.New()
 	seen := map[string]bool{}
 	for vs := c.rows[g]; len(vs) >= n && n > 0; vs = vs[n:] {
@@ -185,13 +186,7 @@ func (c *listAgg) result(x *Executor, dst *vec.Column, row int, g int32) {
 		}
 		st.Add(vs[:n])
 	}
-	v, err := st.Result(&x.ctx)
-	if err != nil {
-		dst.SetFault(row)
-		x.lastNote = err.Error()
-		return
-	}
-	dst.Set(row, v)
+	x.finish(dst, row, st, c.bad[g])
 }
 
 func (c *listAgg) renumber(ids []int32, n int) {

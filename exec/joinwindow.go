@@ -55,15 +55,7 @@ func (j *joiner) collect(x *Executor, w *window, p *pane, t *tuples, ok bool) {
 		for r := range b.Rows {
 			m.rowsBuf = append(m.rowsBuf, int32(r))
 		}
-		pass := x.passing(w.def, m, m.rowsBuf, nil)
-		switch {
-		case len(pass) == 0:
-		case w.def.Group:
-			gids := w.groups.number(m, w.def.Keys, pass, nil)
-			p.update(m, w.def, w.groups.n, pass, gids)
-		default:
-			p.keep(m, w.def, pass)
-		}
+		p.add(m, w, x.passing(w.def, m, m.rowsBuf, nil))
 		x.leave()
 	}
 }

@@ -91,6 +91,18 @@ func (p *pane) update(m *machine, def *planner.Window, groups int, rows, gids []
 	}
 }
 
+// add adds rows that meet the conditions of w.
+func (p *pane) add(m *machine, w *window, rows []int32) {
+	switch {
+	case len(rows) == 0:
+	case w.def.Group:
+		gids := w.groups.number(m, w.def.Keys, rows, nil)
+		p.update(m, w.def, w.groups.n, rows, gids)
+	default:
+		p.keep(m, w.def, rows)
+	}
+}
+
 // keep copies the columns that rules need of rows.
 func (p *pane) keep(m *machine, def *planner.Window, rows []int32) {
 	for i, s := range def.Rows {

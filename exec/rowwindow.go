@@ -250,14 +250,7 @@ func (r *rowWindow) gather(x *Executor, w *window, p *pane, rows []kept) {
 	if w.def.After {
 		pass = x.passing(w.def, m, r.idx, nil)
 	}
-	switch {
-	case len(pass) == 0:
-	case w.def.Group:
-		gids := w.groups.number(m, w.def.Keys, pass, nil)
-		p.update(m, w.def, w.groups.n, pass, gids)
-	default:
-		p.keep(m, w.def, pass)
-	}
+	p.add(m, w, pass)
 }
 
 // hopping fires every Interval with the rows of the last Length.
