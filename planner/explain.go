@@ -55,7 +55,11 @@ func explain(r *Bound, b *Builder, add func(op, format string, args ...any)) {
 			}
 		}
 		explain(w.Over, over, add)
-		add("WindowPlan", "%s; shared with %d rules", w.text(), max(shared-1, 0))
+		ring := ""
+		if n := b.ringed(w.ring()); n > 1 {
+			ring = fmt.Sprintf("; rows are gathered once for %d windows", n)
+		}
+		add("WindowPlan", "%s; shared with %d rules%s", w.text(), max(shared-1, 0), ring)
 		return
 	}
 	var list []string
@@ -75,6 +79,19 @@ func explain(r *Bound, b *Builder, add func(op, format string, args ...any)) {
 	}
 	ac := plan(r.Where)
 	add("FilterPlan", "Condition:{ %s }; %s", strings.Join(conds, " AND "), b.access(ac.pivot))
+}
+
+// ringed tells how many windows are on a ring.
+func (b *Builder) ringed(ring string) (n int) {
+	if b == nil || ring == "" {
+		return 0
+	}
+	for _, w := range b.windows {
+		if w.win.Ring == ring {
+			n++
+		}
+	}
+	return n
 }
 
 // sharing tells how many other rules have a projection.
