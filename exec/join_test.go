@@ -54,6 +54,8 @@ type joinRun struct {
 	table map[string]planner.Source
 	enc   *encode.Encoder
 	sent  []string
+	now   int64
+	asked []*exec.Lookup // of stores, oldest first
 }
 
 func (j *joinRun) Begin()                       {}
@@ -101,7 +103,7 @@ func newJoinRun(t testing.TB, text string, tables map[string]planner.Source) *jo
 	if err != nil {
 		t.Fatal(err)
 	}
-	j.x = exec.New(exec.Env{Location: time.UTC, Now: func() int64 { return 0 }}, j)
+	j.x = exec.New(exec.Env{Location: time.UTC, Now: func() int64 { return 0 }, Lookup: func(l *exec.Lookup) { j.asked = append(j.asked, l) }}, j)
 	var specs []vec.ColumnSpec
 	for i, name := range q.Streams {
 		j.nums[name] = uint32(i)
@@ -144,7 +146,7 @@ func (j *joinRun) pushBatch(t testing.TB, rows []string) {
 	}
 	j.feed.End()
 	for f, b := j.in.Take(); b != nil; f, b = j.in.Take() {
-		j.x.Run(b, 0)
+		j.x.Run(b, j.now)
 		f.Done(b)
 	}
 }
@@ -212,4 +214,23 @@ func BenchmarkJoinWindow(b *testing.B) {
 		j.sent = j.sent[:0]
 	}
 	b.ReportMetric(float64(b.N*len(rows))/b.Elapsed().Seconds(), "rows/s")
+}
+
+// Conditions beside an equality are checked many pairs at a time, while the keys of
+// later rows are still to come.
+func TestManyPairsWithCondition(t *testing.T) {
+	tables := map[string]planner.Source{"t": {Table: true}}
+	j := newJoinRun(t, "SELECT v, k FROM s INNER JOIN t ON s.id = t.id AND t.k > 0", tables)
+	var rows []string
+	for k := range 1500 {
+		rows = append(rows, fmt.Sprintf(`t {"id":1,"k":%d}`, k%2))
+	}
+	j.push(t, append(rows, `t {"id":2,"k":7}`)...)
+	j.push(t, `s {"id":1,"v":1}`, `s {"id":2,"v":2}`)
+	if n := strings.Count(strings.Join(j.sent, ""), `"v":1`); n != 750 {
+		t.Errorf("got %d rows of the first key, want 750", n)
+	}
+	if n := strings.Count(strings.Join(j.sent, ""), `{"k":7,"v":2}`); n != 1 {
+		t.Errorf("got %d rows of the second key, want 1", n)
+	}
 }

@@ -1,0 +1,155 @@
+package exec_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/weir-engine/weir/exec"
+	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/vec"
+)
+
+// external is a lookup table in a store.
+func external(c planner.LookupCache) planner.Source {
+	return planner.Source{Table: true, Lookup: true, External: true, Cache: c}
+}
+
+// answer answers the oldest question: rows by the number that the key is, none for
+// one that is not there.
+func (j *joinRun) answer(rows map[int64][]string) {
+	j.t.Helper()
+	l := j.asked[0]
+	j.asked = j.asked[1:]
+	out := make([]exec.LookupRows, len(l.Keys))
+	for i, k := range l.Keys {
+		if len(k.Values) != len(l.Fields) || k.Values[0].Kind != vec.Int64 {
+			j.t.Fatalf("key %d: got %v for %v", i, k.Values, l.Fields)
+		}
+		for _, text := range rows[k.Values[0].I] {
+			if text == "error" {
+				out[i].Err = errors.New("store is down")
+				continue
+			}
+			out[i].Rows = append(out[i].Rows, vec.Value{Kind: vec.JSON, S: text})
+		}
+	}
+	j.x.Found(l, out, j.now)
+}
+
+func (j *joinRun) wantSent(want ...string) {
+	j.t.Helper()
+	if got := fmt.Sprint(j.sent); got != fmt.Sprint(want) {
+		j.t.Errorf("got %s, want %s", got, want)
+	}
+	j.sent = nil
+}
+
+// Several batches ask before the first is answered; they are sent in their order,
+// whichever answer comes first, and a batch is held until its rows are through.
+func TestLookupOrder(t *testing.T) {
+	j := newJoinRun(t, "SELECT v, name FROM s LEFT JOIN t ON s.id = t.id", map[string]planner.Source{"t": external(planner.LookupCache{})})
+	j.push(t, `s {"v":0}`)
+	if j.x.Held(j.x.Ticket()) {
+		t.Error("a batch without a key is held")
+	}
+	j.wantSent(`[{"v":0}]`)
+	var tickets []uint64
+	for i := range 3 {
+		j.push(t, fmt.Sprintf(`s {"id":%d,"v":%d}`, i, i), fmt.Sprintf(`s {"id":%d.0,"v":%d}`, i, i+10))
+		tickets = append(tickets, j.x.Ticket())
+	}
+	if len(j.asked) != 3 || len(j.asked[0].Keys) != 1 {
+		t.Fatalf("got %d questions, the first of %d keys, want 3 and 1", len(j.asked), len(j.asked[0].Keys))
+	}
+	rows := map[int64][]string{0: {`{"name":"a"}`}, 2: {`{"name":"b"}`, `{"name":"c"}`}}
+	first := j.asked[0]
+	j.asked = j.asked[1:]
+	j.answer(rows)
+	j.answer(rows)
+	j.wantSent()
+	j.asked = []*exec.Lookup{first}
+	j.answer(rows)
+	j.wantSent(`[{"name":"a","v":0}]`, `[{"name":"a","v":10}]`, `[{"v":1}]`, `[{"v":11}]`,
+		`[{"name":"b","v":2},{"name":"c","v":2}]`, `[{"name":"b","v":12},{"name":"c","v":12}]`)
+	released := map[uint64]bool{}
+	j.x.Released(func(ticket uint64) { released[ticket] = true })
+	for _, ticket := range tickets {
+		if j.x.Held(ticket) || !released[ticket] {
+			t.Errorf("batch %d: held %v, released %v", ticket, j.x.Held(ticket), released[ticket])
+		}
+	}
+}
+
+// The rows whose key failed are lost, with the reason; the others of the batch are
+// not, and a second table is asked for them only.
+func TestLookupLost(t *testing.T) {
+	j := newJoinRun(t, "SELECT v, name, k FROM s LEFT JOIN t ON s.id = t.id LEFT JOIN u ON t.o = u.id", map[string]planner.Source{
+		"t": external(planner.LookupCache{}), "u": external(planner.LookupCache{}),
+	})
+	j.push(t, `s {"id":1,"v":1}`, `s {"id":2,"v":2}`, `s {"id":3,"v":3}`)
+	j.answer(map[int64][]string{1: {`{"name":"a","o":7}`}, 2: {"error"}, 3: {`{"name":"b","o":8}`}})
+	if len(j.asked) != 1 || len(j.asked[0].Keys) != 2 || j.asked[0].Fields[0] != "id" {
+		t.Fatalf("got %v, want a question of two keys", j.asked)
+	}
+	j.answer(map[int64][]string{7: {`{"k":70}`}, 8: {"error"}})
+	j.wantSent(`[{"k":70,"name":"a","v":1}]`)
+	if st := j.x.Stats(); st.Faults[1] != 2 || st.Last[1] != "store is down" {
+		t.Errorf("got %d faults, last %q", st.Faults[1], st.Last[1])
+	}
+}
+
+func TestLookupCache(t *testing.T) {
+	for _, c := range []struct {
+		cache planner.LookupCache
+		asks  string // keys that are asked for at 0, 10, 50, 100
+	}{
+		{planner.LookupCache{}, "[2 2 2 2]"},
+		{planner.LookupCache{On: true}, "[2 1 1 1]"},
+		{planner.LookupCache{On: true, Missing: true}, "[2 0 0 0]"},
+		{planner.LookupCache{On: true, TTLMs: 50}, "[2 1 2 2]"},
+		{planner.LookupCache{On: true, Missing: true, TTLMs: 51}, "[2 0 0 2]"},
+	} {
+		j := newJoinRun(t, "SELECT v, name FROM s LEFT JOIN t ON s.id = t.id", map[string]planner.Source{"t": external(c.cache)})
+		var asks []int
+		for _, j.now = range []int64{0, 10, 50, 100} {
+			j.push(t, `s {"id":1,"v":1}`, `s {"id":2,"v":2}`)
+			n := 0
+			for len(j.asked) > 0 {
+				n += len(j.asked[0].Keys)
+				j.answer(map[int64][]string{1: {`{"name":"a"}`}})
+			}
+			asks = append(asks, n)
+			j.wantSent(`[{"name":"a","v":1}]`, `[{"v":2}]`)
+		}
+		if fmt.Sprint(asks) != c.asks {
+			t.Errorf("%+v: asked for %v keys, want %s", c.cache, asks, c.asks)
+		}
+	}
+}
+
+// A cache does not grow for ever.
+func TestLookupCacheBound(t *testing.T) {
+	j := newJoinRun(t, "SELECT v, name FROM s LEFT JOIN t ON s.id = t.id", map[string]planner.Source{"t": external(planner.LookupCache{On: true, Missing: true})})
+	const keys = 1<<16 + 500
+	push := func() (asked int) {
+		for from := 0; from < keys; from += 900 {
+			var rows []string
+			for id := from; id < min(from+900, keys); id++ {
+				rows = append(rows, fmt.Sprintf(`s {"id":%d,"v":1}`, id))
+			}
+			j.push(t, rows...)
+			for len(j.asked) > 0 {
+				asked += len(j.asked[0].Keys)
+				j.answer(nil)
+			}
+		}
+		return asked
+	}
+	if n := push(); n != keys {
+		t.Errorf("asked for %d keys, want %d", n, keys)
+	}
+	if n := push(); n < 500 || n == keys {
+		t.Errorf("asked for %d keys again, want some, not all", n)
+	}
+}
