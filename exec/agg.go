@@ -26,7 +26,8 @@ type aggregate interface {
 // newAggregate makes the state for a.
 func newAggregate(a *planner.Agg) aggregate {
 	if a.Diff {
-		return newList(a)
+		f, _ := fn.Lookup(a.Func)
+		return &distinctAgg{args: len(a.Args), agg: f.Agg}
 	}
 	switch a.Func {
 	case "count":
@@ -38,15 +39,8 @@ func newAggregate(a *planner.Agg) aggregate {
 	case "first":
 		return &firstAgg{}
 	}
-	if f, _ := fn.Lookup(a.Func); f.Parts {
-		return &stateAgg{agg: f.Agg}
-	}
-	return newList(a)
-}
-
-func newList(a *planner.Agg) aggregate {
 	f, _ := fn.Lookup(a.Func)
-	return &listAgg{f: a, agg: f.Agg}
+	return &stateAgg{agg: f.Agg}
 }
 
 // countAgg counts rows, or values that are not null.

@@ -48,7 +48,7 @@ func (c *firstAgg) reset(gids []int32) {
 	}
 }
 
-// stateAgg computes aggregates of the function table whose state is small.
+// stateAgg computes any aggregate of the function table from its states.
 type stateAgg struct {
 	agg  *fn.Agg
 	s    []fn.AggState // nil: no rows
@@ -132,21 +132,42 @@ func (c *stateAgg) reset(gids []int32) {
 	}
 }
 
-// listAgg keeps the arguments of every row and computes any aggregate of the
-// function table from them when the window ends.
-type listAgg struct {
-	f    *planner.Agg
+// distinctAgg keeps the different values of each group, for aggregates with
+// DISTINCT. The first argument decides.
+type distinctAgg struct {
+	args int
 	agg  *fn.Agg
-	rows [][]vec.Value
+	sets []valueSet
 	bad  []string
+	buf  []byte
 }
 
-func (c *listAgg) grow(groups int) {
-	c.rows = enlarge(c.rows, groups)
+// valueSet is the arguments of the rows whose first argument was new.
+type valueSet struct {
+	seen map[string]bool
+	args []vec.Value
+}
+
+func (c *distinctAgg) grow(groups int) {
+	c.sets = enlarge(c.sets, groups)
 	c.bad = enlarge(c.bad, groups)
 }
 
-func (c *listAgg) add(m *machine, a *planner.Agg, rows, gids []int32) {
+// fresh tells whether v is new in group g.
+func (c *distinctAgg) fresh(g int32, v vec.Value) bool {
+	s := &c.sets[g]
+	c.buf = appendKey(c.buf[:0], v)
+	if s.seen[string(c.buf)] {
+		return false
+	}
+	if s.seen == nil {
+		s.seen = map[string]bool{}
+	}
+	s.seen[string(c.buf)] = true
+	return true
+}
+
+func (c *distinctAgg) add(m *machine, a *planner.Agg, rows, gids []int32) {
 	cols := make([]*vec.Column, len(a.Args))
 	for i, s := range a.Args {
 		cols[i] = m.col(s, nil)
@@ -157,45 +178,44 @@ func (c *listAgg) add(m *machine, a *planner.Agg, rows, gids []int32) {
 			if col.Fault.Has(int(r)) {
 				c.bad[g] = m.note
 			}
-			c.rows[g] = append(c.rows[g], col.Value(int(r)).Clone())
+		}
+		if !c.fresh(g, cols[0].Value(int(r))) {
+			continue
+		}
+		for _, col := range cols {
+			c.sets[g].args = append(c.sets[g].args, col.Value(int(r)).Clone())
 		}
 	}
 }
 
-func (c *listAgg) merge(src aggregate, gids []int32) {
-	s := src.(*listAgg)
+func (c *distinctAgg) merge(src aggregate, gids []int32) {
+	s := src.(*distinctAgg)
 	for _, g := range gids {
-		c.rows[g] = append(c.rows[g], s.rows[g]...)
+		for vs := s.sets[g].args; len(vs) > 0; vs = vs[c.args:] {
+			if c.fresh(g, vs[0]) {
+				c.sets[g].args = append(c.sets[g].args, vs[:c.args]...)
+			}
+		}
 		if s.bad[g] != "" {
 			c.bad[g] = s.bad[g]
 		}
 	}
 }
 
-func (c *listAgg) result(x *Executor, dst *vec.Column, row int, g int32) {
-	n := len(c.f.Args)
+func (c *distinctAgg) result(x *Executor, dst *vec.Column, row int, g int32) {
 	st := c.agg.New()
-	seen := map[string]bool{}
-	for vs := c.rows[g]; len(vs) >= n && n > 0; vs = vs[n:] {
-		if c.f.Diff {
-			k := string(appendKey(nil, vs[0]))
-			if seen[k] {
-				continue
-			}
-			seen[k] = true
-		}
-		st.Add(vs[:n])
+	for vs := c.sets[g].args; len(vs) > 0; vs = vs[c.args:] {
+		st.Add(vs[:c.args])
 	}
 	x.finish(dst, row, st, c.bad[g])
 }
 
-func (c *listAgg) renumber(ids []int32, n int) {
-	c.rows, c.bad = renumber(c.rows, ids, n), renumber(c.bad, ids, n)
+func (c *distinctAgg) renumber(ids []int32, n int) {
+	c.sets, c.bad = renumber(c.sets, ids, n), renumber(c.bad, ids, n)
 }
 
-func (c *listAgg) reset(gids []int32) {
+func (c *distinctAgg) reset(gids []int32) {
 	for _, g := range gids {
-		clear(c.rows[g])
-		c.rows[g], c.bad[g] = c.rows[g][:0], ""
+		c.sets[g], c.bad[g] = valueSet{}, ""
 	}
 }
