@@ -109,8 +109,8 @@ func (o *Options) Validate() error {
 	if o.NewDecoder != nil && o.Format != "json" {
 		faults = append(faults, fmt.Errorf("format %q: a decoder of its own needs format json", o.Format))
 	}
-	if o.Format == "delimited" && strings.ContainsAny(o.Delimiter, "\"\r\n") {
-		faults = append(faults, fmt.Errorf("delimiter %q: must not hold a quote or a line end", o.Delimiter))
+	if o.Format == "delimited" && strings.ContainsAny(o.Delimiter, "\r\n") {
+		faults = append(faults, fmt.Errorf("delimiter %q: must not hold a line end", o.Delimiter))
 	}
 	if o.TimestampFormat != "" {
 		if _, err := timefmt.Compile(o.TimestampFormat); err != nil {

@@ -251,8 +251,8 @@ func (f *Feed) pushLines(payload []byte, route uint32, m *Meta) (int, error) {
 	rows, raw := b.Rows, len(b.Raw)
 	for rest := payload; len(rest) > 0; {
 		var line []byte
-		line, rest = cutLine(rest)
-		if len(line) == 0 {
+		line, rest, _ = bytes.Cut(rest, []byte("\n"))
+		if line = bytes.TrimSuffix(line, []byte("\r")); len(line) == 0 {
 			continue
 		}
 		if err := f.row(line, route, m); err != nil {
@@ -267,19 +267,4 @@ func (f *Feed) pushLines(payload []byte, route uint32, m *Meta) (int, error) {
 		return 0, errors.New("delimited: empty message")
 	}
 	return n, nil
-}
-
-// cutLine returns the first line of text, and the rest. A line end within quotes
-// is none.
-func cutLine(text []byte) (line, rest []byte) {
-	quoted := false
-	for i, c := range text {
-		switch {
-		case c == '"':
-			quoted = !quoted
-		case c == '\n' && !quoted:
-			return bytes.TrimSuffix(text[:i], []byte("\r")), text[i+1:]
-		}
-	}
-	return bytes.TrimSuffix(text, []byte("\r")), nil
 }

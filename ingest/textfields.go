@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -175,16 +176,16 @@ func (d *fields) end(w *Writer, m *Meta) error {
 	return nil
 }
 
-// delimited is format delimited: a line of fields. A field may be in double
-// quotes, in which a quote is written twice.
+// delimited is format delimited: a line of fields. Quotes are characters as any
+// other, as in the reference; a CSV file is read by its own source.
 type delimited struct {
 	fields
-	sep   string
+	sep   []byte
 	names []string
 }
 
 func newDelimited(o *Options, p *vec.Plan, names []string) *delimited {
-	d := &delimited{sep: o.Delimiter}
+	d := &delimited{sep: []byte(o.Delimiter)}
 	d.init(o, p)
 	for i, n := range names { // the last of equal names counts
 		if slices.Contains(names[i+1:], n) {
@@ -208,10 +209,7 @@ func (d *delimited) Decode(w *Writer, pos int, m *Meta) (int, error) {
 	d.begin()
 	line := w.Src()[pos:]
 	for i := 0; ; i++ {
-		text, rest, more, err := d.field(line)
-		if err != nil {
-			return 0, err
-		}
+		text, rest, more := bytes.Cut(line, d.sep)
 		if name := d.name(i); name != "" {
 			if err := d.set(w, name, text); err != nil {
 				return 0, err
@@ -222,47 +220,6 @@ func (d *delimited) Decode(w *Writer, pos int, m *Meta) (int, error) {
 		}
 		line = rest
 	}
-}
-
-// field cuts the first field off line; more tells whether one follows.
-func (d *delimited) field(line []byte) (text, rest []byte, more bool, err error) {
-	if len(line) == 0 || line[0] != '"' {
-		i := indexOf(line, d.sep)
-		if i < 0 {
-			return line, nil, false, nil
-		}
-		return line[:i], line[i+len(d.sep):], true, nil
-	}
-	d.buf = d.buf[:0]
-	for i := 1; i < len(line); i++ {
-		if line[i] != '"' {
-			d.buf = append(d.buf, line[i])
-			continue
-		}
-		if i+1 < len(line) && line[i+1] == '"' {
-			d.buf = append(d.buf, '"')
-			i++
-			continue
-		}
-		rest = line[i+1:]
-		if len(rest) == 0 {
-			return d.buf, nil, false, nil
-		}
-		if indexOf(rest, d.sep) != 0 {
-			return nil, nil, false, fmt.Errorf("delimited: text behind a closing quote, found %q", rest[:min(len(rest), 8)])
-		}
-		return d.buf, rest[len(d.sep):], true, nil
-	}
-	return nil, nil, false, errors.New("delimited: quote without end")
-}
-
-func indexOf(b []byte, sep string) int {
-	for i := 0; i+len(sep) <= len(b); i++ {
-		if string(b[i:i+len(sep)]) == sep {
-			return i
-		}
-	}
-	return -1
 }
 
 // urlEncoded is format urlencoded: a query string. A name that comes several

@@ -380,6 +380,9 @@ func (b *binder) meta(e *sql.Call, sig *FuncSig) *Node {
 			b.fault(a.Pos(), "Parameter of mqtt function can be only topic or messageid.")
 			return nil
 		}
+		if sig.Name == "mqtt" {
+			return b.metaColumn(a.Stream, mqttKey(a.Name))
+		}
 		return b.metaColumn(a.Stream, a.Name)
 	case *sql.Arrow:
 		if id, ok := a.X.(*sql.Ident); ok {
@@ -396,6 +399,15 @@ func (b *binder) meta(e *sql.Call, sig *FuncSig) *Node {
 	}
 	b.fault(e.Args[0].Pos(), "want the name of a metadata key in %s", sig.Name)
 	return nil
+}
+
+// mqttKey returns the key of the metadata that mqtt(name) asks for: its parameters
+// are in any case of letters, keys are not.
+func mqttKey(name string) string {
+	if strings.EqualFold(name, "messageid") {
+		return "messageId"
+	}
+	return "topic"
 }
 
 // metaColumn returns a key of the metadata, all of it for "", of the source

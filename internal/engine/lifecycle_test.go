@@ -246,6 +246,21 @@ func TestChangeRestartsUsers(t *testing.T) {
 	out.want(`{"seq":3}`)
 }
 
+// TestConfKeyMissing has a stream that names settings which are not there yet: it
+// runs with the default ones, and with its own as soon as they come.
+func TestConfKeyMissing(t *testing.T) {
+	r := newRig(t, Options{})
+	addr := r.startBroker()
+	r.must(r.PutConfKey(api.ConfSources, "mqtt", "default", map[string]any{"server": "tcp://127.0.0.1:1"}))
+	r.sql(`CREATE STREAM s () WITH (TYPE="mqtt", DATASOURCE="in", FORMAT="json", CONF_KEY="plant")`)
+	out := r.listen("out")
+	r.rule("a", "SELECT seq FROM s", "out")
+	r.must(r.PutConfKey(api.ConfSources, "mqtt", "plant", map[string]any{"server": "tcp://" + addr}))
+	r.connected("a", "s")
+	newPublisher(t, addr).publish("in", `{"seq":1}`)
+	out.want(`{"seq":1}`)
+}
+
 func TestConfKeyRestartsUsers(t *testing.T) {
 	r := newRig(t, Options{})
 	addr := r.startBroker()

@@ -99,8 +99,12 @@ func (e *Engine) props(s *stream) (map[string]any, error) {
 	}
 	if k := strings.ToLower(s.def.Options.ConfKey); k != "" && k != "default" {
 		group := e.conf(confName{"sources", typ, k})
-		if group == nil {
+		switch {
+		case group != nil:
+		case s.external():
 			return nil, fmt.Errorf("CONF_KEY %s: source type %s has no such group", s.def.Options.ConfKey, typ)
+		default: // as in the reference
+			e.log.Warn("stream names a group of settings that is not there", "stream", s.name, "type", typ, "confKey", s.def.Options.ConfKey)
 		}
 		maps.Copy(out, group)
 	}

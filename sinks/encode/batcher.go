@@ -11,7 +11,7 @@ func (e *Encoder) Batching() bool { return e.batchSize > 0 || e.linger > 0 }
 // Batcher collects the messages of one action until batchSize of them are there,
 // or lingerInterval has passed since the first. As JSON a batch is the array of
 // its messages: [[{..}],[{..}]], and with sendSingle [{..},{..}]; as delimited
-// text it is their lines.
+// text it is their lines, and query strings become one.
 //
 // The zero Batcher is empty and ready; the caller looks at Deadline and calls
 // Flush in time, and once at the end. It copies what it is given. It is not safe
@@ -33,6 +33,8 @@ func (b *Batcher) Add(e *Encoder, msg []byte, nowMs int64) (full bool) {
 		b.buf = append(b.buf, '\n')
 	case e.format == JSON && b.n > 0:
 		b.buf = append(b.buf, ',')
+	case e.format == URLEncoded && b.n > 0:
+		b.buf = append(b.buf, '&')
 	case e.format == JSON:
 		b.buf = append(b.buf, '[')
 	}

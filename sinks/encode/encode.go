@@ -1,7 +1,8 @@
 // Package encode makes the bytes that reach a sink from the rows that a rule
-// selected: as JSON or delimited text, one row or one window a message, with the
-// template, the fields and the compression of the action. It knows no sinks and
-// no SQL, starts no goroutine and is the home of the segmentio/encoding library.
+// selected: as JSON, delimited text, query strings or protobuf, one row or one window
+// a message, with the template, the fields and the compression of the action. It
+// knows no sinks and no SQL, starts no goroutine and is the home of the
+// segmentio/encoding library.
 //
 // An Encoder is immutable after New and may be shared by any number of actions and
 // goroutines. Encoders with equal Key give equal bytes for equal rows, so a row
@@ -63,7 +64,7 @@ func newEncoder(p props, s settings, key string) (*Encoder, error) {
 		}
 		e.tmpl = t
 	}
-	e.direct = e.tmpl == nil && p.dataField == "" && p.format != Protobuf
+	e.direct = e.tmpl == nil && p.dataField == "" && p.format != Protobuf && p.format != URLEncoded
 	e.bare = e.tmpl != nil && p.dataField == "" && e.fields == nil && e.exclude == nil && p.format == JSON
 	return e, nil
 }
@@ -71,9 +72,8 @@ func newEncoder(p props, s settings, key string) (*Encoder, error) {
 // Key is equal for encoders that give equal bytes for equal rows.
 func (e *Encoder) Key() string { return e.key }
 
-// Single tells whether each row is a message of its own (sendSingle, and format
-// protobuf). Then windows
-// are sent row by row with AppendMessage; otherwise with one AppendRows.
+// Single tells whether each row is a message of its own (sendSingle, and the
+// formats protobuf and urlencoded). Then windows are sent row by row with AppendMessage; otherwise with one AppendRows.
 func (e *Encoder) Single() bool { return e.single }
 
 // SchemaID is what the message type of format protobuf is called, else "".

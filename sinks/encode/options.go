@@ -54,6 +54,7 @@ const (
 	JSON      Format = iota
 	Delimited        // values of a row between delimiters, one row a line
 	Protobuf         // each message is one of the type that schemaId names
+	URLEncoded       // each message is a query string
 )
 
 // props are the properties of an action that say what its messages look like.
@@ -104,10 +105,15 @@ func readProps(m map[string]any) (props, error) {
 		p.format = Delimited
 	case "protobuf":
 		p.protobuf(&r)
-	case "binary", "urlencoded", "custom":
-		r.fault("format: %q is not supported yet, want json, delimited or protobuf", f)
+	case "urlencoded":
+		p.format = URLEncoded
+		p.oneByOne()
+	case "binary":
+		r.fault("format: %q is one of sources, want json, delimited, urlencoded or protobuf", f)
+	case "custom":
+		r.fault("format: %q is not supported yet, want json, delimited, urlencoded or protobuf", f)
 	default:
-		r.fault("format: unknown format %q, want json, delimited or protobuf", f)
+		r.fault("format: unknown format %q, want json, delimited, urlencoded or protobuf", f)
 	}
 	switch p.compression {
 	case "", "zlib", "gzip", "flate", "zstd":
@@ -126,8 +132,13 @@ func readProps(m map[string]any) (props, error) {
 	return p, errors.Join(r.faults...)
 }
 
-// protobuf reads what format protobuf needs. A message of it is one object, so
-// rows are sent one by one, unless a template or dataField makes one of them all.
+// oneByOne has rows sent one by one, unless a template or dataField makes one of
+// them all: a message of some formats is one object.
+func (p *props) oneByOne() {
+	p.single = p.single || p.template == "" && p.dataField == ""
+}
+
+// protobuf reads what format protobuf needs.
 func (p *props) protobuf(r *reader) {
 	p.format = Protobuf
 	p.schemaID = r.text("schemaId")
@@ -137,7 +148,7 @@ func (p *props) protobuf(r *reader) {
 	case p.batchSize > 0 || p.linger > 0:
 		r.fault("batchSize and lingerInterval: format protobuf has no lists of messages")
 	}
-	p.single = p.single || p.template == "" && p.dataField == ""
+	p.oneByOne()
 }
 
 // resolve finds the message type.
@@ -174,6 +185,7 @@ func (p *props) key(s settings) string {
 		text("d", p.delimiter)
 		flag("h", p.hasHeader)
 	}
+	flag("u", p.format == URLEncoded)
 	if p.format == Protobuf {
 		fmt.Fprintf(&b, "p%p", p.message) // a schema that changes has other types
 	}

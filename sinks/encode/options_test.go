@@ -15,8 +15,9 @@ func TestFaultyProperties(t *testing.T) {
 		`{"fields":["a",1]}`:                                   `fields: want a list of texts, got ["a",1]`,
 		`{"dataField":["a","b"]}`:                              `dataField: want a text, got ["a","b"]`,
 		`{"fields":["a"],"excludeFields":["b"]}`:               `fields and excludeFields exclude each other`,
-		`{"format":"xml"}`:                                     `format: unknown format "xml", want json, delimited or protobuf`,
-		`{"format":"custom"}`:                                  `format: "custom" is not supported yet, want json, delimited or protobuf`,
+		`{"format":"xml"}`:                                     `format: unknown format "xml", want json, delimited, urlencoded or protobuf`,
+		`{"format":"binary"}`: `format: "binary" is one of sources, want json, delimited, urlencoded or protobuf`,
+		`{"format":"custom"}`:                                  `format: "custom" is not supported yet, want json, delimited, urlencoded or protobuf`,
 		`{"format":"protobuf"}`:                                `schemaId: missing, format protobuf wants the name of a schema, a dot and the name of a message`,
 		`{"format":"protobuf","schemaId":"a.B"}`:               `schemaId "a.B": there are no schemas here`,
 		`{"format":"protobuf","schemaId":"a.B","batchSize":2}`: `batchSize and lingerInterval: format protobuf has no lists of messages`,
@@ -61,7 +62,7 @@ func TestKey(t *testing.T) {
 	}
 	seen := map[string]string{}
 	for _, props := range []string{
-		`{}`, `{"sendSingle":true}`, `{"omitIfEmpty":true}`, `{"format":"delimited"}`, `{"format":"delimited","delimiter":";"}`,
+		`{}`, `{"sendSingle":true}`, `{"omitIfEmpty":true}`, `{"format":"delimited"}`, `{"format":"delimited","delimiter":";"}`, `{"format":"urlencoded"}`,
 		`{"format":"delimited","hasHeader":true}`, `{"fields":["a"]}`, `{"fields":["a","b"]}`, `{"fields":["a\"f\"b"]}`, `{"excludeFields":["a"]}`,
 		`{"format":"delimited","fields":["a","b"]}`, `{"format":"delimited","fields":["b","a"]}`, `{"dataField":"a"}`, `{"dataTemplate":"a"}`,
 		`{"compression":"gzip"}`, `{"batchSize":2}`, `{"lingerInterval":2}`,

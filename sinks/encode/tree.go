@@ -89,6 +89,8 @@ func (e *Encoder) appendTree(dst []byte, data any) ([]byte, error) {
 		return e.appendTreeLines(dst, data)
 	case Protobuf:
 		return e.appendProtobuf(dst, data)
+	case URLEncoded:
+		return e.appendForm(dst, data)
 	}
 	return appendAny(dst, data)
 }
