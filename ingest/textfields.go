@@ -22,8 +22,7 @@ type fields struct {
 	strict bool
 	whole  int
 	metas  []metaCol
-	row    []byte // object of the whole row, while it is built
-	buf    []byte
+	row    []byte   // object of the whole row, while it is built
 	seen   []string // names set in this row, for strict validation
 }
 

@@ -51,10 +51,10 @@ type Format uint8
 
 // The formats.
 const (
-	JSON      Format = iota
-	Delimited        // values of a row between delimiters, one row a line
-	Protobuf         // each message is one of the type that schemaId names
-	URLEncoded       // each message is a query string
+	JSON       Format = iota
+	Delimited         // values of a row between delimiters, one row a line
+	Protobuf          // each message is one of the type that schemaId names
+	URLEncoded        // each message is a query string
 )
 
 // props are the properties of an action that say what its messages look like.

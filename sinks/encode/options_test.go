@@ -16,7 +16,7 @@ func TestFaultyProperties(t *testing.T) {
 		`{"dataField":["a","b"]}`:                              `dataField: want a text, got ["a","b"]`,
 		`{"fields":["a"],"excludeFields":["b"]}`:               `fields and excludeFields exclude each other`,
 		`{"format":"xml"}`:                                     `format: unknown format "xml", want json, delimited, urlencoded or protobuf`,
-		`{"format":"binary"}`: `format: "binary" is one of sources, want json, delimited, urlencoded or protobuf`,
+		`{"format":"binary"}`:                                  `format: "binary" is one of sources, want json, delimited, urlencoded or protobuf`,
 		`{"format":"custom"}`:                                  `format: "custom" is not supported yet, want json, delimited, urlencoded or protobuf`,
 		`{"format":"protobuf"}`:                                `schemaId: missing, format protobuf wants the name of a schema, a dot and the name of a message`,
 		`{"format":"protobuf","schemaId":"a.B"}`:               `schemaId "a.B": there are no schemas here`,
