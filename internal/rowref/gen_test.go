@@ -247,14 +247,14 @@ func (g *gen) agg() string {
 	return g.f("%s(%s)", g.one("sum", "avg", "min", "max"), g.one("a", "b", "c", g.number(1)))
 }
 
-// windowed makes a rule over a tumbling or hopping window.
+// windowed makes a rule over a window.
 func (g *gen) windowed() string {
 	q := "SELECT "
 	where := ""
 	if g.chance(40) {
 		where = " WHERE " + g.boolean(1)
 	}
-	win := g.one("TUMBLINGWINDOW(ss, 1)", "TUMBLINGWINDOW(ss, 1)", "TUMBLINGWINDOW(ss, 2)", "HOPPINGWINDOW(ss, 2, 1)", "HOPPINGWINDOW(ms, 1000, 400)", "HOPPINGWINDOW(ms, 500, 200)", "TUMBLINGWINDOW(ms, 500)")
+	win := g.one("TUMBLINGWINDOW(ss, 1)", "TUMBLINGWINDOW(ss, 1)", "TUMBLINGWINDOW(ss, 2)", "HOPPINGWINDOW(ss, 2, 1)", "HOPPINGWINDOW(ms, 1000, 400)", "HOPPINGWINDOW(ms, 500, 200)", "TUMBLINGWINDOW(ms, 500)", "SLIDINGWINDOW(ms, 700)", "COUNTWINDOW(3)", "COUNTWINDOW(5, 2)")
 	if g.chance(15) {
 		win += g.f(" FILTER(WHERE %s)", g.simple())
 	}

@@ -4,7 +4,7 @@
 //
 // It shares the syntax tree and the function table with the executor, and no
 // other code: neither the binder nor a kernel. It knows rules over one stream,
-// with or without a tumbling window, in processing and in event time.
+// with or without a tumbling, hopping, sliding or count window, in processing and in event time.
 //
 // A row is a map: a key with nil is null, no key is missing. Values are nil, bool,
 // int64, float64, string, []any and map[string]any. An error is a fault: the rule
@@ -59,10 +59,12 @@ func New(text string, o Options) (*Rule, error) {
 		}
 	}
 	if w := sel.Window; w != nil {
-		if w.Kind != sql.TumblingWindow && w.Kind != sql.HoppingWindow {
+		switch w.Kind {
+		case sql.TumblingWindow, sql.HoppingWindow, sql.SlidingWindow, sql.CountWindow:
+		default:
 			return nil, fmt.Errorf("%s is not known here", w.Kind)
 		}
-		if !o.EventTime {
+		if !o.EventTime && byTime(w) {
 			r.win.open(o.StartMs, w)
 		}
 	}
@@ -81,7 +83,7 @@ func (r *Rule) Push(row map[string]any, now int64) {
 
 // Advance sets the clock and ends the windows that are over by then.
 func (r *Rule) Advance(now int64) {
-	if r.sel.Window != nil && !r.opt.EventTime {
+	if r.sel.Window != nil && !r.opt.EventTime && byTime(r.sel.Window) {
 		r.closeUntil(now)
 	}
 }
@@ -165,6 +167,7 @@ func (r *Rule) late(row map[string]any) {
 		case r.sel.Window == nil:
 		case !r.counts(x.row):
 			continue
+		case !byTime(r.sel.Window):
 		case r.win.end == 0:
 			r.win.open(x.ts, r.sel.Window)
 		default:
@@ -173,7 +176,7 @@ func (r *Rule) late(row map[string]any) {
 		r.take(x.row, x.ts)
 	}
 	h.rows = h.rows[n:]
-	if r.sel.Window != nil && r.win.end != 0 {
+	if r.sel.Window != nil && r.win.end != 0 && byTime(r.sel.Window) {
 		r.closeUntil(h.mark)
 	}
 }

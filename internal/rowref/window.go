@@ -14,8 +14,9 @@ import (
 	"github.com/weir-engine/weir/vec/rawjson"
 )
 
-// window is a tumbling or hopping window that is open.
+// window is the window that is open.
 type window struct {
+	count       int64 // rows so far
 	begin, end  int64 // of the first window; of the open one
 	length, hop int64
 	kept        []timed // rows in it, those that WHERE refused included
@@ -48,6 +49,11 @@ func (w *window) open(ms int64, def *sql.Window) {
 	w.end = base + ((ms-base)/w.hop+1)*w.hop
 }
 
+// byTime tells whether windows of def end at times, not with rows.
+func byTime(def *sql.Window) bool {
+	return def.Kind == sql.TumblingWindow || def.Kind == sql.HoppingWindow
+}
+
 // start returns where the open window starts.
 func (w *window) start() int64 { return max(w.end-w.length, w.begin) }
 
@@ -77,8 +83,50 @@ func (r *Rule) intoWindow(row map[string]any, ts int64) {
 	if err != nil {
 		r.faults++
 	}
-	if pass := ok && err == nil; pass || r.opt.EventTime {
+	def, pass := r.sel.Window, ok && err == nil
+	if pass || r.opt.EventTime || !byTime(def) { // where rows end windows WHERE is behind them
 		r.win.kept = append(r.win.kept, timed{ts, row, pass})
+	}
+	switch def.Kind {
+	case sql.SlidingWindow:
+		r.slide(ts, def.Length*def.UnitMillis())
+	case sql.CountWindow:
+		r.counted(ts, def.Length, max(def.Interval, 0))
+	}
+}
+
+// slide fires with the rows of the last length before ts.
+func (r *Rule) slide(ts, length int64) {
+	w := &r.win
+	w.begin, w.end, w.length = ts-length, ts, length
+	w.kept = slices.DeleteFunc(w.kept, func(k timed) bool { return k.ts < w.begin })
+	r.fireIfAny()
+}
+
+// counted fires with the last length rows after every interval rows.
+func (r *Rule) counted(ts, length, interval int64) {
+	w := &r.win
+	if interval == 0 {
+		interval = length
+	}
+	w.count++
+	w.kept = w.kept[max(0, int64(len(w.kept))-length):]
+	if w.count%interval != 0 || int64(len(w.kept)) < length {
+		return
+	}
+	w.begin, w.end = w.kept[0].ts, ts
+	w.length = ts - w.begin
+	r.fireIfAny()
+	w.kept = w.kept[min(interval, length):]
+}
+
+// fireIfAny fires unless WHERE refused all rows.
+func (r *Rule) fireIfAny() {
+	if len(r.win.rows()) == 0 {
+		return
+	}
+	if err := r.fire(); err != nil {
+		r.faults++
 	}
 }
 
