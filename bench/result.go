@@ -26,10 +26,14 @@ type Result struct {
 	Delivered float64 `json:"delivered"` // Got in Expected: 1 is nothing lost
 
 	CPUPercent float64 `json:"cpu_pct"` // of one core, the engine's
-	StartMB    float64 `json:"start_mb"`
-	IdleMB     float64 `json:"idle_mb"` // resident, with the rules, before the load
-	PeakMB     float64 `json:"peak_mb"`
-	RuleKB     float64 `json:"kb_per_rule"` // idle less start, by rules; of 1,000 rules or more
+	// StealPercent is what the host took of all CPUs during the load: latencies of a
+	// run with more than a few tenths are the host's, not the engine's.
+	StealPercent float64 `json:"steal_pct"`
+
+	StartMB float64 `json:"start_mb"`
+	IdleMB  float64 `json:"idle_mb"` // resident, with the rules, before the load
+	PeakMB  float64 `json:"peak_mb"`
+	RuleKB  float64 `json:"kb_per_rule"` // idle less start, by rules; of 1,000 rules or more
 
 	P50Ms float64 `json:"p50_ms"` // from the write of a message to the witness's output
 	P99Ms float64 `json:"p99_ms"`
@@ -46,7 +50,7 @@ func (r *Result) row() []string {
 	c := &r.Config
 	if c.Kind == Manage {
 		return []string{
-			c.Name, count(float64(c.Rules)), "", "", "", "", "", mbText(r.IdleMB), kbText(r.RuleKB), "",
+			c.Name, count(float64(c.Rules)), "", "", "", "", "", "", mbText(r.IdleMB), kbText(r.RuleKB), "",
 			fmt.Sprintf("submit %.2f s, bulk %.2f s, delete %.2f s, restart %.2f s", r.SubmitSeconds, r.BulkSeconds, r.DeleteSeconds, r.RestartSeconds),
 		}
 	}
@@ -56,11 +60,11 @@ func (r *Result) row() []string {
 	}
 	return []string{
 		c.Name, count(float64(c.Rules)), count(r.MessagesPerSec), count(r.EvaluationsPerSec), count(r.OutputsPerSec), fmt.Sprintf("%.4f", r.Delivered),
-		fmt.Sprintf("%.1f", r.CPUPercent), mbText(r.IdleMB) + " / " + mbText(r.PeakMB), kbText(r.RuleKB), lat, "",
+		fmt.Sprintf("%.1f", r.CPUPercent), fmt.Sprintf("%.1f", r.StealPercent), mbText(r.IdleMB) + " / " + mbText(r.PeakMB), kbText(r.RuleKB), lat, "",
 	}
 }
 
-var columns = []string{"load", "rules", "msg/s", "evals/s", "outputs/s", "delivered", "CPU %", "MB idle / peak", "KB a rule", "ms p50 / p99", ""}
+var columns = []string{"load", "rules", "msg/s", "evals/s", "outputs/s", "delivered", "CPU %", "steal %", "MB idle / peak", "KB a rule", "ms p50 / p99", ""}
 
 // Header writes the head of the table that Write adds lines to.
 func Header(w io.Writer) { line(w, columns) }
@@ -70,7 +74,7 @@ func (r *Result) Write(w io.Writer) { line(w, r.row()) }
 
 // widths are those of columns: lines are written as results come, so they cannot
 // be found from the whole table.
-var widths = []int{18, 6, 8, 8, 10, 10, 7, 15, 10, 13, 0}
+var widths = []int{18, 6, 8, 8, 10, 10, 7, 7, 15, 10, 13, 0}
 
 func line(w io.Writer, cells []string) {
 	var b strings.Builder

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime"
 	"time"
 )
 
@@ -27,10 +28,12 @@ func (s *session) measure(ctx context.Context) (*Result, error) {
 	res.RuleKB = ruleKB(idle-s.startRSS, s.cfg.Rules)
 	meter := newPeakMeter(pid)
 	before, known := cpuTime(pid)
+	taken := stolen()
 	began := time.Now()
 	err := s.feed(ctx, began)
 	load := time.Since(began)
 	after, _ := cpuTime(pid)
+	res.StealPercent = (stolen() - taken).Seconds() / load.Seconds() / float64(runtime.NumCPU()) * 100
 	if known {
 		res.CPUPercent = (after - before).Seconds() / load.Seconds() * 100
 	}

@@ -30,6 +30,25 @@ func cpuTime(pid int) (t time.Duration, ok bool) {
 	return time.Duration(user+system) * time.Second / ticksPerSecond, err == nil && err2 == nil
 }
 
+// stolen returns the CPU time that the host of a virtual machine gave to others
+// while this machine had work, over all CPUs; 0 on systems without /proc.
+func stolen() time.Duration {
+	b, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0
+	}
+	first, _, _ := strings.Cut(string(b), "\n")
+	f := strings.Fields(first) // cpu user nice system idle iowait irq softirq steal ...
+	if len(f) < 9 {
+		return 0
+	}
+	n, err := strconv.ParseInt(f[8], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return time.Duration(n) * time.Second / ticksPerSecond
+}
+
 // memory returns the resident memory of a process in bytes; 0 on systems without
 // /proc.
 func memory(pid int) int64 {
