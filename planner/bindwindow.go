@@ -1,0 +1,202 @@
+package planner
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/weir-engine/weir/planner/sql"
+	"github.com/weir-engine/weir/vec"
+)
+
+// over turns r, whose expressions are over the stream, into what is done over
+// the window's output, and puts the window below it.
+func (b *binder) over(r *Bound, where, having, keys []*Node) {
+	w := &BoundWindow{Where: where, Keys: keys}
+	if !b.windowSpec(w) {
+		return
+	}
+	group := len(keys) > 0 || r.Spread != nil && r.Spread.agg
+	for _, f := range r.Fields {
+		group = group || f.Node.agg
+	}
+	for _, n := range having {
+		group = group || n.agg
+	}
+	for _, o := range r.Order {
+		group = group || o.Node.agg
+	}
+	w.Group = group
+	w.After = b.set.After || b.joins() || w.Spec.EventTime || w.Spec.Kind == Count || w.Spec.Kind == Sliding || w.Spec.Kind == State
+	if !b.joins() {
+		w.Guard = guard(r, w, having)
+	}
+	l := &lifter{group: group, keys: keys, first: b.first()}
+	over := *r
+	over.Where = l.list(having)
+	over.Fields = slices.Clone(r.Fields)
+	for i := range over.Fields {
+		over.Fields[i].Node = l.lift(r.Fields[i].Node)
+	}
+	over.Order = slices.Clone(r.Order)
+	for i := range over.Order {
+		over.Order[i].Node = l.lift(r.Order[i].Node)
+	}
+	if r.Star != nil {
+		over.Star = l.lift(r.Star)
+	}
+	if r.Spread != nil {
+		over.Spread = l.lift(r.Spread)
+	}
+	w.Spec.Panes = w.Spec.Kind == Hopping && w.Group && !l.rows && !b.joins()
+	if w.Spec.Panes {
+		w.Spec.Start = 0
+	}
+	w.Over = &over
+	*r = Bound{Limit: -1, Window: w}
+}
+
+// guard returns the declared columns that a rule over a window reads, in order.
+// The reference decodes them before it looks at a row, so a row with a value of
+// another type in one of them does not even count.
+func guard(r *Bound, w *BoundWindow, having []*Node) []*Node {
+	var out []*Node
+	add := func(ns ...*Node) {
+		for _, n := range ns {
+			if n == nil {
+				continue
+			}
+			n.walk(func(x *Node) bool {
+				if x.Op == OpColumn && x.From == nil && x.Col.Type.Kind != vec.Missing {
+					out = append(out, x)
+				}
+				return true
+			})
+		}
+	}
+	add(r.Where...)
+	add(w.Where...)
+	add(w.Keys...)
+	add(w.Parts...)
+	add(having...)
+	add(w.Filter, w.When, w.Emit, r.Star, r.Spread)
+	for _, f := range r.Fields {
+		add(f.Node)
+	}
+	for _, o := range r.Order {
+		add(o.Node)
+	}
+	slices.SortFunc(out, func(a, b *Node) int { return strings.Compare(a.Text, b.Text) })
+	return slices.CompactFunc(out, func(a, b *Node) bool { return a.Text == b.Text })
+}
+
+func (b *binder) first() *FuncSig {
+	return &FuncSig{Name: "first", Kind: FuncAgg, MinArgs: 1, MaxArgs: 1}
+}
+
+// windowSpec fills in what window the query has.
+func (b *binder) windowSpec(w *BoundWindow) bool {
+	s := b.sel.Window
+	ms := s.UnitMillis()
+	w.Spec = WindowSpec{Unit: s.Unit, Length: s.Length * ms, Interval: s.Interval * ms, Delay: s.Delay * ms, EventTime: b.set.EventTime}
+	switch s.Kind {
+	case sql.TumblingWindow:
+		w.Spec.Kind = Tumbling
+	case sql.HoppingWindow:
+		w.Spec.Kind = Hopping
+	case sql.SlidingWindow:
+		w.Spec.Kind = Sliding
+	case sql.SessionWindow:
+		w.Spec.Kind = Session
+	case sql.CountWindow:
+		w.Spec.Kind = Count
+	case sql.StateWindow:
+		w.Spec.Kind = State
+	}
+	b.clause = "window"
+	if w.Spec.Kind != Tumbling {
+		w.Spec.Start = b.set.Epoch
+	}
+	switch {
+	case s.Kind == sql.DedupTrigger:
+		b.fault(s.At, "%s is not supported yet", s.Kind)
+		return false
+	case s.Kind == sql.CountWindow && b.set.EventTime:
+		b.fault(s.At, "countwindow cannot be used with isEventTime")
+		return false
+	case s.When != nil && s.Kind != sql.SlidingWindow:
+		b.fault(s.At, "OVER (WHEN ...) belongs to sliding windows, not to %s", s.Kind)
+		return false
+	case len(s.Partition) > 0 && s.Kind != sql.StateWindow:
+		b.fault(s.At, "OVER (PARTITION BY ...) belongs to state windows, not to %s", s.Kind)
+		return false
+	}
+	cond := func(e sql.Expr) *Node {
+		if e == nil {
+			return nil
+		}
+		n := b.expr(e)
+		if n != nil && n.agg {
+			b.fault(e.Pos(), "an aggregate cannot stand in a window's condition")
+		}
+		b.noNumber(e.Pos(), n)
+		return n
+	}
+	w.Filter, w.When = cond(s.Filter), cond(s.When)
+	if s.Kind == sql.StateWindow {
+		w.When = cond(s.Args[0])
+		if len(s.Args) > 1 {
+			w.Emit = cond(s.Args[1])
+		}
+	}
+	for _, p := range s.Partition {
+		if n := b.expr(p); n != nil {
+			b.noNumber(p.Pos(), n)
+			w.Parts = append(w.Parts, n)
+		}
+	}
+	return len(b.faults) == 0
+}
+
+// lifter rewrites expressions over a window's input into expressions over its
+// output.
+type lifter struct {
+	group bool
+	keys  []*Node
+	first *FuncSig
+	rows  bool // an aggregate needs every row
+}
+
+func (l *lifter) list(ns []*Node) []*Node {
+	out := make([]*Node, len(ns))
+	for i, n := range ns {
+		out[i] = l.lift(n)
+	}
+	return out
+}
+
+func (l *lifter) lift(n *Node) *Node {
+	if l.group && slices.ContainsFunc(l.keys, func(k *Node) bool { return k.Text == n.Text }) {
+		return &Node{Op: OpColumn, From: n, FromKind: WindowKey, Text: n.Text}
+	}
+	switch {
+	case n.Op == OpAgg:
+		l.rows = l.rows || n.Diff || !n.Func.Parts
+		return &Node{Op: OpColumn, From: n, FromKind: WindowAgg, Text: n.Text}
+	case n.Op == OpAnalytic && !n.agg && !l.group:
+		return &Node{Op: OpColumn, From: n, FromKind: WindowRow, Text: n.Text}
+	case (n.Op == OpColumn || n.Op == OpAnalytic && !n.agg) && l.group:
+		f := &Node{Op: OpAgg, Func: l.first, Args: []*Node{n}, agg: true}
+		f.seal()
+		return &Node{Op: OpColumn, From: f, FromKind: WindowAgg, Text: f.Text}
+	case n.Op == OpCall && n.Func.Kind == FuncContext && n.Func.Name == "window_start":
+		return &Node{Op: OpColumn, From: n, FromKind: WindowStart, Text: n.Text}
+	case n.Op == OpCall && n.Func.Kind == FuncContext && n.Func.Name == "window_end":
+		return &Node{Op: OpColumn, From: n, FromKind: WindowEnd, Text: n.Text}
+	case n.Op == OpColumn || n.Op == OpConst:
+		return n
+	}
+	c := *n
+	c.agg, c.hits = false, false
+	c.Args = l.list(n.Args)
+	return &c // the text stays: it says the same in terms of the input
+}
