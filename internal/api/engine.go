@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"iter"
 
 	"github.com/weir-engine/weir/planner"
 )
@@ -125,9 +126,10 @@ type Rules interface {
 	CreateRule(def *planner.RuleDef) error
 
 	// CreateRules adds many rules with one commit and one epoch. Element i of
-	// the result is the fault of defs[i], or nil; the good ones are created. A nil
-	// element of defs is skipped.
-	CreateRules(defs []*planner.RuleDef) []error
+	// the result is the fault of element i of defs, or nil; the good ones are
+	// created. A nil element is skipped. Definitions are not kept, so that
+	// thousands need not be in memory together. defs must not call the engine.
+	CreateRules(defs iter.Seq[*planner.RuleDef]) []error
 
 	// ReplaceRule creates the rule or puts def in its place. What did not change
 	// keeps its state.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"regexp"
 	"slices"
@@ -205,12 +206,13 @@ func (e *fakeEngine) CreateRule(def *planner.RuleDef) error {
 	return e.ReplaceRule(def)
 }
 
-func (e *fakeEngine) CreateRules(defs []*planner.RuleDef) []error {
-	errs := make([]error, len(defs))
-	for i, d := range defs {
+func (e *fakeEngine) CreateRules(defs iter.Seq[*planner.RuleDef]) (errs []error) {
+	for d := range defs {
+		var err error
 		if d != nil {
-			errs[i] = e.CreateRule(d)
+			err = e.CreateRule(d)
 		}
+		errs = append(errs, err)
 	}
 	return errs
 }

@@ -82,35 +82,37 @@ func (s *Server) createRules(w http.ResponseWriter, r *http.Request) {
 	if !s.readJSON(w, r, s.opts.MaxBulkBytes, &texts) {
 		return
 	}
-	defs := make([]*planner.RuleDef, len(texts))
-	faults := make([]string, len(texts))
-	for i, text := range texts {
-		def, err := planner.ParseRuleFor("", text, *s.opts.RuleDefaults)
-		if err != nil {
-			faults[i] = invalidRule + ": " + err.Error()
+	faults := make([]bulkError, len(texts))
+	errs := s.engine.CreateRules(func(yield func(*planner.RuleDef) bool) {
+		for i, text := range texts {
+			def, err := planner.ParseRuleFor("", text, *s.opts.RuleDefaults)
+			if err != nil {
+				faults[i].Error = invalidRule + ": " + err.Error()
+			}
+			if !yield(def) {
+				return
+			}
+		}
+	})
+	for i, err := range errs {
+		if err == nil {
 			continue
 		}
-		defs[i] = def
-	}
-	for i, err := range s.engine.CreateRules(defs) {
-		if err != nil && defs[i] != nil {
-			faults[i] = creationFault(defs[i], err).message
+		if def, bad := planner.ParseRuleFor("", texts[i], *s.opts.RuleDefaults); bad == nil {
+			faults[i] = bulkError{ID: def.ID, Error: creationFault(def, err).message}
 		}
 	}
 	answer := struct {
 		Created int         `json:"created"`
 		Errors  []bulkError `json:"errors"`
 	}{Errors: []bulkError{}}
-	for i, text := range faults {
-		if text == "" {
+	for i, f := range faults {
+		if f.Error == "" {
 			answer.Created++
 			continue
 		}
-		e := bulkError{Index: i, Error: text}
-		if defs[i] != nil {
-			e.ID = defs[i].ID
-		}
-		answer.Errors = append(answer.Errors, e)
+		f.Index = i
+		answer.Errors = append(answer.Errors, f)
 	}
 	status := http.StatusCreated
 	if len(answer.Errors) > 0 {

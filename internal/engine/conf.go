@@ -302,6 +302,7 @@ func (e *Engine) PutConnection(c api.Connection) error {
 
 // DeleteConnection removes a named connection.
 func (e *Engine) DeleteConnection(id string) error {
+	defer e.defLocks.lockAll()() // its type is not known yet
 	e.mu.Lock()
 	var n confName
 	for k := range e.confs {

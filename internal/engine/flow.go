@@ -41,7 +41,7 @@ func (e *Engine) flowSources(c *compiled) error {
 
 func (e *Engine) flowSource(c *compiled, src planner.FlowSource) error {
 	if src.Create != nil {
-		s := &stream{name: src.Name, def: src.Create, inline: true}
+		s := &stream{name: src.Name, only: []string{src.Name}, def: src.Create, inline: true}
 		if !contains(sourceTypes, s.typ()) {
 			return fmt.Errorf("source type %s is not supported: want %s", src.Type, strings.Join(sourceTypes, ", "))
 		}

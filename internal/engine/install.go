@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/weir-engine/weir/internal/store"
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/sinks"
 )
@@ -43,7 +42,7 @@ func (e *Engine) shut(c *compiled) {
 // install starts a compiled rule whose queues are open, and takes them. The
 // caller holds e.mu.
 func (e *Engine) install(r *rule, c *compiled) error {
-	if c.epoch != e.epoch { // definitions changed since it was checked
+	if c.def != nil && c.epoch != e.epoch { // definitions changed since it was checked
 		n, err := e.compile(c.def, r.num)
 		e.shut(c)
 		if err != nil {
@@ -61,7 +60,7 @@ func (e *Engine) install(r *rule, c *compiled) error {
 		e.shut(c)
 		return err
 	}
-	r.wantsFaults = c.def.Options.SendError
+	r.wantsFaults = c.sendError
 	if r.wantsFaults {
 		e.bad.wanted.Add(1)
 	}
@@ -84,13 +83,17 @@ func (e *Engine) enterPart(r *rule, c *part) {
 		streams[i] = e.streams[name]
 	}
 	acts := e.attach(r, c, streams)
-	if c.query.Join != nil {
+	switch {
+	case c.staged:
+		e.use(streams[0])
+		e.touch(streams[0])
+	case c.query.Join != nil:
 		e.enterJoin(r, c.query, streams)
-	} else {
+	default:
 		e.enterRule(streams[0], r, c.query.Root, c.count)
 	}
 	e.edited(edit{rule: r.num, actions: acts, faults: r.wantsFaults, forget: true})
-	if c.query.Root.Window != nil {
+	if c.window {
 		signal(e.nudge) // its windows begin now, not with the next message
 	}
 }
@@ -339,15 +342,4 @@ func (e *Engine) note(r *rule, err error) {
 	if err != nil {
 		r.failed, r.message = true, err.Error()
 	}
-}
-
-// itemsOf lists what of defs has to be stored.
-func itemsOf(defs []*planner.RuleDef, errs []error) []store.Item {
-	var items []store.Item
-	for i, d := range defs {
-		if d != nil && errs[i] == nil && !d.Temp {
-			items = append(items, store.Item{Kind: kindRule, ID: d.ID, Data: d.Raw})
-		}
-	}
-	return items
 }

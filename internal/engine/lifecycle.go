@@ -14,58 +14,33 @@ const stopped = "canceled manually"
 
 // CreateRule adds a rule, durably, and starts it.
 func (e *Engine) CreateRule(def *planner.RuleDef) error {
-	return e.CreateRules([]*planner.RuleDef{def})[0]
+	defer e.ruleLocks.lock(def.ID)()
+	return e.create(def)
 }
 
-// CreateRules adds rules with one commit.
-func (e *Engine) CreateRules(defs []*planner.RuleDef) []error {
-	ids := make([]string, 0, len(defs))
-	for _, d := range defs {
-		if d != nil {
-			ids = append(ids, d.ID)
+// create is CreateRule for a caller that holds the lock of the rule.
+func (e *Engine) create(d *planner.RuleDef) error {
+	r, c, err := e.reserve(d)
+	if err != nil {
+		return err
+	}
+	if !d.Temp {
+		if err := e.catalog.Put(kindRule, d.ID, d.Raw); err != nil {
+			e.forget(r)
+			return planner.Errorf(planner.CodeIO, "store rule %s: %w", d.ID, err)
 		}
 	}
-	defer e.ruleLocks.lock(ids...)()
-	return e.create(defs)
-}
-
-// create is CreateRules for a caller that holds the locks of the rules.
-func (e *Engine) create(defs []*planner.RuleDef) []error {
-	errs := make([]error, len(defs))
-	rules := make([]*rule, len(defs))
-	comp := make([]*compiled, len(defs))
-	for i, d := range defs {
-		if d != nil {
-			rules[i], comp[i], errs[i] = e.reserve(d)
-		}
-	}
-	if items := itemsOf(defs, errs); len(items) > 0 {
-		if err := e.catalog.PutAll(items); err != nil {
-			for i, d := range defs {
-				if d != nil && errs[i] == nil && !d.Temp {
-					e.forget(rules[i])
-					errs[i] = planner.Errorf(planner.CodeIO, "store rule %s: %w", d.ID, err)
-				}
-			}
-		}
-	}
-	for i, d := range defs {
-		if d != nil && errs[i] == nil && d.Triggered {
-			e.open(comp[i])
-		}
+	if d.Triggered {
+		e.open(c)
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for i, d := range defs {
-		switch {
-		case d == nil || errs[i] != nil:
-		case !d.Triggered:
-			rules[i].message = stopped
-		default:
-			e.note(rules[i], e.install(rules[i], comp[i]))
-		}
+	if !d.Triggered {
+		r.message = stopped
+		return nil
 	}
-	return errs
+	e.note(r, e.install(r, c))
+	return nil
 }
 
 // reserve checks a rule and takes its id.
@@ -181,7 +156,7 @@ func (e *Engine) ReplaceRule(def *planner.RuleDef) error {
 	e.mu.RUnlock()
 	switch {
 	case old == nil:
-		return e.create([]*planner.RuleDef{def})[0]
+		return e.create(def)
 	case err != nil:
 		return err
 	}

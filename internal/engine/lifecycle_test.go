@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -203,7 +204,7 @@ func TestBulk(t *testing.T) {
 		r.def("a", "SELECT * FROM s", toMemory("out")), nil, r.def("b", "SELECT * FROM nowhere", toMemory("out")),
 		r.def("a", "SELECT * FROM s", toMemory("out")), r.def("c", "SELECT * FROM s", toMemory("out")),
 	}
-	errs := r.CreateRules(defs)
+	errs := r.CreateRules(slices.Values(defs))
 	for i, bad := range []bool{false, false, true, true, false} {
 		if (errs[i] != nil) != bad {
 			t.Errorf("rule %d: got %v", i, errs[i])

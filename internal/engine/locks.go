@@ -23,6 +23,13 @@ func (l *locks) lock(names ...string) (unlock func()) {
 	for _, n := range names {
 		set |= 1 << (maphash.String(l.seed, n) & 63)
 	}
+	return l.take(set)
+}
+
+// lockAll takes the locks of all names.
+func (l *locks) lockAll() (unlock func()) { return l.take(^uint64(0)) }
+
+func (l *locks) take(set uint64) (unlock func()) {
 	for w := set; w != 0; w &= w - 1 {
 		l.mu[bits.TrailingZeros64(w)].Lock()
 	}

@@ -182,7 +182,12 @@ func (e *Engine) fetch() ([]edit, []adopted) {
 	edits := e.edits
 	e.edits = nil
 	var progs []adopted
+	var later []*stream
 	for _, s := range e.changed {
+		if s.held {
+			later = append(later, s)
+			continue
+		}
 		s.dirty = false
 		p := adopted{stream: s.num}
 		if s.builder != nil && s.builder.Len() > 0 {
@@ -192,7 +197,7 @@ func (e *Engine) fetch() ([]edit, []adopted) {
 	}
 	e.epochs.Add(uint64(len(progs)))
 	clear(e.changed)
-	e.changed = e.changed[:0]
+	e.changed = append(e.changed[:0], later...)
 	clear(e.joins) // a rule that comes later must not see rows from before
 	for _, f := range e.fresh {
 		e.out.feeds[f.feed] = f

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -25,7 +26,7 @@ func TestRestart(t *testing.T) {
 		defs[i] = r.def(fmt.Sprintf("r%04d", i), fmt.Sprintf("SELECT seq FROM s WHERE seq > %d", i), toMemory("out"))
 	}
 	start := time.Now()
-	for i, err := range r.CreateRules(defs) {
+	for i, err := range r.CreateRules(slices.Values(defs)) {
 		if err != nil {
 			t.Fatalf("rule %d: %v", i, err)
 		}

@@ -69,7 +69,7 @@ func (r *rule) uses(name string) bool { return slices.Contains(r.streams, name) 
 
 // compiled is a rule that was checked against the definitions as they are.
 type compiled struct {
-	def     *planner.RuleDef
+	def     *planner.RuleDef // nil: it is in a bulk, under which nothing changes
 	parts   []part
 	streams []string           // inputs, each once
 	inline  map[string]*stream // streams that a graph defines; not entered anywhere
@@ -79,6 +79,8 @@ type compiled struct {
 	err     error  // why a sink could not be opened
 	sched   *schedule
 	rests   bool // it waits for its time: no sink is open
+
+	sendError bool
 }
 
 // part is a statement with its sinks.
@@ -86,6 +88,8 @@ type part struct {
 	query   *planner.Query
 	actions []checked
 	count   bool // nobody reads its rows
+	window  bool
+	staged  bool // it is in the builder of its stream, see bulk; query has the stream only
 }
 
 // checked is an action whose properties are good.
@@ -106,7 +110,7 @@ func (e *Engine) compile(def *planner.RuleDef, num planner.RuleID) (*compiled, e
 	if err != nil {
 		return nil, err
 	}
-	c := &compiled{def: def, flow: flow, epoch: e.epoch}
+	c := &compiled{def: def, flow: flow, epoch: e.epoch, sendError: def.Options.SendError}
 	if c.sched, err = newSchedule(&def.Options, e.opt.Location); err != nil {
 		return nil, planner.Errorf(planner.CodeRule, "invalid rule json: Rule %s has invalid options: %w.", def.ID, err)
 	}
@@ -123,6 +127,12 @@ func (e *Engine) compile(def *planner.RuleDef, num planner.RuleID) (*compiled, e
 			if !slices.Contains(c.streams, name) {
 				c.streams = append(c.streams, name)
 			}
+		}
+	}
+	if s := e.streams[c.streams[0]]; s != nil && len(c.streams) == 1 {
+		c.streams = s.only
+		for i := range c.parts {
+			c.parts[i].query.Streams = s.only
 		}
 	}
 	return c, nil
@@ -154,6 +164,7 @@ func (e *Engine) compilePart(c *compiled, i int, num planner.RuleID) (p part, er
 	if err != nil {
 		return p, planner.Errorf(planner.CodePlan, "%w", c.told(q, err))
 	}
+	p.window = p.query.Root.Window != nil
 	p.count = true
 	for _, a := range q.Actions {
 		ch, err := e.checkAction(a)

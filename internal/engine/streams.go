@@ -34,6 +34,8 @@ type stream struct {
 	source  running
 	cols    []string          // keys of the columns that its program reads
 	dirty   bool              // in Engine.changed
+	held    bool              // a bulk adds to builder: the executor does not pull it
+	only    []string          // name, for the rules that read nothing else
 	pins    int               // reasons to stay connected without a rule
 	err     string            // why the source does not run
 	dropped bool              // no rule may use it any more
@@ -175,7 +177,7 @@ func (e *Engine) define(c *sql.Create) error {
 	if err != nil {
 		e.log.Error("stream has no message type", "stream", c.Name, "err", err)
 	}
-	e.streams[c.Name] = &stream{name: c.Name, def: c, num: e.number(), message: msg}
+	e.streams[c.Name] = &stream{name: c.Name, only: []string{c.Name}, def: c, num: e.number(), message: msg}
 	e.epoch++
 	return nil
 }

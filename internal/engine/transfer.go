@@ -118,25 +118,37 @@ func (e *Engine) importConf(kind, typ, text string) error {
 // importRules creates the rules that are new with one commit and replaces the
 // others. A rule that cannot run stays listed, with the reason.
 func (e *Engine) importRules(texts map[string]string, bad *definitions) {
-	var fresh []*planner.RuleDef
+	var fresh []string
 	for _, id := range sorted(texts) {
-		def, err := planner.ParseRuleFor(id, []byte(texts[id]), e.opt.Rules)
-		if err != nil {
-			bad.Rules[id] = err.Error()
-			continue
-		}
 		e.mu.RLock()
 		known := e.rules[id] != nil
 		e.mu.RUnlock()
 		if !known {
-			fresh = append(fresh, def)
-		} else if err := e.ReplaceRule(def); err != nil {
+			fresh = append(fresh, id)
+			continue
+		}
+		def, err := planner.ParseRuleFor(id, []byte(texts[id]), e.opt.Rules)
+		if err == nil {
+			err = e.ReplaceRule(def)
+		}
+		if err != nil {
 			bad.Rules[id] = err.Error()
 		}
 	}
-	for i, err := range e.CreateRules(fresh) {
+	errs := e.CreateRules(func(yield func(*planner.RuleDef) bool) {
+		for _, id := range fresh {
+			def, err := planner.ParseRuleFor(id, []byte(texts[id]), e.opt.Rules)
+			if err != nil {
+				bad.Rules[id] = err.Error()
+			}
+			if !yield(def) {
+				return
+			}
+		}
+	})
+	for i, err := range errs {
 		if err != nil {
-			bad.Rules[fresh[i].ID] = err.Error()
+			bad.Rules[fresh[i]] = err.Error()
 		}
 	}
 }

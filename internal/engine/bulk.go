@@ -1,0 +1,163 @@
+package engine
+
+import (
+	"iter"
+	"slices"
+
+	"github.com/weir-engine/weir/internal/store"
+	"github.com/weir-engine/weir/planner"
+)
+
+// bulk creates many rules with one commit, which start in one epoch. The bound
+// form of a rule is large: a rule is put into its stream's builder as soon as it
+// was checked, and what remains until the commit is its actions. The executor does
+// not pull the builders meanwhile.
+type bulk struct {
+	e     *Engine
+	errs  []error
+	items []store.Item
+	rules []reserved
+	held  []*stream
+}
+
+// reserved is a rule of a bulk that was checked.
+type reserved struct {
+	r     *rule
+	c     *compiled // nil: it is not to run
+	index int       // in bulk.errs
+}
+
+// CreateRules adds rules with one commit. Element i of what it returns is about
+// element i of defs, which is not kept.
+func (e *Engine) CreateRules(defs iter.Seq[*planner.RuleDef]) []error {
+	defer e.defLocks.lockAll()() // what a rule was checked against stands until it runs
+	defer e.ruleLocks.lockAll()()
+	b := &bulk{e: e}
+	defer b.end()
+	for d := range defs {
+		b.errs = append(b.errs, nil)
+		if d != nil {
+			b.add(d)
+		}
+	}
+	if len(b.items) > 0 {
+		if err := e.catalog.PutAll(b.items); err != nil {
+			b.fail(err)
+		}
+	}
+	for _, w := range b.rules {
+		if w.c != nil {
+			e.open(w.c)
+		}
+	}
+	b.install()
+	return b.errs
+}
+
+// add checks a rule and takes its id.
+func (b *bulk) add(d *planner.RuleDef) {
+	i := len(b.errs) - 1
+	r, c, err := b.e.reserve(d)
+	if err != nil {
+		b.errs[i] = err
+		return
+	}
+	if !d.Temp {
+		b.items = append(b.items, store.Item{Kind: kindRule, ID: r.id, Data: d.Raw})
+	}
+	if d.Triggered {
+		b.stage(r, c)
+	} else {
+		c = nil
+	}
+	b.rules = append(b.rules, reserved{r, c, i})
+}
+
+// stage puts the statement of a rule into the builder of its stream and lets go
+// of it. Rules that need more than a builder are left as they are.
+func (b *bulk) stage(r *rule, c *compiled) {
+	if len(c.parts) != 1 || len(c.inline) > 0 || c.sched != nil || c.parts[0].query.Join != nil {
+		return
+	}
+	e, p := b.e, &c.parts[0]
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s := e.streams[p.query.Streams[0]]
+	if !s.held {
+		s.held = true
+		b.held = append(b.held, s)
+	}
+	if s.builder == nil {
+		s.builder = planner.NewBuilder()
+	}
+	s.builder.Add(r.num, p.query.Root, p.count)
+	p.staged = true
+	p.query = &planner.Query{Streams: p.query.Streams}
+	c.def, c.flow = nil, nil
+}
+
+// unstage takes what stage added out again. The caller holds e.mu.
+func (e *Engine) unstage(r *rule, c *compiled) {
+	for i := range c.parts {
+		if !c.parts[i].staged {
+			continue
+		}
+		if s := e.streams[c.parts[i].query.Streams[0]]; s != nil && s.builder != nil {
+			s.builder.Remove(r.num)
+			e.touch(s)
+			e.leave(s)
+		}
+	}
+}
+
+// fail forgets the rules that could not be stored.
+func (b *bulk) fail(err error) {
+	e := b.e
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	b.rules = slices.DeleteFunc(b.rules, func(w reserved) bool {
+		if w.r.temp {
+			return false
+		}
+		if w.c != nil {
+			e.unstage(w.r, w.c)
+		}
+		e.remove(w.r)
+		b.errs[w.index] = planner.Errorf(planner.CodeIO, "store rule %s: %w", w.r.id, err)
+		return true
+	})
+}
+
+// install starts the rules.
+func (b *bulk) install() {
+	b.e.mu.Lock()
+	defer b.e.mu.Unlock()
+	for _, w := range b.rules {
+		if w.c == nil {
+			w.r.message = stopped
+			continue
+		}
+		err := b.e.install(w.r, w.c)
+		if err != nil {
+			b.e.unstage(w.r, w.c)
+		}
+		b.e.note(w.r, err)
+	}
+	b.release()
+}
+
+// end lets the executor pull again, whatever happened.
+func (b *bulk) end() {
+	b.e.mu.Lock()
+	defer b.e.mu.Unlock()
+	b.release()
+}
+
+// release lets the executor pull what was held back. The caller holds e.mu.
+func (b *bulk) release() {
+	for _, s := range b.held {
+		s.held = false
+		b.e.dirty.Store(true)
+	}
+	b.held = nil
+}
