@@ -13,7 +13,8 @@ import (
 // all of them.
 type ring struct {
 	key   string
-	views []*view // the first one's definition stands for the others'
+	views []*view           // the first one's definition stands for the others'
+	defs  []*planner.Window // of views
 	def   *planner.Window
 	base  *pane
 	gids  []int32
@@ -46,12 +47,24 @@ func (n *node) rings(f func(*ring)) {
 
 // regroup makes views those of n that are on r. The base is empty.
 func (r *ring) regroup(n *node) {
+	same, was := true, len(r.views)
 	r.views = r.views[:0]
 	for _, w := range n.windows {
 		if v, ok := w.kind.(*view); ok && v.ring == r {
+			i := len(r.views)
 			r.views = append(r.views, v)
+			if i == len(r.defs) {
+				r.defs = append(r.defs, nil)
+			}
+			same = same && i < was && r.defs[i] == w.def
+			r.defs[i] = w.def
 		}
 	}
+	if same && len(r.views) == was {
+		return
+	}
+	clear(r.defs[len(r.views):])
+	r.defs = r.defs[:len(r.views)]
 	old := r.def
 	r.def = r.union()
 	if old != nil {
@@ -74,6 +87,11 @@ func (r *ring) union() *planner.Window {
 	for i, a := range def.Aggs {
 		at[a.Text] = i
 	}
+	rules := 0
+	for _, d := range r.defs {
+		rules += len(d.Joined)
+	}
+	def.Joined = make([]planner.Join, 0, rules)
 	for _, v := range r.views {
 		def.Joined = append(def.Joined, v.w.def.Joined...)
 		v.from = v.from[:0]

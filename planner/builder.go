@@ -45,9 +45,28 @@ type placed struct {
 	op         Op
 	kind       uint8
 	count      bool
-	nums       []float64
-	texts      []string
-	window     *windowBuilder
+	key        AtomKind       // inEqual, not IN: which of num and text it is
+	num        float64        // inRank and inEqual
+	text       string         // inEqual
+	in         *keys          // inEqual: of IN
+	window     *windowBuilder // inWindow
+}
+
+// keys are the constants of an IN list: numbers or texts.
+type keys struct {
+	nums  []float64
+	texts []string
+}
+
+// keys returns under what p is in an index of equalities.
+func (p *placed) keys() (nums []float64, texts []string) {
+	switch {
+	case p.in != nil:
+		return p.in.nums, p.in.texts
+	case p.key == AtomText:
+		return nil, []string{p.text}
+	}
+	return []float64{p.num}, nil
 }
 
 const (
@@ -85,7 +104,7 @@ func (b *Builder) Add(rule RuleID, r *Bound, count bool) {
 	if r.Window != nil {
 		w, join := b.windowOf(rule, r.Window)
 		w.add(join, r.Window, count)
-		b.rules[rule] = &placed{kind: inWindow, window: w}
+		b.rules[rule] = w.place
 		return
 	}
 	p := &placed{step: NoStep, rest: -1}
@@ -120,14 +139,25 @@ func (b *Builder) place(p *placed, pivot *atom, e Entry) {
 		b.prog.Always.add(e, p.count)
 		return
 	case pivot.equality():
-		p.kind, p.nums, p.texts = inEqual, pivot.nums, pivot.texts
+		for i, s := range pivot.texts {
+			pivot.texts[i] = strings.Clone(s) // and not the rule's text with it
+		}
+		p.kind, p.key = inEqual, pivot.kind
+		switch {
+		case pivot.op == OpIn:
+			p.in = &keys{pivot.nums, pivot.texts}
+		case p.key == AtomText:
+			p.text = pivot.texts[0]
+		default:
+			p.num = pivot.nums[0]
+		}
 		p.step = b.intern(pivot.node)
-		b.equal(p.step).add(e, p.nums, p.texts)
+		b.equal(p.step).add(e, pivot.nums, pivot.texts)
 	case pivot.comparison():
-		p.kind, p.nums, p.op = inRank, pivot.nums, pivot.op
+		p.kind, p.num, p.op = inRank, pivot.nums[0], pivot.op
 		p.count = p.count && p.rest < 0
 		p.step = b.intern(pivot.node)
-		b.rank(p.step, p.op, p.count).add(e, p.nums[0])
+		b.rank(p.step, p.op, p.count).add(e, p.num)
 	default:
 		p.kind = inCond
 		p.count = p.count && p.rest < 0
@@ -159,10 +189,11 @@ func (b *Builder) Remove(rule RuleID) {
 		b.prog.Always = b.prog.Always.thawed()
 		b.prog.Always.remove(rule, p.count)
 	case inRank:
-		b.rank(p.step, p.op, p.count).remove(rule, p.nums[0])
+		b.rank(p.step, p.op, p.count).remove(rule, p.num)
 		b.prog.Ranks = slices.DeleteFunc(b.prog.Ranks, func(x *RankIndex) bool { return len(x.Entries) == 0 })
 	case inEqual:
-		b.equal(p.step).remove(rule, p.nums, p.texts)
+		nums, texts := p.keys()
+		b.equal(p.step).remove(rule, nums, texts)
 		b.prog.Equals = slices.DeleteFunc(b.prog.Equals, func(x *EqualIndex) bool { return len(x.TextEntries)+len(x.NumEntries) == 0 })
 	case inCond:
 		b.cond(p.step).EntryList.remove(rule, p.count)
@@ -229,11 +260,15 @@ func (b *Builder) intern(n *Node) StepID {
 	s := Step{Node: n, Col: -1}
 	if n.Op == OpColumn {
 		s.Col = b.column(n)
-	} else {
+	} else if len(n.Args) > 0 {
 		s.In = make([]StepID, len(n.Args))
+		own := *n // of the nodes of steps: what equals them is let go
+		own.Args = make([]*Node, len(n.Args))
 		for i, a := range n.Args {
 			s.In[i] = b.intern(a)
+			own.Args[i] = b.prog.Steps[s.In[i]].Node
 		}
+		s.Node = &own
 	}
 	id := StepID(len(b.prog.Steps))
 	if n := len(b.free); n > 0 {
@@ -314,7 +349,7 @@ func (b *Builder) project(r *Bound) int32 {
 	p := &Projection{Star: NoStep, Meta: NoStep, Spread: NoStep, Except: r.Except, SendNil: r.SendNil, Distinct: r.Distinct, Limit: r.Limit, Offset: r.Offset, Text: text}
 	for _, f := range r.Fields {
 		step := b.intern(f.Node)
-		p.Fields = append(p.Fields, Field{Name: f.Name, Key: jsonKey(f.Name), Step: step, Plain: f.Plain})
+		p.Fields = append(p.Fields, Field{Name: strings.Clone(f.Name), Key: jsonKey(f.Name), Step: step, Plain: f.Plain})
 	}
 	sort.SliceStable(p.Fields, func(i, j int) bool { return p.Fields[i].Name < p.Fields[j].Name })
 	if r.Star != nil {
@@ -460,7 +495,7 @@ func (b *Builder) addRest(rest []*Node) int32 {
 		if a.kind == AtomNum {
 			atoms[i].Num = a.nums[0]
 		} else if a.kind == AtomText {
-			atoms[i].Text = a.texts[0]
+			atoms[i].Text = strings.Clone(a.texts[0])
 		}
 	}
 	if n := len(b.freeRest); n > 0 {

@@ -267,7 +267,6 @@ type Window struct {
 type Join struct {
 	Rule  RuleID
 	Epoch uint64
-	Rules int // over the input, those of windows included
 }
 
 // At returns the rules of key i.

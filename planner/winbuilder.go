@@ -17,6 +17,7 @@ type windowBuilder struct {
 	free  []int
 	dirty bool
 	last  *Window
+	place *placed // of the rules in the window, in up
 
 	fixed []StepID // steps that belong to the window itself, released with it
 	pins  int      // how often it is kept for a rule that comes back
@@ -82,6 +83,7 @@ func (b *Builder) window(w *BoundWindow) *windowBuilder {
 	}
 	*b.nextID++
 	wb := &windowBuilder{up: b, key: key, colAt: map[string]int{}}
+	wb.place = &placed{kind: inWindow, window: wb}
 	wb.out = newBuilder(b.nextID, wb)
 	step := func(n *Node) StepID {
 		if n == nil {
@@ -113,7 +115,7 @@ func (b *Builder) window(w *BoundWindow) *windowBuilder {
 func (w *windowBuilder) add(join Join, bw *BoundWindow, count bool) {
 	w.dirty = true
 	w.out.Add(join.Rule, bw.Over, count)
-	w.win.Joined = append(slices.Clip(w.win.Joined), join)
+	w.win.Joined = append(w.win.Joined, join) // behind what published windows see
 }
 
 func (w *windowBuilder) remove(rule RuleID) {

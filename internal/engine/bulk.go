@@ -18,6 +18,7 @@ type bulk struct {
 	items []store.Item
 	rules []reserved
 	held  []*stream
+	ready bool // all are checked and stored
 }
 
 // reserved is a rule of a bulk that was checked.
@@ -96,6 +97,14 @@ func (b *bulk) stage(r *rule, c *compiled) {
 	c.def, c.flow = nil, nil
 }
 
+// undo takes back what add did. The caller holds e.mu.
+func (e *Engine) undo(w reserved) {
+	if w.c != nil {
+		e.unstage(w.r, w.c)
+	}
+	e.remove(w.r)
+}
+
 // unstage takes what stage added out again. The caller holds e.mu.
 func (e *Engine) unstage(r *rule, c *compiled) {
 	for i := range c.parts {
@@ -119,10 +128,7 @@ func (b *bulk) fail(err error) {
 		if w.r.temp {
 			return false
 		}
-		if w.c != nil {
-			e.unstage(w.r, w.c)
-		}
-		e.remove(w.r)
+		e.undo(w)
 		b.errs[w.index] = planner.Errorf(planner.CodeIO, "store rule %s: %w", w.r.id, err)
 		return true
 	})
@@ -132,6 +138,7 @@ func (b *bulk) fail(err error) {
 func (b *bulk) install() {
 	b.e.mu.Lock()
 	defer b.e.mu.Unlock()
+	b.ready = true
 	for _, w := range b.rules {
 		if w.c == nil {
 			w.r.message = stopped
@@ -146,10 +153,16 @@ func (b *bulk) install() {
 	b.release()
 }
 
-// end lets the executor pull again, whatever happened.
+// end lets the executor pull again, whatever happened: after a panic, such as of
+// defs, there are no rules.
 func (b *bulk) end() {
 	b.e.mu.Lock()
 	defer b.e.mu.Unlock()
+	if !b.ready {
+		for _, w := range b.rules {
+			b.e.undo(w)
+		}
+	}
 	b.release()
 }
 
