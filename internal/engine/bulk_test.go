@@ -111,7 +111,8 @@ func TestBulkOnFullDisk(t *testing.T) {
 // Rules of a bulk whose source cannot start say so, and do not run.
 func TestBulkWithoutSource(t *testing.T) {
 	r := newRig(t, Options{})
-	r.sql(`CREATE STREAM s () WITH (TYPE="mqtt", DATASOURCE="x", FORMAT="json", CONF_KEY="later")`)
+	r.must(r.PutConfKey(api.ConfSources, "mqtt", "plant", map[string]any{"connectionSelector": "later"}))
+	r.sql(`CREATE STREAM s () WITH (TYPE="mqtt", DATASOURCE="x", FORMAT="json", CONF_KEY="plant")`)
 	errs := r.CreateRules(slices.Values([]*planner.RuleDef{
 		r.def("a", "SELECT seq FROM s WHERE seq > 1", toMemory("out")), r.def("b", "SELECT seq FROM s WHERE seq > 2", toMemory("out")),
 	}))
@@ -128,7 +129,7 @@ func TestBulkWithoutSource(t *testing.T) {
 		t.Error("the stream has rules")
 	}
 	r.mu.RUnlock()
-	r.must(r.PutConfKey(api.ConfSources, "mqtt", "later", map[string]any{"server": "tcp://127.0.0.1:1"}))
+	r.must(r.PutConnection(api.Connection{Type: "mqtt", ID: "later", Props: map[string]any{"server": "tcp://127.0.0.1:1"}}))
 	r.must(r.StartRule("a"))
 	if got := r.statusOf("a"); got != "running" {
 		t.Errorf("with settings: got %s", got)
