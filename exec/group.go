@@ -16,6 +16,7 @@ type groups struct {
 	ids  map[string]int32
 	keys []vec.Value // width values a group
 	n    int
+	null []bool // groups with a key that is null or missing; shorter than n if the last ones have none
 
 	codes []int32 // by dictionary code, for a key that is one text column
 	buf   []byte
@@ -79,7 +80,7 @@ func (g *groups) number(m *machine, keys []planner.StepID, rows, gids []int32) [
 		if !ok {
 			id = g.enter(string(b))
 			for _, k := range keys {
-				g.keys = append(g.keys, m.value(k, int(r)).Clone())
+				g.key(id, m.value(k, int(r)))
 			}
 		}
 		gids = append(gids, id)
@@ -93,6 +94,18 @@ func (g *groups) enter(key string) int32 {
 	g.n++
 	return id
 }
+
+// key enters the next key of group id.
+func (g *groups) key(id int32, v vec.Value) {
+	g.keys = append(g.keys, v.Clone())
+	if v.IsNull() {
+		g.null = append(g.null, make([]bool, int(id)+1-len(g.null))...)
+		g.null[id] = true
+	}
+}
+
+// isNull tells whether a key of group id is null or missing.
+func (g *groups) isNull(id int32) bool { return int(id) < len(g.null) && g.null[id] }
 
 // texts is number for one text column: a look-up for each distinct text.
 func (g *groups) texts(c *vec.Column, rows, gids []int32) []int32 {
@@ -119,7 +132,7 @@ func (g *groups) one(v vec.Value) int32 {
 	id, ok := g.ids[string(g.buf)]
 	if !ok {
 		id = g.enter(string(g.buf))
-		g.keys = append(g.keys, v.Clone())
+		g.key(id, v)
 	}
 	return id
 }
@@ -134,6 +147,7 @@ func (g *groups) renumber(ids []int32, n, width int) {
 		}
 	}
 	g.keys, g.n = keys, n
+	g.null = renumber(g.null, ids, n)
 	for k, id := range g.ids {
 		if ids[id] < 0 {
 			delete(g.ids, k)

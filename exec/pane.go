@@ -13,8 +13,9 @@ type pane struct {
 	count  []int32
 	order  []int32 // groups in order of appearance
 	aggs   []aggregate
-	cols   [][]vec.Value // rows, by column of Window.Rows
-	n      int           // rows kept
+	cols   [][]vec.Value        // rows, by column of Window.Rows
+	n      int                  // rows kept
+	forms  map[int32][]vec.Kind // of the keys of groups that have a null one, as the first row has them
 }
 
 // fit gives the pane the aggregates and columns of def.
@@ -61,13 +62,15 @@ func (p *pane) grow(groups int) {
 	}
 }
 
-// update adds rows, whose groups are gids out of groups, to every aggregate of
-// def.
-func (p *pane) update(m *machine, def *planner.Window, groups int, rows, gids []int32) {
-	p.grow(groups)
-	for _, g := range gids {
+// update adds rows, whose groups are gids of all, to every aggregate of def.
+func (p *pane) update(m *machine, def *planner.Window, all *groups, rows, gids []int32) {
+	p.grow(all.n)
+	for i, g := range gids {
 		if p.count[g] == 0 {
 			p.order = append(p.order, g)
+			if all.isNull(g) {
+				p.form(m, def, g, int(rows[i]))
+			}
 		}
 		p.count[g]++
 	}
@@ -97,10 +100,27 @@ func (p *pane) add(m *machine, w *window, rows []int32) {
 	case len(rows) == 0:
 	case w.def.Group:
 		gids := w.groups.number(m, w.def.Keys, rows, nil)
-		p.update(m, w.def, w.groups.n, rows, gids)
+		p.update(m, w.def, w.groups, rows, gids)
 	default:
 		p.keep(m, w.def, rows)
 	}
+}
+
+// form notes which keys of group g are null, and which are missing, in its first
+// row: a window writes the ones and leaves out the others.
+func (p *pane) form(m *machine, def *planner.Window, g int32, row int) {
+	f := make([]vec.Kind, len(def.Keys))
+	for i, k := range def.Keys {
+		f[i] = m.value(k, row).Kind
+	}
+	p.setForm(g, f)
+}
+
+func (p *pane) setForm(g int32, f []vec.Kind) {
+	if p.forms == nil {
+		p.forms = map[int32][]vec.Kind{}
+	}
+	p.forms[g] = f
 }
 
 // keep copies the columns that rules need of rows.
@@ -129,6 +149,9 @@ func (p *pane) merge(src *pane, from []int) {
 	for _, g := range src.order {
 		if p.count[g] == 0 {
 			p.order = append(p.order, g)
+			if f, ok := src.forms[g]; ok {
+				p.setForm(g, f)
+			}
 		}
 		p.count[g] += src.count[g]
 	}
@@ -162,6 +185,7 @@ func (p *pane) reset() {
 		clear(p.cols[i])
 		p.cols[i] = p.cols[i][:0]
 	}
+	clear(p.forms)
 	p.order, p.n, p.seen = p.order[:0], 0, 0
 }
 
@@ -170,6 +194,11 @@ func (p *pane) renumber(ids []int32, n int) {
 	p.count = renumber(p.count, ids, n)
 	for i, g := range p.order {
 		p.order[i] = ids[g]
+	}
+	forms := p.forms
+	p.forms = nil
+	for g, f := range forms {
+		p.setForm(ids[g], f)
 	}
 	for _, a := range p.aggs {
 		if a != nil {
@@ -229,7 +258,11 @@ func (p *pane) column(x *Executor, w *window, dst *vec.Column, c planner.WindowC
 	case planner.WindowKey:
 		width := len(w.def.Keys)
 		for r, g := range p.order {
-			dst.Set(r, w.groups.keys[int(g)*width+c.Index])
+			v := w.groups.keys[int(g)*width+c.Index]
+			if v.IsNull() {
+				v.Kind = p.forms[g][c.Index]
+			}
+			dst.Set(r, v)
 		}
 	case planner.WindowAgg:
 		a := p.aggs[c.Index]

@@ -174,7 +174,7 @@ func (r *ring) add(x *Executor, m *machine, rows []int32) {
 		r.base.keep(m, r.def, rows)
 	default:
 		r.gids = r.groups.number(m, r.def.Keys, rows, r.gids[:0])
-		r.base.update(m, r.def, r.groups.n, rows, r.gids)
+		r.base.update(m, r.def, &r.groups, rows, r.gids)
 	}
 }
 
