@@ -52,7 +52,10 @@ func TestBadPayloads(t *testing.T) {
 			other.want(`{"seq":1}`)
 			r.wantStatus("a", "source_s_0_decode_errors_total", tt.decode)
 			r.wantStatus("a", "source_s_0_conversion_errors_total", tt.convert)
+			r.wantStatus("a", "op_2_decoder_0_exceptions_total", tt.decode+tt.convert)
 			r.wantStatus("near", "source_other_0_exceptions_total", 0)
+			r.wantStatus("near", "op_2_decoder_0_exceptions_total", 0)
+			r.wantStatus("near", "op_2_decoder_0_last_exception", "")
 			if last := r.status("a", "source_s_0_last_exception").(string); (last != "") != (tt.decode > 0) || len(last) > 1000 {
 				t.Errorf("last exception: got %.1000q", last)
 			}

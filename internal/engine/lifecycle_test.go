@@ -247,6 +247,22 @@ func TestChangeRestartsUsers(t *testing.T) {
 	out.want(`{"seq":3}`)
 }
 
+// TestReplaceStreamRefused replaces streams in ways that the reference refuses.
+func TestReplaceStreamRefused(t *testing.T) {
+	r := newRig(t, Options{})
+	r.memoryStream("s", "in")
+	r.sql(`CREATE STREAM tmp () WITH (TYPE="memory", DATASOURCE="in", FORMAT="json", TEMP="true")`)
+	for _, c := range []struct{ name, text, want string }{
+		{"s", `CREATE STREAM s () WITH (TYPE="memory", DATASOURCE="in", FORMAT="json", SHARED="true")`, "Replace s fails: SHARED cannot be changed"},
+		{"s", `CREATE STREAM s () WITH (TYPE="memory", DATASOURCE="in", FORMAT="json", TEMP="true")`, "Replace s fails: a temporary stream cannot be replaced"},
+		{"tmp", `CREATE STREAM tmp () WITH (TYPE="memory", DATASOURCE="in", FORMAT="json")`, "Replace tmp fails: a temporary stream cannot be replaced"},
+	} {
+		if err := r.ReplaceStream(api.Stream, c.name, c.text); err == nil || err.Error() != c.want {
+			t.Errorf("%s: got %v, want %s", c.text, err, c.want)
+		}
+	}
+}
+
 // TestConfKeyMissing has a stream that names settings which are not there yet: it
 // runs with the default ones, and with its own as soon as they come.
 func TestConfKeyMissing(t *testing.T) {

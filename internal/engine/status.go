@@ -113,7 +113,7 @@ func (e *Engine) RuleStatus(id string) ([]api.StatusField, error) {
 		}
 		f.source(e.streams[name], names(name), in)
 	}
-	f.op("op_2_decoder_0_", c.in, c.in, 0, "")
+	f.decoder(e, r, c.in)
 	f.op("op_3_project_0_", c.in, c.matched, c.faults, c.last)
 	for _, k := range r.outputs(counts) {
 		f.sink(k, e)
@@ -210,10 +210,6 @@ func (f *fields) source(s *stream, name string, in uint64) {
 	} else if s != nil && s.err != "" {
 		why = s.err
 	}
-	bad := st.LastError
-	if st.LastPayload != "" {
-		bad += ": " + st.LastPayload
-	}
 	f.add(prefix+"records_in_total", in)
 	f.add(prefix+"records_out_total", in)
 	f.add(prefix+"messages_processed_total", st.Messages)
@@ -221,7 +217,7 @@ func (f *fields) source(s *stream, name string, in uint64) {
 	f.add(prefix+"buffer_length", 0)
 	f.add(prefix+"last_invocation", st.LastArrival)
 	f.add(prefix+"exceptions_total", st.DecodeErrors+st.BadValues)
-	f.add(prefix+"last_exception", bad)
+	f.add(prefix+"last_exception", lastBad(&st))
 	f.add(prefix+"last_exception_time", st.LastErrorAt)
 	f.connection(prefix, state, 0, 0, 0, why)
 	f.add(prefix+"bytes_in_total", st.Bytes)
@@ -230,6 +226,33 @@ func (f *fields) source(s *stream, name string, in uint64) {
 	if s != nil && s.feed != nil {
 		f.add(prefix+"paused", s.feed.pauses > 0)
 	}
+}
+
+// decoder adds what the streams of r could not decode: there users of the
+// reference look for it.
+func (f *fields) decoder(e *Engine, r *rule, in uint64) {
+	const prefix = "op_2_decoder_0_"
+	var bad uint64
+	var last ingest.Stats
+	for _, name := range r.streams {
+		if s := e.streams[name]; s != nil && s.feed != nil {
+			st := s.feed.feed.StreamStats(s.num)
+			bad += st.DecodeErrors + st.BadValues
+			if st.LastErrorAt >= last.LastErrorAt {
+				last = st
+			}
+		}
+	}
+	f.op(prefix, in, in, bad, lastBad(&last))
+	f.list[len(f.list)-1].Value = last.LastErrorAt
+}
+
+// lastBad returns why the last message was bad, and its beginning.
+func lastBad(st *ingest.Stats) string {
+	if st.LastPayload == "" {
+		return st.LastError
+	}
+	return st.LastError + ": " + st.LastPayload
 }
 
 // sink adds a sink: what it was given, what was delivered, what waits.

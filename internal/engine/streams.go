@@ -244,6 +244,12 @@ func (e *Engine) ReplaceStream(kind api.StreamKind, name, text string) error {
 	if old.def.Table != c.Table {
 		return fmt.Errorf("Item %s %w", name, planner.ErrExists)
 	}
+	switch now := &c.Options; {
+	case now.Shared != old.def.Options.Shared:
+		return planner.Errorf(planner.CodeStream, "Replace %s fails: SHARED cannot be changed", name)
+	case now.Temp || old.def.Options.Temp:
+		return planner.Errorf(planner.CodeStream, "Replace %s fails: a temporary stream cannot be replaced", name)
+	}
 	if old.def.Options.Version != "" || c.Options.Version != "" {
 		if c.Options.Version <= old.def.Options.Version {
 			return planner.Errorf(planner.CodeStream, "stream %s already exists with version (%s), new version (%s) is lower", name, old.def.Options.Version, c.Options.Version)
