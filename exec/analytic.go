@@ -62,10 +62,7 @@ func (m *machine) analytic(s planner.StepID, st *planner.Step, mm *memo) {
 			failed.Or(c.Fault)
 		}
 	}
-	end := len(st.In)
-	if st.After {
-		end-- // of that call only the fault matters
-	}
+	end := len(st.In) - st.After // of the others only the fault matters
 	n := end - st.Keys
 	args := make([]vec.Value, n)
 	var key []byte

@@ -96,6 +96,7 @@ type binder struct {
 	stack   []string // aliases whose definitions are being bound
 	faults  []error
 	calls   int         // volatile calls so far
+	reads   []*Node     // see declared
 	states  [2]stateful // analytic calls so far: those over rows, those over aggregates
 	window  bool        // the query has a window
 	inAgg   bool        // inside an aggregate's arguments

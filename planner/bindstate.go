@@ -88,9 +88,18 @@ func (b *binder) chained(n *Node) *Node {
 		return old
 	}
 	text := n.Text
+	args := len(n.Args)
 	if c.last != nil {
-		n.After = true
 		n.Args = append(n.Args, c.last)
+	}
+	if !n.agg {
+		for _, col := range b.declared() {
+			if !slices.ContainsFunc(n.Args[:args], func(a *Node) bool { return a.Text == col.Text }) {
+				n.Args = append(n.Args, col)
+			}
+		}
+	}
+	if n.After = len(n.Args) - args; n.After > 0 {
 		n.seal()
 		if b.set.Epoch > 0 {
 			n.Text += "@" + strconv.FormatUint(b.set.Epoch, 10)
@@ -110,10 +119,7 @@ func canFail(n *Node) bool {
 	if strings.HasPrefix(n.Func.Name, "acc_") && n.Func.Name != "acc_count" {
 		return true
 	}
-	for i, a := range n.Args {
-		if n.After && i == len(n.Args)-1 {
-			continue
-		}
+	for _, a := range n.Args[:len(n.Args)-n.After] {
 		if a.Op != OpColumn && a.Op != OpConst {
 			return true
 		}

@@ -96,7 +96,7 @@ type Node struct {
 	Func  *FuncSig       // OpCall, OpAgg, OpAnalytic
 	Keys  int            // OpAnalytic: how many of the last Args, before After, are PARTITION BY keys; OpNumber: of the first
 	When  bool           // OpAnalytic: the argument before the keys is the WHEN condition
-	After bool           // OpAnalytic: the last argument is a call that must not have failed for the row
+	After int            // OpAnalytic: how many of the last Args are only to have not failed for the row
 	Desc  []bool         // OpNumber: of each ORDER BY key
 	Star  bool           // OpAgg: aggregate over whole rows
 	Part  bool           // OpAgg: Args[0] is the FILTER condition
@@ -238,10 +238,7 @@ func (n *Node) seal() *Node {
 
 func (n *Node) callText(b *strings.Builder, list func(from, to int)) {
 	b.WriteString(n.Func.Name + "(")
-	end := len(n.Args)
-	if n.After {
-		end--
-	}
+	end := len(n.Args) - n.After
 	from, to := 0, end-n.Keys
 	if n.When {
 		to--
@@ -274,8 +271,8 @@ func (n *Node) callText(b *strings.Builder, list func(from, to int)) {
 		}
 		b.WriteByte(')')
 	}
-	if n.After {
-		b.WriteString(" AFTER " + short(n.Args[end].Text))
+	for i, a := range n.Args[end:] {
+		b.WriteString([]string{" AFTER ", ", "}[min(i, 1)] + short(a.Text))
 	}
 	if n.Rule != 0 {
 		b.WriteString("@" + strconv.Itoa(int(n.Rule)))
