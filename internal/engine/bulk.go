@@ -151,7 +151,14 @@ func (b *bulk) install() {
 		b.e.note(w.r, err)
 	}
 	b.release()
+	if len(b.rules) >= manyRules && !b.e.closing {
+		b.e.wg.Go(b.e.tidy) // and again when it is quiet
+	}
 }
+
+// manyRules is how many rules in one bulk leave so much garbage that memory is
+// given back at once.
+const manyRules = 1000
 
 // end lets the executor pull again, whatever happened: after a panic, such as of
 // defs, there are no rules.

@@ -45,7 +45,8 @@ type Options struct {
 	// error; default 10 s.
 	Patrol time.Duration
 	// OnQuiet is called when definitions have not changed for a second after
-	// they did, and once after the start: the time to give memory back.
+	// they did, once after the start, and after a large bulk: the time to give
+	// memory back. Calls may overlap.
 	OnQuiet func()
 	// OnStop is called when a client asks the process to end.
 	OnStop func()
@@ -242,8 +243,16 @@ func (e *Engine) settled() {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	if !e.closing {
-		e.wg.Go(e.opt.OnQuiet)
+		e.wg.Go(e.tidy)
 	}
+}
+
+// tidy gives memory back.
+func (e *Engine) tidy() {
+	if err := e.store.Tidy(); err != nil {
+		e.log.Warn("the store keeps more in memory than it needs", "err", err)
+	}
+	e.opt.OnQuiet()
 }
 
 // quietTime is how long definitions must not change before OnQuiet is called.

@@ -36,7 +36,14 @@ func (c Catalog) PutAll(items []Item) error {
 			return err
 		}
 	}
-	return t.Commit(Synced)
+	large := t.size > largeCommit
+	if err := t.Commit(Synced); err != nil {
+		return err
+	}
+	if large {
+		c.s.large.Store(true)
+	}
+	return nil
 }
 
 // PutIn stores an item with the Txn's commit.

@@ -102,6 +102,7 @@ type Store struct {
 	closed bool
 	users  sync.WaitGroup
 	soon   atomic.Bool // a background sync is due
+	large  atomic.Bool // a large commit is in memory, see Tidy
 
 	space space
 

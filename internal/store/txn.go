@@ -94,6 +94,29 @@ func (s *Store) commit(b *pebble.Batch, d Durability) error {
 	return nil
 }
 
+// largeCommit is the size of a commit of definitions that Tidy is for, in bytes.
+const largeCommit = 256 << 10
+
+// Tidy writes what large commits of definitions left in memory to tables. Without
+// one since the last call it does nothing.
+func (s *Store) Tidy() error {
+	if !s.large.Swap(false) {
+		return nil
+	}
+	if err := s.use(); err != nil {
+		return err
+	}
+	defer s.users.Done()
+	// A large commit is kept as it is until it is written, and then by the list
+	// that it stood in until that grows: with the second time it is gone.
+	for range 2 {
+		if err := s.db.Flush(); err != nil {
+			return fmt.Errorf("data directory %q: %w", s.o.Dir, err)
+		}
+	}
+	return nil
+}
+
 // Discard drops the writes.
 func (t *Txn) Discard() { t.end(false) }
 
