@@ -166,12 +166,36 @@ func (b *binder) joinStar(r *Bound, f sql.Field, fromStar map[string]int, add fu
 				if _, ok := fromStar[c.Name]; ok || slices.Contains(f.Except, c.Name) {
 					continue
 				}
-				add(f.At, c.Name, b.sourceColumn(f.At, i, c.Name), true)
+				n := b.sourceColumn(f.At, i, c.Name)
+				if f.Stream == "" {
+					n = b.firstColumn(i, c.Name)
+				}
+				add(f.At, c.Name, n, true)
 				fromStar[c.Name] = len(r.Fields) - 1
 			}
 		}
 	}
 	b.replace(f, add)
+}
+
+// firstColumn returns the column called name of source i or, where a joined row
+// lacks it, of the sources behind it: all sources are declared.
+func (b *binder) firstColumn(i int, name string) *Node {
+	n := b.sourceColumn(sql.Pos{}, i, name)
+	spec := vec.ColumnSpec{Path: []string{"", name}, Type: n.Col.Type}
+	more := false
+	for _, s := range b.srcs[i+1:] {
+		if at := slices.IndexFunc(s.Fields, func(f vec.Field) bool { return f.Name == name }); at >= 0 {
+			more = true
+			if k := spec.Type.Kind; k == vec.JSON || s.Fields[at].Type.Kind != k { // of any type
+				spec.Type = vec.Type{}
+			}
+		}
+	}
+	if !more {
+		return n
+	}
+	return &Node{Op: OpColumn, Col: spec, Text: quoteName(name)}
 }
 
 // wholeRows makes r.Star the rows of the sources in which, merged with those

@@ -142,15 +142,22 @@ func (s *JoinSource) gives(c vec.ColumnSpec) bool {
 	case len(c.Path) == 0:
 		return true
 	case c.Path[0] == "":
-		return s.Fields == nil
+		return s.Fields == nil || s.field(c.Path[1]) >= 0
 	}
 	return c.Path[0] == s.Label
+}
+
+// field returns the position of the declared column called name, -1: there is none.
+func (s *JoinSource) field(name string) int {
+	return slices.IndexFunc(s.Fields, func(f vec.Field) bool { return f.Name == name })
 }
 
 // Needs calls f for each column of s that column c of the join is made of.
 func (s *JoinSource) Needs(c vec.ColumnSpec, f func(vec.ColumnSpec)) {
 	switch {
 	case !s.gives(c):
+	case len(c.Path) > 0 && c.Path[0] == "" && s.Fields != nil:
+		f(vec.ColumnSpec{Path: c.Path[1:], Type: s.Fields[s.field(c.Path[1])].Type})
 	case len(c.Path) > 0:
 		f(vec.ColumnSpec{Path: c.Path[1:], Meta: c.Meta, Type: c.Type})
 	case s.Fields == nil:
