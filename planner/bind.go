@@ -344,7 +344,7 @@ func (b *binder) clauses(r *Bound) {
 	if len(b.faults) > 0 {
 		return
 	}
-	if !b.window {
+	if !b.window && !(b.joins() && aggregates(r, having)) {
 		r.Where = append(where, having...)
 		return
 	}

@@ -15,16 +15,7 @@ func (b *binder) over(r *Bound, where, having, keys []*Node) {
 	if !b.windowSpec(w) {
 		return
 	}
-	group := len(keys) > 0 || r.Spread != nil && r.Spread.agg
-	for _, f := range r.Fields {
-		group = group || f.Node.agg
-	}
-	for _, n := range having {
-		group = group || n.agg
-	}
-	for _, o := range r.Order {
-		group = group || o.Node.agg
-	}
+	group := len(keys) > 0 || aggregates(r, having)
 	w.Group = group
 	w.After = b.set.After || b.joins() || w.Spec.EventTime || w.Spec.Kind == Count || w.Spec.Kind == Sliding || w.Spec.Kind == State
 	if !b.joins() {
@@ -93,9 +84,22 @@ func (b *binder) first() *FuncSig {
 	return &FuncSig{Name: "first", Kind: FuncAgg, MinArgs: 1, MaxArgs: 1}
 }
 
-// windowSpec fills in what window the query has.
+// aggregates tells whether a rule has an aggregate anywhere.
+func aggregates(r *Bound, having []*Node) bool {
+	is := func(n *Node) bool { return n.agg }
+	return r.Spread != nil && r.Spread.agg || slices.ContainsFunc(having, is) ||
+		slices.ContainsFunc(r.Fields, func(f BoundField) bool { return f.Node.agg }) ||
+		slices.ContainsFunc(r.Order, func(o BoundOrder) bool { return o.Node.agg })
+}
+
+// windowSpec fills in what window the query has. Without one, a row that is joined
+// with tables is a window of its own: aggregates are over what it is joined with.
 func (b *binder) windowSpec(w *BoundWindow) bool {
 	s := b.sel.Window
+	if s == nil {
+		w.Spec = WindowSpec{Kind: Count, Length: 1, Interval: 1, EventTime: b.set.EventTime}
+		return true
+	}
 	ms := s.UnitMillis()
 	w.Spec = WindowSpec{Unit: s.Unit, Length: s.Length * ms, Interval: s.Interval * ms, Delay: s.Delay * ms, EventTime: b.set.EventTime}
 	switch s.Kind {
