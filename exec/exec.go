@@ -89,6 +89,7 @@ type Executor struct {
 	caches    map[uint32]map[string]*lookupCache // by table and columns of the key
 
 	deadlines int64 // earliest end of a window in processing time, 0: none
+	stale     bool  // windows came or went since deadlines was found
 }
 
 // Stats are counters of work and of rules, by RuleID. They grow as rules come.
@@ -131,7 +132,7 @@ func (x *Executor) SetProgram(stream uint32, p *planner.Program, now int64) {
 		}
 		x.streams[stream] = nil
 		delete(x.caches, stream)
-		x.schedule()
+		x.stale = true
 		return
 	}
 	if n == nil {
@@ -143,7 +144,7 @@ func (x *Executor) SetProgram(stream uint32, p *planner.Program, now int64) {
 		x.adoptJoin(stream, n, p)
 	}
 	x.adopt(n, p)
-	x.schedule()
+	x.stale = true
 }
 
 func (x *Executor) node(stream uint32) *node {
@@ -190,7 +191,7 @@ func (x *Executor) uniform(b *vec.Batch, r uint32) bool {
 
 // Advance ends the windows in processing time that are over at now.
 func (x *Executor) Advance(now int64) {
-	if x.deadlines == 0 || now < x.deadlines {
+	if d := x.Deadline(); d == 0 || now < d {
 		return
 	}
 	x.now = now
@@ -204,7 +205,12 @@ func (x *Executor) Advance(now int64) {
 
 // Deadline returns when Advance has something to do, in ms since 1970; 0: not
 // before the next batch.
-func (x *Executor) Deadline() int64 { return x.deadlines }
+func (x *Executor) Deadline() int64 {
+	if x.stale { // once for all programs that changed together
+		x.schedule()
+	}
+	return x.deadlines
+}
 
 // Stats brings the counters up to date and returns them; they are valid until
 // the next call of any method.

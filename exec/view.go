@@ -14,11 +14,10 @@ const maxFree = 4
 // processing time by the clock, in event time by the watermark. Its panes are
 // cut where a window begins or ends, and where a rule joins.
 //
-// The panes of a window are merged by two stacks (Adams, "Two stacks" sliding
-// window aggregation; Tangwongsan, Hirzel, Schneider: Low-Latency Sliding-Window
-// Aggregation in Worst-Case Constant Time, DEBS 2017): those before flip hold
-// all that came from their start to flip, back holds what came since, so that
-// any window is one pane and back.
+// The panes of a window are merged by two stacks, as described in Tangwongsan,
+// Hirzel, Schneider: Low-Latency Sliding-Window Aggregation in Worst-Case Constant
+// Time, DEBS 2017. Those before flip hold all that came from their start to flip,
+// back holds what came since, so that any window is one pane and back.
 type view struct {
 	ring *ring
 	w    *window

@@ -97,7 +97,7 @@ func (x *Executor) newWindow(n *node, def *planner.Window, old []*window) *windo
 
 // schedule finds the next deadline of all windows by the clock.
 func (x *Executor) schedule() {
-	x.deadlines = 0
+	x.deadlines, x.stale = 0, false
 	for _, n := range x.streams {
 		if n != nil {
 			x.scheduleNode(n)
