@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/weir-engine/weir/ingest/source"
@@ -124,6 +125,31 @@ func Ask(ctx context.Context, s Source, timeout time.Duration, fields []string, 
 			return nil, ctx.Err()
 		}
 	}
+}
+
+// InParts asks for at most size keys at a time.
+func InParts(keys []Key, size int, fetch func(keys []Key, out []Answer) error) ([]Answer, error) {
+	out := make([]Answer, len(keys))
+	for from := 0; from < len(keys); from += size {
+		to := min(from+size, len(keys))
+		if err := fetch(keys[from:to], out[from:to]); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// Text returns a part of a key as text, as eKuiper prints it.
+func Text(v vec.Value) string {
+	switch v.Kind {
+	case vec.Int64:
+		return strconv.FormatInt(v.I, 10)
+	case vec.Float64:
+		return strconv.FormatFloat(v.F, 'g', -1, 64)
+	case vec.Bool:
+		return strconv.FormatBool(v.I != 0)
+	}
+	return v.S
 }
 
 // AppendRows appends the rows of a JSON text: an object, or an array of objects.

@@ -17,7 +17,6 @@ import (
 	"net/url"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"text/template"
@@ -173,7 +172,7 @@ func (r *request) make(ctx context.Context, fields []string, key *lookup.Key) (*
 		data := map[string]string{}
 		for i, f := range fields {
 			if key != nil {
-				data[f] = escape(text(key.Values[i]))
+				data[f] = escape(lookup.Text(key.Values[i]))
 			}
 		}
 		var b strings.Builder
@@ -214,19 +213,6 @@ func (r *request) make(ctx context.Context, fields []string, key *lookup.Key) (*
 		req.Host = h
 	}
 	return req, nil
-}
-
-// text returns a part of a key as text.
-func text(v vec.Value) string {
-	switch v.Kind {
-	case vec.Int64:
-		return strconv.FormatInt(v.I, 10)
-	case vec.Float64:
-		return strconv.FormatFloat(v.F, 'g', -1, 64)
-	case vec.Bool:
-		return strconv.FormatBool(v.I != 0)
-	}
-	return v.S
 }
 
 // inURL escapes a text so that it stands for itself in a path and in a query.

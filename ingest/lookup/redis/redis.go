@@ -15,7 +15,6 @@ import (
 
 	"github.com/weir-engine/weir/ingest/lookup"
 	"github.com/weir-engine/weir/ingest/source"
-	"github.com/weir-engine/weir/vec"
 )
 
 // maxKeys is the number of keys in one pipeline.
@@ -127,12 +126,9 @@ func (s *Source) Fetch(ctx context.Context, fields []string, keys []lookup.Key) 
 	if len(fields) != 1 {
 		return nil, lookup.Final(fmt.Errorf("redis: a row is found by one key, not by %d columns", len(fields)))
 	}
-	out := make([]lookup.Answer, len(keys))
-	for from := 0; from < len(keys); from += maxKeys {
-		to := min(from+maxKeys, len(keys))
-		if err := s.fetch(ctx, keys[from:to], out[from:to]); err != nil {
-			return nil, s.fault(err)
-		}
+	out, err := lookup.InParts(keys, maxKeys, func(keys []lookup.Key, out []lookup.Answer) error { return s.fetch(ctx, keys, out) })
+	if err != nil {
+		return nil, s.fault(err)
 	}
 	return out, nil
 }
@@ -143,9 +139,9 @@ func (s *Source) fetch(ctx context.Context, keys []lookup.Key, out []lookup.Answ
 	lists := make([]*redis.StringSliceCmd, 0, len(keys))
 	for _, k := range keys {
 		if s.o.List {
-			lists = append(lists, pipe.LRange(ctx, name(k.Values[0]), 0, -1))
+			lists = append(lists, pipe.LRange(ctx, lookup.Text(k.Values[0]), 0, -1))
 		} else {
-			strings = append(strings, pipe.Get(ctx, name(k.Values[0])))
+			strings = append(strings, pipe.Get(ctx, lookup.Text(k.Values[0])))
 		}
 	}
 	if _, err := pipe.Exec(ctx); err != nil && !told(err) {
@@ -166,9 +162,9 @@ func (s *Source) fetch(ctx context.Context, keys []lookup.Key, out []lookup.Answ
 		case err != nil && !told(err):
 			return err
 		case err != nil:
-			out[i].Err = fmt.Errorf("redis: key %q: %w", name(k.Values[0]), err)
+			out[i].Err = fmt.Errorf("redis: key %q: %w", lookup.Text(k.Values[0]), err)
 		default:
-			out[i] = s.rows(name(k.Values[0]), values)
+			out[i] = s.rows(lookup.Text(k.Values[0]), values)
 		}
 	}
 	return nil
@@ -188,17 +184,4 @@ func (s *Source) rows(key string, values []string) (a lookup.Answer) {
 		}
 	}
 	return a
-}
-
-// name returns a value as the name of a key, as eKuiper prints it.
-func name(v vec.Value) string {
-	switch v.Kind {
-	case vec.Int64:
-		return strconv.FormatInt(v.I, 10)
-	case vec.Float64:
-		return strconv.FormatFloat(v.F, 'g', -1, 64)
-	case vec.Bool:
-		return strconv.FormatBool(v.I != 0)
-	}
-	return v.S
 }

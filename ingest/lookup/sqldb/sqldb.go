@@ -132,12 +132,9 @@ func (s *Source) Fetch(ctx context.Context, fields []string, keys []lookup.Key) 
 		clear(s.texts)
 		s.of = slices.Clone(fields)
 	}
-	out := make([]lookup.Answer, len(keys))
-	for from := 0; from < len(keys); from += maxKeys {
-		to := min(from+maxKeys, len(keys))
-		if err := s.fetch(ctx, keys[from:to], out[from:to]); err != nil {
-			return nil, s.fault(err)
-		}
+	out, err := lookup.InParts(keys, maxKeys, func(keys []lookup.Key, out []lookup.Answer) error { return s.fetch(ctx, keys, out) })
+	if err != nil {
+		return nil, s.fault(err)
 	}
 	return out, nil
 }
