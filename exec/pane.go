@@ -15,6 +15,7 @@ type pane struct {
 	aggs   []aggregate
 	cols   [][]vec.Value        // rows, by column of Window.Rows
 	n      int                  // rows kept
+	gids   []int32              // scratch of add
 	forms  map[int32][]vec.Kind // of the keys of groups that have a null one, as the first row has them
 }
 
@@ -99,8 +100,8 @@ func (p *pane) add(m *machine, w *window, rows []int32) {
 	switch {
 	case len(rows) == 0:
 	case w.def.Group:
-		gids := w.groups.number(m, w.def.Keys, rows, nil)
-		p.update(m, w.def, w.groups, rows, gids)
+		p.gids = w.groups.number(m, w.def.Keys, rows, p.gids[:0])
+		p.update(m, w.def, w.groups, rows, p.gids)
 	default:
 		p.keep(m, w.def, rows)
 	}

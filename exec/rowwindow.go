@@ -18,9 +18,11 @@ type rowWindow struct {
 	steps []planner.StepID // what is kept of a row
 	rows  []kept
 	parts blocks
-	pane  pane // scratch of a firing
-	idx   []int32
+	pane  pane    // scratch of a firing
 	pass  []int32 // scratch of a feeding
+
+	batch     vec.Batch // scratch of gather
+	idx, hold []int32
 }
 
 // kept is a row of a window.
@@ -256,7 +258,9 @@ func (r *rowWindow) gather(x *Executor, w *window, p *pane, rows []kept) {
 	if len(rows) == 0 {
 		return
 	}
-	b := &vec.Batch{Rows: len(rows), Plan: &w.plan, At: make([]int64, len(rows))}
+	b := &r.batch
+	b.Rows, b.Plan = len(rows), &w.plan
+	b.At = resize(b.At, len(rows))
 	m := x.enter()
 	defer x.leave()
 	m.begin(w.in, b)
@@ -279,7 +283,8 @@ func (r *rowWindow) gather(x *Executor, w *window, p *pane, rows []kept) {
 	}
 	pass := r.idx
 	if w.def.After {
-		pass = x.passing(w.def, m, r.idx, nil)
+		r.hold = x.passing(w.def, m, r.idx, r.hold[:0])
+		pass = r.hold
 	}
 	p.add(m, w, pass)
 }
