@@ -393,28 +393,16 @@ func TestNoAllocations(t *testing.T) {
 }
 
 func TestParseProps(t *testing.T) {
-	var l Loader
-	o, use, err := ParseProps(map[string]any{"kubeedgeVersion": "1.0", "kubeedgeModelFile": "short.json"}, []string{"devices/+"}, &l, "testdata/models")
+	o, use, err := ParseProps(map[string]any{"kubeedgeVersion": "1.0", "kubeedgeModelFile": "short.json"}, "testdata/models")
 	if err != nil || !use || typeOf(o.Models, "", "device1", "tag1") != "int" {
 		t.Errorf("got %+v %v %v", o, use, err)
 	}
-	again, _, err := ParseProps(map[string]any{"KubeedgeModelFile": "short.json"}, nil, &l, "testdata/models")
-	if err != nil || again != o {
-		t.Errorf("the same file: got other options, %v", err)
-	}
-	for filters, want := range map[string]bool{"$hw/events/device/+/twin/update": true, "$hw/a": false, "": false, "$hw/events/#,x": false} {
-		var list []string
-		if filters != "" {
-			list = strings.Split(filters, ",")
-		}
-		if _, use, err := ParseProps(nil, list, &l, ""); use != want || err != nil {
-			t.Errorf("%q: got %v %v, want %v", filters, use, err, want)
+	for name, want := range map[string]bool{"": false, "RAW": false, "flat": true, "Both": true} {
+		if _, use, err := ParseProps(map[string]any{"kubeedgeFormat": name}, ""); err != nil || use != want {
+			t.Errorf("format %q: got %v %v, want %v", name, use, err, want)
 		}
 	}
-	if o, use, err := ParseProps(map[string]any{"kubeedgeFormat": "RAW"}, nil, &l, ""); err != nil || !use || o.Format != Raw {
-		t.Errorf("format: got %+v %v %v", o, use, err)
-	}
-	_, _, err = ParseProps(map[string]any{"kubeedgeFormat": "square", "kubeedgeModelFile": "gone.json", "kubeedgeVersion": []any{}}, nil, &l, "testdata")
+	_, _, err = ParseProps(map[string]any{"kubeedgeFormat": "square", "kubeedgeModelFile": "gone.json", "kubeedgeVersion": []any{}}, "testdata")
 	if err == nil || strings.Count(err.Error(), "\n") != 2 || !strings.Contains(err.Error(), "gone.json") {
 		t.Errorf("faults: got %v", err)
 	}

@@ -119,12 +119,3 @@ func afterPrefix(topic string) (string, bool) {
 		at++
 	}
 }
-
-// IsFilter tells whether a topic filter asks for KubeEdge's messages, so that
-// its stream gets their columns without being told to.
-func IsFilter(filter string) bool {
-	if rest, ok := strings.CutPrefix(filter, "$share/"); ok {
-		_, filter, _ = strings.Cut(rest, "/")
-	}
-	return strings.HasPrefix(filter, "$hw/events/") || strings.HasPrefix(filter, "$ke/events/")
-}

@@ -44,18 +44,3 @@ func TestParseTopic(t *testing.T) {
 		}
 	}
 }
-
-func TestIsFilter(t *testing.T) {
-	for filter, want := range map[string]bool{
-		"$hw/events/device/+/twin/update":         true,
-		"$ke/events/#":                            true,
-		"$share/g/$hw/events/device/+/+/twin/get": true,
-		"$share/g/factory":                        false,
-		"factory/+":                               false,
-		"#":                                       false,
-	} {
-		if got := IsFilter(filter); got != want {
-			t.Errorf("IsFilter(%q): got %v, want %v", filter, got, want)
-		}
-	}
-}

@@ -136,6 +136,10 @@ func TestBadDefinitions(t *testing.T) {
 	if h := r.RuleHealth(); h[1].ID != "twins" || h[1].Status != "stopped by error" || !strings.Contains(h[1].LastException, "model") {
 		t.Errorf("device model that does not parse: got %+v", h[1])
 	}
+	r.must(r.PutConfKey(api.ConfSources, "mqtt", "twins", map[string]any{"server": "tcp://127.0.0.1:1", "kubeedgeFormat": "square"}))
+	if err := r.RestartRule("twins"); err == nil || !strings.Contains(err.Error(), `"kubeedgeFormat"`) || !strings.Contains(err.Error(), `"square"`) {
+		t.Errorf("unknown format of twins: got %v", err)
+	}
 	if got := r.statusOf("good"); got != "running" {
 		t.Errorf("the good rule is %s", got)
 	}

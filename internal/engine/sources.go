@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -177,37 +178,15 @@ func (e *Engine) feedOptions(s *stream, props map[string]any) (ingest.Options, e
 		}
 		o.Format = fo.Format(d.Format)
 	}
-	model := p.String("kubeedgeModelFile", "")
-	format := p.String("kubeedgeFormat", "")
-	if err := p.Err(); err != nil {
+	twins, use, err := twin.ParseProps(props, e.opt.Dir)
+	if err := errors.Join(p.Err(), err); err != nil {
 		return o, err
 	}
 	o.EnsureDefaults()
-	if model != "" || format == "flat" || format == "both" {
-		to, err := twinOptions(format, model, e.opt.Dir)
-		if err != nil {
-			return o, err
-		}
-		o.NewDecoder = twin.New(to, o)
+	if use {
+		o.NewDecoder = twin.New(twins, o)
 	}
 	return o, o.Validate()
-}
-
-// twinOptions reads kubeedgeFormat and loads kubeedgeModelFile.
-func twinOptions(format, model, dir string) (to twin.Options, err error) {
-	switch format {
-	case "", "both":
-	case "flat":
-		to.Format = twin.Flat
-	case "raw":
-		to.Format = twin.Raw
-	default:
-		return to, fmt.Errorf("property kubeedgeFormat: want raw, flat or both, not %q", format)
-	}
-	if model != "" {
-		to.Models, err = twin.Load(model, dir)
-	}
-	return to, err
 }
 
 // feedKey is equal for streams that can share a feed of one connection.
