@@ -43,13 +43,13 @@ func TestBulkStartsTogether(t *testing.T) {
 			r.call(func() {})
 			r.publish("in", fmt.Sprintf(`{"seq":%d}`, 100+i))
 			old.want(fmt.Sprintf(`{"seq":%d}`, 100+i))
+			if got := r.epochs.Load() - epochs; got != 0 {
+				t.Errorf("rule %d: the executor took %d programs before the end, want 0", i, got)
+			}
 		}
 	})
 	if err := errors.Join(errs...); err != nil {
 		t.Fatal(err)
-	}
-	if got := r.epochs.Load() - epochs; got != 0 {
-		t.Errorf("the executor took %d programs before the end, want 0", got)
 	}
 	r.call(func() {})
 	if got := r.epochs.Load() - epochs; got != 3 { // of two streams and a join
