@@ -2,6 +2,7 @@ package exec_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -139,8 +140,13 @@ func (j *joinRun) pushBatch(t testing.TB, rows []string) {
 	j.feed.Begin(0)
 	for _, r := range rows {
 		stream, payload, _ := strings.Cut(r, " ")
+		stream, deleted := strings.CutSuffix(stream, "-")
+		meta := &ingest.Meta{}
+		if deleted {
+			meta.More = &ingest.MetaMap{Items: []ingest.MetaItem{{Key: "rowkind", Value: vec.StringValue("delete")}}}
+		}
 		route := j.feed.Route([]uint32{j.nums[stream]})
-		if err := j.feed.Push([]byte(payload), route, &ingest.Meta{}, ingest.Ack{}); err != nil {
+		if err := j.feed.Push([]byte(payload), route, meta, ingest.Ack{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -180,6 +186,99 @@ func TestJoinTooLarge(t *testing.T) {
 	st := j.x.Stats()
 	if len(j.sent) != 0 || st.Faults[1] != 1 || !strings.HasPrefix(st.Last[1], "join: more than 1,048,576 rows") {
 		t.Errorf("got %v, %d faults, last %q", j.sent, st.Faults[1], st.Last[1])
+	}
+}
+
+// A join follows the changes of a table: it gives what a look at all rows of the
+// table would.
+func TestJoinFollowsTable(t *testing.T) {
+	for name, c := range map[string]planner.Source{
+		"lookup": {Table: true, Lookup: true, Key: "id"},
+		"scan":   {Table: true, Retain: 40},
+		"last":   {Table: true, Retain: 1},
+	} {
+		for _, join := range []string{"INNER", "LEFT", "RIGHT", "FULL"} {
+			if c.Lookup && (join == "RIGHT" || join == "FULL") {
+				continue // refused
+			}
+			t.Run(name+" "+join, func(t *testing.T) {
+				rnd := rand.New(rand.NewPCG(1, 2))
+				j := newJoinRun(t, "SELECT v, t.id AS id, t.k AS k FROM s "+join+" JOIN t ON s.k = t.k", map[string]planner.Source{"t": c})
+				type row struct{ id, k int }
+				var table []row
+				for range 600 {
+					var batch []string
+					for range rnd.IntN(20) {
+						r := row{rnd.IntN(60), rnd.IntN(25)}
+						at := slices.IndexFunc(table, func(o row) bool { return o.id == r.id })
+						switch {
+						case c.Lookup && rnd.IntN(3) == 0:
+							batch = append(batch, fmt.Sprintf(`t- {"id":%d}`, r.id))
+							if at >= 0 {
+								table = slices.Delete(table, at, at+1)
+							}
+							continue
+						case c.Lookup && at >= 0:
+							table[at] = r
+						default:
+							table = append(table, r)
+							if c.Retain > 0 && len(table) > int(c.Retain) {
+								table = table[1:]
+							}
+						}
+						batch = append(batch, fmt.Sprintf(`t {"id":%d,"k":%d}`, r.id, r.k))
+					}
+					k := rnd.IntN(25)
+					j.sent = j.sent[:0]
+					j.push(t, append(batch, fmt.Sprintf(`s {"k":%d,"v":1}`, k))...)
+					var want []string
+					matched := false
+					for _, r := range table {
+						switch {
+						case r.k == k:
+							matched = true
+							want = append(want, fmt.Sprintf(`{"id":%d,"k":%d,"v":1}`, r.id, r.k))
+						case join == "RIGHT":
+							want = append(want, fmt.Sprintf(`{"id":%d,"k":%d}`, r.id, r.k))
+						}
+					}
+					if !matched && (join == "LEFT" || join == "FULL") {
+						want = append(want, `{"v":1}`)
+					}
+					if join == "FULL" {
+						for _, r := range table {
+							if r.k != k {
+								want = append(want, fmt.Sprintf(`{"id":%d,"k":%d}`, r.id, r.k))
+							}
+						}
+					}
+					if got, want := strings.Join(j.sent, ""), strings.Join(want, ","); got != "["+want+"]" && got+want != "" {
+						t.Fatalf("got %s, want [%s]", got, want)
+					}
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkJoinChanges is a table of which a row changes for each row that is
+// joined with it, each in a batch of its own.
+func BenchmarkJoinChanges(b *testing.B) {
+	for _, size := range []int{100, 10_000} {
+		b.Run(fmt.Sprintf("rows=%d", size), func(b *testing.B) {
+			j := newJoinRun(b, "SELECT v, name FROM s INNER JOIN t ON s.id = t.id", map[string]planner.Source{"t": {Table: true, Lookup: true, Key: "id"}})
+			var rows []string
+			for i := range size {
+				rows = append(rows, fmt.Sprintf(`t {"id":%d,"name":"n%d"}`, i, i))
+			}
+			j.push(b, rows...)
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				j.pushBatch(b, rows[i%size:i%size+1])
+				j.pushBatch(b, []string{fmt.Sprintf(`s {"id":%d,"v":1}`, i*7%size)})
+				j.sent = j.sent[:0]
+			}
+		})
 	}
 }
 

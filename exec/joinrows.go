@@ -26,34 +26,15 @@ type tuples struct {
 // joinPair says that row r of the new source goes with joined row l.
 type joinPair struct{ l, r int32 }
 
-// hashIndex finds the rows of a source by key, in their order.
-type hashIndex struct {
-	valid bool
-	head  map[string]int32
-	last  map[string]int32
-	next  []int32
-}
-
-func (h *hashIndex) add(row int32, key []byte) {
-	h.next[row] = -1
-	if last, ok := h.last[string(key)]; ok {
-		h.next[last] = row
-		h.last[string(key)] = row
-		return
-	}
-	k := string(key)
-	h.head[k], h.last[k] = row, row
-}
-
 // joinRows joins the rows of all sources from left to right. ok is false if
 // there are too many.
 func (j *joiner) joinRows(x *Executor, n *node) (t *tuples, ok bool) {
 	t, other := &j.a, &j.b
-	t.n = len(j.srcs[0].rows)
-	t.cols = append(t.cols[:0], make([]int32, t.n))
-	for i := range t.cols[0] {
-		t.cols[0][i] = int32(i)
+	t.cols = append(t.cols[:0], make([]int32, 0, len(j.srcs[0].rows)))
+	for i := range j.srcs[0].live {
+		t.cols[0] = append(t.cols[0], i)
 	}
+	t.n = len(t.cols[0])
 	for k := range j.plan.Steps {
 		if !j.match(x, n, k, t) {
 			return nil, false
@@ -78,8 +59,8 @@ func (j *joiner) match(x *Executor, n *node, k int, t *tuples) bool {
 	}
 	if len(st.Left) == 0 {
 		for l := range t.n {
-			for r := range src.rows {
-				if !f.add(int32(l), int32(r)) {
+			for r := range src.live {
+				if !f.add(int32(l), r) {
 					return false
 				}
 			}
@@ -89,31 +70,33 @@ func (j *joiner) match(x *Executor, n *node, k int, t *tuples) bool {
 	j.buildIndex(x, n, k)
 	good := true
 	j.keys(x, n, st.Left, st.LeftCols, t.n, func(c, row int) vec.Value { return j.value(c, t, row) }, func(row int, key []byte, _ func(int) vec.Value) {
-		r, ok := src.index.head[string(key)]
-		for ; ok && good && r >= 0; r = src.index.next[r] {
+		for r := src.index.first(key); good && r >= 0; r = src.index.next[r] {
 			good = f.add(int32(row), r)
 		}
 	})
 	return good && f.end()
 }
 
-// buildIndex makes the index of source k+1 unless there is one.
+// buildIndex brings the index of source k+1 up to date.
 func (j *joiner) buildIndex(x *Executor, n *node, k int) {
 	st, src := &j.plan.Steps[k], &j.srcs[k+1]
 	h := &src.index
-	if h.valid {
+	rows := h.begin(src)
+	if len(rows) == 0 {
 		return
 	}
-	h.valid = true
-	if h.head == nil || len(h.head) > 2*len(src.rows)+64 {
-		h.head, h.last = map[string]int32{}, map[string]int32{}
-	} else {
-		clear(h.head)
-		clear(h.last)
+	get := func(c, row int) vec.Value { return j.single(c, src.rows[rows[row]]) }
+	done := 0
+	j.keys(x, n, st.Right, st.RightCols, len(rows), get, func(row int, key []byte, _ func(int) vec.Value) {
+		for ; done < row; done++ {
+			h.unset(rows[done])
+		}
+		h.set(rows[row], key)
+		done = row + 1
+	})
+	for _, row := range rows[done:] {
+		h.unset(row)
 	}
-	h.next = slices.Grow(h.next[:0], len(src.rows))[:len(src.rows)]
-	get := func(c, row int) vec.Value { return j.single(c, src.rows[row]) }
-	j.keys(x, n, st.Right, st.RightCols, len(src.rows), get, func(row int, key []byte, _ func(int) vec.Value) { h.add(int32(row), key) })
 }
 
 // keys evaluates steps over rows whose columns get gives, and calls f for each
@@ -293,7 +276,7 @@ func (f *pairFilter) value(c int, p joinPair) vec.Value {
 // combine makes joined rows of the pairs, and of the rows without a match that
 // the join keeps.
 func (j *joiner) combine(k int, t, out *tuples) {
-	kind, rights := j.plan.Steps[k].Kind, len(j.srcs[k+1].rows)
+	kind, src := j.plan.Steps[k].Kind, &j.srcs[k+1]
 	for len(out.cols) < len(t.cols)+1 {
 		out.cols = append(out.cols, nil)
 	}
@@ -314,7 +297,7 @@ func (j *joiner) combine(k int, t, out *tuples) {
 	if kind == planner.RightJoin { // in order of the new source's rows
 		slices.SortStableFunc(j.pairs, func(a, b joinPair) int { return int(a.r) - int(b.r) })
 		i := 0
-		for r := range int32(rights) {
+		for r := range src.live {
 			if i == len(j.pairs) || j.pairs[i].r != r {
 				emit(-1, r)
 			}
@@ -335,13 +318,13 @@ func (j *joiner) combine(k int, t, out *tuples) {
 		}
 	}
 	if kind == planner.FullJoin {
-		matched := make(vec.Bitmap, vec.Words(rights))
+		matched := make(vec.Bitmap, vec.Words(len(src.rows)))
 		for _, p := range j.pairs {
 			matched.Set(int(p.r))
 		}
-		for r := range rights {
-			if !matched.Has(r) {
-				emit(-1, int32(r))
+		for r := range src.live {
+			if !matched.Has(int(r)) {
+				emit(-1, r)
 			}
 		}
 	}

@@ -12,15 +12,16 @@ import (
 // of a lookup table one for each key. A rule that comes later finds them too.
 type table struct {
 	idle
-	def     *planner.Window
-	retain  int
-	keyed   bool
-	rows    []tableRow
-	at      map[string]int // keyed: position in rows
-	dead    int            // rows that were deleted and are not yet taken out
-	version uint64         // changes with rows
-	in      uint64         // rows and changes so far
-	names   []string       // of the values of a row; "" is the whole row
+	def    *planner.Window
+	retain int
+	keyed  bool
+	rows   []tableRow
+	at     map[string]int // keyed: position in rows
+	dead   int            // rows that were deleted and are not yet taken out
+	log    []int32        // positions in rows that changed, oldest first
+	logged uint64         // version before the changes of log
+	in     uint64         // rows and changes so far
+	names  []string       // of the values of a row; "" is the whole row
 }
 
 // tableRow is a row of a table; nil values: it was deleted.
@@ -38,7 +39,7 @@ type tableChange struct {
 }
 
 func newTable(def *planner.Window) *table {
-	t := &table{retain: int(def.Spec.Length), keyed: len(def.Keys) > 0, version: 1}
+	t := &table{retain: int(def.Spec.Length), keyed: len(def.Keys) > 0, logged: 1}
 	if t.keyed {
 		t.at = map[string]int{}
 	}
@@ -95,38 +96,76 @@ func (t *table) feed(x *Executor, w *window, m *machine, rows []int32) {
 }
 
 func (t *table) apply(c tableChange) {
-	t.version++
-	if !t.keyed {
-		t.rows = append(t.rows, c.row)
-		if n := len(t.rows) - t.retain; t.retain > 0 && n > 0 {
-			t.rows = slices.Delete(t.rows, 0, n)
-		}
-		return
-	}
 	i, known := t.at[c.row.key]
 	switch {
+	case !t.keyed:
+		t.add(c.row)
+		if t.retain > 0 && len(t.rows)-t.dead > t.retain {
+			t.remove(t.dead) // the oldest
+		}
 	case c.gone && known:
 		delete(t.at, c.row.key)
-		t.rows[i] = tableRow{}
-		if t.dead++; t.dead > len(t.rows)/2 {
-			t.compact()
-		}
+		t.remove(i)
 	case c.gone:
 	case known:
 		t.rows[i] = c.row
+		t.changed(i)
 	default:
 		t.at[c.row.key] = len(t.rows)
-		t.rows = append(t.rows, c.row)
+		t.add(c.row)
 	}
 }
 
-// compact takes deleted rows out.
-func (t *table) compact() {
+func (t *table) add(r tableRow) {
+	t.rows = append(t.rows, r)
+	t.changed(len(t.rows) - 1)
+}
+
+// minDead is the number of deleted rows that are not worth taking out.
+const minDead = 64
+
+func (t *table) remove(i int) {
+	t.rows[i] = tableRow{}
+	t.changed(i)
+	t.dead++
+	if t.dead < minDead || t.dead <= len(t.rows)/2 {
+		return
+	}
 	t.rows = slices.DeleteFunc(t.rows, func(r tableRow) bool { return r.v == nil })
 	t.dead = 0
-	for i := range t.rows {
-		t.at[t.rows[i].key] = i
+	if t.keyed {
+		for i := range t.rows {
+			t.at[t.rows[i].key] = i
+		}
 	}
+	t.forget()
+}
+
+// version is another after each change.
+func (t *table) version() uint64 { return t.logged + uint64(len(t.log)) }
+
+// changed notes that the row at i is another. What is older than a change of
+// every row is not worth following.
+func (t *table) changed(i int) {
+	if len(t.log) > len(t.rows)+minDead {
+		t.forget()
+	}
+	t.log = append(t.log, int32(i))
+}
+
+// forget drops the log: whoever followed it reads all rows.
+func (t *table) forget() {
+	t.logged = t.version() + 1
+	t.log = t.log[:0]
+}
+
+// since returns the positions of rows that changed after version, in order.
+// They are known only for late versions.
+func (t *table) since(version uint64) (rows []int32, ok bool) {
+	if version < t.logged {
+		return nil, false
+	}
+	return t.log[version-t.logged:], true
 }
 
 // tableOf returns the table of a source; nil for a stream, and for a table that
@@ -144,33 +183,50 @@ func (x *Executor) tableOf(s *planner.JoinSource) *table {
 	return nil
 }
 
-// refresh makes s.rows what the table holds.
+// refresh makes s.rows what the table holds, position by position: rows that were
+// deleted are gone.
 func (s *joinSource) refresh(x *Executor, src int32) {
 	if s.def.External {
 		return
 	}
 	t := x.tableOf(s.def)
-	switch {
-	case t == nil:
+	if t == nil {
 		s.rows, s.table, s.seen = s.rows[:0], nil, 0
 		s.index.valid = false
 		return
-	case t == s.table && t.version == s.seen:
+	}
+	changed, ok := t.since(s.seen)
+	if ok = ok && t == s.table; !ok {
+		clear(s.rows)
+		s.rows = s.rows[:0]
+		s.index.valid = false
+	}
+	s.table, s.seen = t, t.version()
+	for i := len(s.rows); i < len(t.rows); i++ {
+		s.rows = append(s.rows, kept{})
+		if !ok {
+			s.show(i, src)
+		}
+	}
+	for _, i := range changed {
+		s.show(int(i), src)
+	}
+	if s.index.valid {
+		s.index.stale = append(s.index.stale, changed...)
+	}
+}
+
+// show makes row i what the table holds there.
+func (s *joinSource) show(i int, src int32) {
+	k := &s.rows[i]
+	if s.table.rows[i].v == nil {
+		*k = kept{src: gone}
 		return
 	}
-	s.table, s.seen = t, t.version
-	s.index.valid = false
-	clear(s.rows)
-	s.rows = s.rows[:0]
-	for i := range t.rows {
-		if t.rows[i].v == nil {
-			continue
-		}
-		k := kept{src: src, v: make([]vec.Value, len(s.need))}
-		for p, c := range s.need {
-			k.v[p] = t.value(i, c)
-		}
-		s.rows = append(s.rows, k)
+	k.src = src
+	k.v = slices.Grow(k.v[:0], len(s.need))
+	for _, c := range s.need {
+		k.v = append(k.v, s.table.value(i, c))
 	}
 }
 
