@@ -283,22 +283,26 @@ func BenchmarkJoinChanges(b *testing.B) {
 }
 
 func BenchmarkJoinTable(b *testing.B) {
-	j := newJoinRun(b, "SELECT v, name FROM s INNER JOIN t ON s.id = t.id", map[string]planner.Source{"t": {Table: true, Lookup: true, Key: "id"}})
-	var rows []string
-	for i := range 1000 {
-		rows = append(rows, fmt.Sprintf(`t {"id":%d,"name":"n%d"}`, i, i))
+	for _, c := range []struct{ name, where string }{{"all", ""}, {"few", " WHERE s.v >= 950"}} {
+		b.Run("rows="+c.name, func(b *testing.B) {
+			j := newJoinRun(b, "SELECT s.v, t.name AS nm FROM s INNER JOIN t ON s.id = t.id"+c.where, map[string]planner.Source{"t": {Table: true, Lookup: true, Key: "id"}})
+			var rows []string
+			for i := range 1000 {
+				rows = append(rows, fmt.Sprintf(`t {"id":%d,"name":"n%d"}`, i, i))
+			}
+			j.push(b, rows...)
+			rows = rows[:0]
+			for i := range 1000 {
+				rows = append(rows, fmt.Sprintf(`s {"id":%d,"v":%d}`, i*7%2000, i))
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				j.push(b, rows...)
+				j.sent = j.sent[:0]
+			}
+			b.ReportMetric(float64(b.N*len(rows))/b.Elapsed().Seconds(), "rows/s")
+		})
 	}
-	j.push(b, rows...)
-	rows = rows[:0]
-	for i := range 1000 {
-		rows = append(rows, fmt.Sprintf(`s {"id":%d,"v":%d}`, i*7%2000, i))
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		j.push(b, rows...)
-		j.sent = j.sent[:0]
-	}
-	b.ReportMetric(float64(b.N*len(rows))/b.Elapsed().Seconds(), "rows/s")
 }
 
 func BenchmarkJoinWindow(b *testing.B) {

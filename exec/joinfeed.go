@@ -60,7 +60,10 @@ func (f *feeder) locate(w *window, j *joiner) {
 // stepFor returns the step of the kept column with key.
 func stepFor(w *window, key string) planner.StepID {
 	for _, id := range w.def.Rows {
-		if id != planner.NoStep && w.in.prog.Steps[id].Node.Col.Key() == key {
+		if id == planner.NoStep {
+			continue
+		}
+		if n := w.in.prog.Steps[id].Node; n.Op == planner.OpColumn && n.Col.Key() == key {
 			return id
 		}
 	}
@@ -88,10 +91,20 @@ func (f *feeder) feed(x *Executor, w *window, m *machine, rows []int32) {
 			}
 		}
 	}
+	want := x.wanted(w, m)
+	if want != nil {
+		defer x.free(want)
+	}
 	f.slab = f.slab[:0]
 	for _, row := range rows {
 		if bad.Has(int(row)) {
 			x.faultJoined(w, m.note)
+			continue
+		}
+		if want != nil && !want.Has(int(row)) {
+			for _, s := range f.srcs {
+				n.join.srcs[s.src].in++
+			}
 			continue
 		}
 		ts := x.now

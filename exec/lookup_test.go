@@ -153,3 +153,24 @@ func TestLookupCacheBound(t *testing.T) {
 		t.Errorf("asked for %d keys again, want some, not all", n)
 	}
 }
+
+// No store is asked for rows that WHERE does not want, and none is counted less.
+func TestLookupWanted(t *testing.T) {
+	j := newJoinRun(t, "SELECT s.v, t.name AS nm FROM s LEFT JOIN t ON s.id = t.id WHERE s.v > 20 AND t.name != 'x'", map[string]planner.Source{"t": external(planner.LookupCache{})})
+	j.push(t, `s {"id":1,"v":10}`, `s {"id":2}`, `s {"id":3,"v":null}`)
+	if len(j.asked) != 0 || j.x.Held(j.x.Ticket()) {
+		t.Errorf("got %d questions, want none", len(j.asked))
+	}
+	j.push(t, `s {"id":4,"v":10}`, `s {"id":5,"v":30}`, `s {"id":6,"v":"hot"}`)
+	if len(j.asked) != 1 || len(j.asked[0].Keys) != 2 {
+		t.Fatalf("got %d questions, want one of 2 keys", len(j.asked))
+	}
+	j.answer(map[int64][]string{5: {`{"name":"a"}`}, 6: {`{"name":"b"}`}})
+	j.wantSent(`[{"nm":"a","v":30}]`)
+	if st := j.x.Stats(); st.Faults[1] != 1 {
+		t.Errorf("got %d faults, want that of the text", st.Faults[1])
+	}
+	if got, want := fmt.Sprint(j.x.JoinRows(9)), "map[s:6 t:2]"; got != want {
+		t.Errorf("rows: got %s, want %s", got, want)
+	}
+}

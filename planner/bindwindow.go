@@ -187,7 +187,7 @@ func (l *lifter) lift(n *Node) *Node {
 		l.rows = l.rows || n.Diff || !n.Func.Parts
 		return &Node{Op: OpColumn, From: n, FromKind: WindowAgg, Text: n.Text}
 	case n.Op == OpAnalytic && !n.agg && !l.group:
-		return &Node{Op: OpColumn, From: n, FromKind: WindowRow, Text: n.Text}
+		return rowOf(n)
 	case (n.Op == OpColumn || n.Op == OpAnalytic && !n.agg) && l.group:
 		f := &Node{Op: OpAgg, Func: l.first, Args: []*Node{n}, agg: true}
 		f.seal()

@@ -272,7 +272,15 @@ func (q *Query) Feed(stream string, num uint32) *Bound {
 				w.When = (&Node{Op: OpColumn, Col: vec.ColumnSpec{Meta: true, Path: []string{"rowkind"}}}).seal()
 			}
 		default:
-			q.columns(func(c vec.ColumnSpec) { s.Needs(c, need) })
+			q.walk(func(n *Node) bool {
+				if n.Op == OpColumn && n.From == nil {
+					s.Needs(n.Col, need)
+				}
+				return true
+			})
+			if i == 0 {
+				over.Where = q.early()
+			}
 			if q.Join.EventTime {
 				w.Spec.EventTime = true
 				w.Time = timeOf((&Node{Op: OpColumn, Col: s.column(s.Timestamp)}).seal(), s.timeCall)
@@ -293,19 +301,20 @@ func (s *JoinSource) column(name string) vec.ColumnSpec {
 	return c
 }
 
-// columns calls f for the columns of the join that the query reads.
-func (q *Query) columns(f func(vec.ColumnSpec)) {
+// walk calls f for the nodes of the query, and for what those of a window's output
+// stand for, as deep as f returns true.
+func (q *Query) walk(f func(*Node) bool) {
 	var node func(n *Node)
 	node = func(n *Node) {
 		if n == nil {
 			return
 		}
 		n.walk(func(x *Node) bool {
-			switch {
-			case x.Op == OpColumn && x.From != nil:
+			if !f(x) {
+				return false
+			}
+			if x.Op == OpColumn {
 				node(x.From)
-			case x.Op == OpColumn:
-				f(x.Col)
 			}
 			return true
 		})

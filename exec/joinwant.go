@@ -1,0 +1,72 @@
+package exec
+
+import (
+	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/vec"
+)
+
+// wanted returns the rows that some rule of the join may want, nil: all of them.
+// The rules' indexes over the feed's output hold a part of each condition; a row
+// whose value is a fault, or cannot be compared, is wanted, so that the rule tells.
+// The caller frees what it gets.
+func (x *Executor) wanted(w *window, m *machine) vec.Bitmap {
+	out := w.def.Out
+	if out.Always != nil || len(out.Serials) > 0 {
+		return nil
+	}
+	want := x.bitmap(m.rows)
+	for _, r := range out.Ranks {
+		widest := planner.RankIndex{Op: r.Op, Keys: r.Keys[:1]}
+		wantRows(want, w.input(m, r.Step), func(v vec.Value) bool {
+			switch v.Kind {
+			case vec.Float64:
+				return rank(&widest, v.F) > 0
+			case vec.Int64, vec.Timestamp:
+				return rankInt(&widest, v.I) > 0
+			}
+			return true
+		})
+	}
+	for _, e := range out.Equals {
+		wantRows(want, w.input(m, e.Step), func(v vec.Value) bool {
+			switch {
+			case v.Kind == vec.String && len(e.NumEntries) == 0:
+				return e.FindText(v.S) >= 0
+			case v.Kind == vec.Float64 && len(e.TextEntries) == 0:
+				return e.FindNum(v.F) >= 0
+			case v.Kind == vec.Int64 && len(e.TextEntries) == 0 && v.I > -1<<53 && v.I < 1<<53:
+				return e.FindNum(float64(v.I)) >= 0
+			}
+			return true
+		})
+	}
+	for _, c := range out.Conds {
+		wantRows(want, w.input(m, c.Step), func(v vec.Value) bool { return v.Kind != vec.Bool || v.Truth() })
+	}
+	return want
+}
+
+// input returns the column of w's input that step s of the program over w reads.
+func (w *window) input(m *machine, s planner.StepID) *vec.Column {
+	c := w.def.Cols[w.def.Out.Steps[s].Col]
+	return m.col(w.def.Rows[c.Index], nil)
+}
+
+// wantRows adds the rows to want whose value may do, and those that have none
+// because of a fault.
+func wantRows(want vec.Bitmap, c *vec.Column, may func(vec.Value) bool) {
+	if c.Fault != nil {
+		want.Or(c.Fault)
+	}
+	if c.Kind == vec.Null {
+		return
+	}
+	for i, bits := range c.Valid {
+		for bits &^= want[i]; bits != 0; bits &= bits - 1 {
+			row := i<<6 + trailing(bits)
+			if may(c.Value(row)) {
+				want.Set(row)
+			}
+		}
+	}
+}
