@@ -188,8 +188,8 @@ func (m *machine) lift(s planner.StepID, st *planner.Step, mm *memo, want vec.Bi
 			continue
 		}
 		// A branch that is not taken may fault; lazily evaluated operations look
-		// at the fault of the taken branch only.
-		if c := m.col(a, todo); c.Fault != nil && !lazy(st.Op) {
+		// at the faults that concern them.
+		if c := m.col(a, todo); c.Fault != nil && !lazy(st.Node) {
 			m.spread(out, todo, c.Fault)
 		}
 	}
@@ -225,8 +225,13 @@ func (m *machine) spread(out *vec.Column, rows, fault vec.Bitmap) {
 	}
 }
 
-func lazy(op planner.Op) bool {
-	return op == planner.OpAnd || op == planner.OpOr || op == planner.OpCase || op == planner.OpSwitch
+// lazy tells whether n does not fail just because an argument did.
+func lazy(n *planner.Node) bool {
+	switch n.Op {
+	case planner.OpAnd, planner.OpOr, planner.OpCase, planner.OpSwitch:
+		return true
+	}
+	return n.Op == planner.OpCall && n.Func.Catches
 }
 
 func (m *machine) arguments(n int) []vec.Value {

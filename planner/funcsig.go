@@ -41,6 +41,7 @@ type FuncSig struct {
 	AllowStar bool // takes "*" in place of arguments
 	PerRule   bool // reads the rule that it stands in, so it is never shared by rules
 	Parts     bool // an aggregate of bounded size: that of many rows is merged from those of parts of them
+	Catches   bool // an argument that failed is null to it, and no fault of the call
 	NeedsRow  bool // an aggregate whose arguments are followed by the whole row, as an object
 
 	// Check refuses arguments at creation of a rule: literals of a wrong type

@@ -171,7 +171,7 @@ func TestFlowBranches(t *testing.T) {
 	slices.Sort(got)
 	want := []string{
 		"SELECT *, upper(inp.name) AS u FROM $inp AS inp > a",
-		"SELECT *, upper(inp.name) AS u FROM $inp AS inp LEFT JOIN $other AS other ON inp.id = other.id AND other.odd WHERE (NOT coalesce(inp.v > 10, FALSE)) AND (inp.v > 5) GROUP BY TUMBLINGWINDOW(ss, 1) > c",
+		"SELECT *, upper(inp.name) AS u FROM $inp AS inp LEFT JOIN $other AS other ON inp.id = other.id AND other.odd WHERE (NOT holds(inp.v > 10)) AND (inp.v > 5) GROUP BY TUMBLINGWINDOW(ss, 1) > c",
 		"SELECT *, upper(inp.name) AS u FROM $inp AS inp WHERE (v > 10) > a > b",
 	}
 	if !slices.Equal(got, want) {

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/weir-engine/weir/planner/sql"
-	"github.com/weir-engine/weir/vec"
 )
 
 // operator makes the ways that leave an operator node.
@@ -329,9 +328,8 @@ func (w *way) split(name string, n *graphNode, ways map[outlet]*way) error {
 		}
 		c.keep(e)
 		ways[outlet{name, i}] = c
-		if p.StopAtFirstMatch { // a case that is null does not match
-			no := &sql.Literal{Value: vec.Value{Kind: vec.Bool}}
-			before = append(before, &sql.Unary{Op: sql.OpNot, X: &sql.Call{Name: "coalesce", Written: "coalesce", Args: []sql.Expr{e, no}}})
+		if p.StopAtFirstMatch { // one that is null or fails does not match; that it failed is its own way's fault
+			before = append(before, &sql.Unary{Op: sql.OpNot, X: &sql.Call{Name: "holds", Written: "holds", Args: []sql.Expr{e}}})
 		}
 	}
 	return nil

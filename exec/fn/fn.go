@@ -149,7 +149,7 @@ func (f *Func) Bind(lits Lits) Bound {
 			return row(c, args)
 		}
 	}
-	if f.Kind != planner.FuncScalar || f.Volatile {
+	if f.Kind != planner.FuncScalar || f.Volatile || f.Catches {
 		return b
 	}
 	for i, l := range lits {

@@ -21,6 +21,8 @@ func otherFuncs() []*Func {
 		scalar(group, "delay(ms, x)", 2, 2, "The value x, at once: waiting would hold up every rule.", `delay(10, "x")`, delay).checked(literals(wantInt, anyLiteral)).seesNulls(),
 		scalar(group, "get_keyed_state(key, type, default)", 3, 3, "The value under key in the shared key/value store, cast to the type, or the default.",
 			`get_keyed_state("setpoint", "bigint", 5)`, keyedState).checked(stateType).seesNulls().volatile(),
+		scalar(group, "holds(x)", 1, 1, "Tells whether the condition is true: it is not if it is null or fails.", `holds(1)`,
+			func(_ *Ctx, args []vec.Value) (vec.Value, error) { return truth(args[0].Truth()) }).seesNulls().catches().internal(),
 		scalar(group, "isnull(x)", 1, 1, "Tells whether the value is null or missing.", `isnull(1)`,
 			func(_ *Ctx, args []vec.Value) (vec.Value, error) { return truth(args[0].IsNull()) }).seesNulls(),
 		scalar(group, "newuuid()", 0, 0, "A new UUID (version 1).", `newuuid()`, newUUID).volatile(),
@@ -28,6 +30,12 @@ func otherFuncs() []*Func {
 		scalar(group, "tstamp()", 0, 0, "The present in milliseconds since 1970.", `tstamp()`,
 			func(c *Ctx, _ []vec.Value) (vec.Value, error) { return integer(c.now()) }).volatile(),
 	}
+}
+
+// catches marks a function to which an argument that failed is null.
+func (f *Func) catches() *Func {
+	f.Catches = true
+	return f
 }
 
 // internal marks a function that exists but is not one that users are told of.

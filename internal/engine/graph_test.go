@@ -250,3 +250,24 @@ func TestGraphRefuses(t *testing.T) {
 		}
 	}
 }
+
+// A case that fails is counted, and the next ones are asked.
+func TestGraphSwitchFault(t *testing.T) {
+	r := newRig(t, Options{})
+	def, err := planner.ParseRule([]byte(`{"id":"w","graph":{"nodes":{
+		"src":{"type":"source","nodeType":"memory","props":{"datasource":"in"}},
+		"sw":{"type":"operator","nodeType":"switch","props":{"cases":["v / d > 1","b","v > 2"],"stopAtFirstMatch":true}},
+		"a":{"type":"sink","nodeType":"memory","props":{"topic":"a","sendSingle":true}},
+		"b":{"type":"sink","nodeType":"memory","props":{"topic":"b","sendSingle":true}},
+		"c":{"type":"sink","nodeType":"memory","props":{"topic":"c","sendSingle":true}}},
+		"topo":{"sources":["src"],"edges":{"src":["sw"],"sw":[["a"],["b"],["c"]]}}}}`))
+	r.must(err)
+	r.must(r.CreateRule(def))
+	a, b, c := r.listen("a"), r.listen("b"), r.listen("c")
+	r.publish("in", `{"d":2,"v":4}`, `{"d":0,"v":5}`, `{"b":true,"d":0,"v":5}`, `{"b":7,"d":9,"v":6}`)
+	a.want(`{"d":2,"v":4}`)
+	b.want(`{"b":true,"d":0,"v":5}`)
+	c.want(`{"d":0,"v":5}`, `{"b":7,"d":9,"v":6}`)
+	// v / d fails for two rows, and for one b is no condition: each counts once.
+	r.await("faults are counted", func() bool { return r.status("w", "op_3_project_0_exceptions_total") == uint64(3) })
+}

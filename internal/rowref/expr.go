@@ -332,7 +332,10 @@ func (s *scope) call(e *sql.Call) (any, error) {
 		return nil, fault("%s is not known here", e.Name)
 	}
 	args, err := s.list(e.Args...)
-	if err != nil {
+	switch {
+	case err != nil && f.Catches: // of one argument
+		args = []any{nil}
+	case err != nil:
 		return nil, err
 	}
 	vs := make([]vec.Value, len(args))
