@@ -31,7 +31,7 @@ type RuleOptions struct {
 	Debug       bool
 	LogFilename string
 
-	DisableBufferFullDiscard  bool // accepted; nothing is discarded
+	DisableBufferFullDiscard  bool // nothing is discarded anyway; refused with shared streams, as in eKuiper
 	EnableSaveStateBeforeStop bool
 	ForceExitTimeout          time.Duration
 	NotifySub                 bool

@@ -13,6 +13,7 @@ import (
 	"github.com/weir-engine/weir/ingest/file"
 	"github.com/weir-engine/weir/internal/api"
 	"github.com/weir-engine/weir/internal/mqttconn"
+	"github.com/weir-engine/weir/internal/store"
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/planner/sql"
 	"github.com/weir-engine/weir/sinks"
@@ -50,13 +51,7 @@ func (e *Engine) ruleName(num uint32) string {
 
 // loadConfs reads the groups of the configuration file, then those of the store.
 func (e *Engine) loadConfs() error {
-	for kind, types := range e.opt.Confs {
-		for typ, groups := range types {
-			for key, props := range groups {
-				e.confs[confName{kind, strings.ToLower(typ), strings.ToLower(key)}] = props
-			}
-		}
-	}
+	e.fileConfs()
 	return e.catalog.Each(kindConf, func(id string, data []byte) error {
 		parts := strings.SplitN(id, "/", 3)
 		var props map[string]any
@@ -67,6 +62,40 @@ func (e *Engine) loadConfs() error {
 		e.confs[confName{parts[0], parts[1], parts[2]}] = props
 		return nil
 	})
+}
+
+// fileConfs enters the groups of the configuration file.
+func (e *Engine) fileConfs() {
+	for kind, types := range e.opt.Confs {
+		for typ, groups := range types {
+			for key, props := range groups {
+				e.confs[confName{kind, strings.ToLower(typ), strings.ToLower(key)}] = props
+			}
+		}
+	}
+}
+
+// dropConfs deletes the groups of the store. Those of the configuration file are
+// as the file has them.
+func (e *Engine) dropConfs() {
+	defer e.defLocks.lockAll()()
+	var groups []store.Item
+	err := e.catalog.Each(kindConf, func(id string, _ []byte) error {
+		groups = append(groups, store.Item{Kind: kindConf, ID: id})
+		return nil
+	})
+	if err == nil {
+		err = e.catalog.DeleteAll(groups)
+	}
+	if err != nil {
+		e.log.Warn("settings are not deleted before the import", "err", err)
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	clear(e.confs)
+	e.fileConfs()
+	e.epoch++
 }
 
 // conf returns a group, nil if there is none. The caller holds e.mu.

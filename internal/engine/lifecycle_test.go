@@ -54,6 +54,16 @@ func TestLifecycle(t *testing.T) {
 	r.must(r.CreateRule(lasting))
 	r.must(r.DeleteRule("b"))
 
+	r.sql(`CREATE STREAM both () WITH (TYPE="memory", DATASOURCE="x", FORMAT="json", SHARED="true")`)
+	alone := r.def("b", "SELECT * FROM both", toMemory("out"))
+	alone.Options.DisableBufferFullDiscard = true
+	if err := r.CreateRule(alone); err == nil || !strings.Contains(err.Error(), "disableBufferFullDiscard can't be enabled with shared stream both") {
+		t.Errorf("rule that wants a shared stream to itself: got %v", err)
+	}
+	alone.Options.DisableBufferFullDiscard = false
+	r.must(r.CreateRule(alone))
+	r.must(r.DeleteRule("b"))
+
 	r.must(r.DeleteRule("a"))
 	r.must(r.DropStream(api.Stream, "s"))
 	for what, err := range map[string]error{

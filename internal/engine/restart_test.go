@@ -90,6 +90,9 @@ func TestTransfer(t *testing.T) {
 		n.memoryStream("s", "elsewhere")
 		n.rule("a", "SELECT * FROM s", "wrong")
 		n.rule("mine", "SELECT * FROM s", "mine")
+		if full {
+			n.must(n.PutConfKey(api.ConfSinks, "mqtt", "mine", map[string]any{"server": "tcp://10.0.0.3:1883"}))
+		}
 		var bad api.Definitions
 		if full {
 			bad = n.ReplaceDefinitions(all)
@@ -117,5 +120,25 @@ func TestTransfer(t *testing.T) {
 	bad := r.ImportDefinitions(d.Definitions)
 	if bad.Streams["bad"] == "" || bad.Rules["r"] == "" || bad.Rules["broken"] == "" || bad.SourceConfig["mqtt"] == "" {
 		t.Errorf("faults of a bad import: %s", jsonOf(t, bad))
+	}
+}
+
+// An import that replaces everything deletes the groups of the store, and those of
+// the configuration file are again as the file has them.
+func TestReplaceSettings(t *testing.T) {
+	file := map[string]map[string]map[string]map[string]any{"sinks": {"mqtt": {"site": {"server": "tcp://10.0.0.1:1883"}}}}
+	o := Options{Store: store.Options{FS: vfs.NewMem(), Dir: "data"}, Dir: t.TempDir(), Confs: file}
+	r := newRig(t, o)
+	r.must(r.PutConfKey(api.ConfSinks, "mqtt", "site", map[string]any{"server": "tcp://10.0.0.2:1883"}))
+	r.must(r.PutConfKey(api.ConfSinks, "mqtt", "mine", map[string]any{"server": "tcp://10.0.0.3:1883"}))
+	r.ReplaceDefinitions(newDefinitions().Definitions)
+	for range 2 {
+		got, err := r.ConfKeys(api.ConfSinks, "mqtt")
+		r.must(err)
+		if want := `{"site":{"server":"tcp://10.0.0.1:1883"}}`; jsonOf(t, got) != want {
+			t.Errorf("got %s, want %s", jsonOf(t, got), want)
+		}
+		r.close()
+		r = newRig(t, o)
 	}
 }

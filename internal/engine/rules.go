@@ -159,7 +159,7 @@ func (e *Engine) compilePart(c *compiled, i int, num planner.RuleID) (p part, er
 		err = e.checkTables(p.query)
 	}
 	if err == nil {
-		err = e.checkTemp(c.def, p.query)
+		err = e.checkStreams(c, p.query)
 	}
 	if err != nil {
 		return p, planner.Errorf(planner.CodePlan, "%w", c.told(q, err))
@@ -183,12 +183,20 @@ func (e *Engine) compilePart(c *compiled, i int, num planner.RuleID) (p part, er
 	return p, nil
 }
 
-// checkTemp refuses a stream that is gone after a restart for a rule that is
-// not. The caller holds e.mu.
-func (e *Engine) checkTemp(def *planner.RuleDef, q *planner.Query) error {
+// checkStreams refuses a stream that is gone after a restart for a rule that is
+// not, and a shared one for a rule that wants to hold it up alone. The caller holds
+// e.mu.
+func (e *Engine) checkStreams(c *compiled, q *planner.Query) error {
 	for _, name := range q.Streams {
-		if s := e.streams[name]; s != nil && s.def.Options.Temp && !def.Temp {
+		s := e.streams[name]
+		if s == nil {
+			s = c.inline[name]
+		}
+		switch o := &s.def.Options; {
+		case o.Temp && !c.def.Temp:
 			return fmt.Errorf("%s %s is temporary, so only a temporary rule can use it", kindOf(s.def.Table), name)
+		case o.Shared && c.def.Options.DisableBufferFullDiscard:
+			return fmt.Errorf("disableBufferFullDiscard can't be enabled with shared stream %s", c.flow.Named(name))
 		}
 	}
 	return nil

@@ -3,6 +3,7 @@ package engine
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/weir-engine/weir/internal/api"
@@ -64,15 +65,24 @@ func (e *Engine) importSchema(key, text string) error {
 	return e.ReplaceSchema(sc)
 }
 
-// dropSchemas deletes the schemas that nothing uses.
+// dropSchemas deletes the schemas that nothing uses, those that others import
+// behind them.
 func (e *Engine) dropSchemas() {
-	names, err := e.SchemaList(api.SchemaProtobuf)
-	for _, name := range names {
-		if err = e.DeleteSchema(api.SchemaProtobuf, name); err != nil {
-			break
-		}
+	left, err := e.SchemaList(api.SchemaProtobuf)
+	if err != nil {
+		e.log.Warn("schemas are not listed before the import", "err", err)
+	}
+	for n := -1; n != len(left); {
+		n, err = len(left), nil // what was in use may not be any more
+		left = slices.DeleteFunc(left, func(name string) bool {
+			fault := e.DeleteSchema(api.SchemaProtobuf, name)
+			if fault != nil {
+				err = fault
+			}
+			return fault == nil
+		})
 	}
 	if err != nil {
-		e.log.Warn("schemas are not deleted before the import", "err", err)
+		e.log.Warn("schemas are not deleted before the import", "schemas", left, "err", err)
 	}
 }

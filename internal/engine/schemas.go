@@ -45,6 +45,17 @@ func (s *schemas) open(path string) (string, bool) {
 	return sc.Content, err == nil
 }
 
+// imports tells whether the schema called name imports the one called other. One
+// that cannot be read any more imports nothing.
+func (s *schemas) imports(name, other string) bool {
+	sc, err := s.read(name)
+	if err != nil || !strings.Contains(sc.Content, "import") {
+		return false
+	}
+	f, err := s.compile(name, sc.Content)
+	return err == nil && slices.Contains(f.Imports(), other+".proto")
+}
+
 // compile reads the text of the schema called name.
 func (s *schemas) compile(name, text string) (*protobuf.File, error) {
 	return protobuf.Compile(name+".proto", text, s.open)
@@ -213,33 +224,57 @@ func (e *Engine) SchemaList(typ string) ([]string, error) {
 	return names, err
 }
 
-// DeleteSchema removes a schema that no stream and no sink uses.
+// DeleteSchema removes a schema that no stream, no sink and no other schema uses.
 func (e *Engine) DeleteSchema(typ, name string) error {
 	defer e.defLocks.lock(kindSchema)()
 	if _, err := e.Schema(typ, name); err != nil {
 		return err
 	}
-	e.mu.RLock()
-	for _, s := range e.streams {
-		if user, _, _ := strings.Cut(s.def.Options.SchemaID, "."); s.def.Options.Format == "protobuf" && user == name {
-			e.mu.RUnlock()
-			return planner.Errorf(planner.CodeStream, "schema %s is used by stream %s", name, s.name)
-		}
+	if user, err := e.schemaUser(name); err != nil {
+		return planner.Errorf(planner.CodeIO, "read schemas: %w", err)
+	} else if user != "" {
+		return planner.Errorf(planner.CodeStream, "schema %s is used by %s", name, user)
 	}
-	for _, r := range e.rules {
-		for _, id := range r.types {
-			if user, _, _ := strings.Cut(id, "."); user == name {
-				e.mu.RUnlock()
-				return planner.Errorf(planner.CodeStream, "schema %s is used by rule %s", name, r.id)
-			}
-		}
-	}
-	e.mu.RUnlock()
 	if err := e.catalog.Delete(kindSchema, typ+"/"+name); err != nil {
 		return planner.Errorf(planner.CodeIO, "delete schema %s: %w", name, err)
 	}
 	e.schemas.forget()
 	return nil
+}
+
+// schemaUser returns what uses a schema, "" if nothing does.
+func (e *Engine) schemaUser(name string) (string, error) {
+	if user := e.messageUser(name); user != "" {
+		return user, nil
+	}
+	names, err := e.SchemaList(api.SchemaProtobuf)
+	for _, other := range names {
+		if other != name && e.schemas.imports(other, name) {
+			return "schema " + other, nil
+		}
+	}
+	return "", err
+}
+
+// messageUser returns the stream or rule whose messages are of a schema.
+func (e *Engine) messageUser(name string) string {
+	is := func(id string) bool {
+		schema, _, _ := strings.Cut(id, ".")
+		return schema == name
+	}
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	for _, s := range e.streams {
+		if s.def.Options.Format == "protobuf" && is(s.def.Options.SchemaID) {
+			return "stream " + s.name
+		}
+	}
+	for _, r := range e.rules {
+		if slices.ContainsFunc(r.types, is) {
+			return "rule " + r.id
+		}
+	}
+	return ""
 }
 
 // fields returns the declared fields of s; of format protobuf those of its

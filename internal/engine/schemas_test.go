@@ -56,6 +56,9 @@ func TestProtobufStream(t *testing.T) {
 	if err := r.DeleteSchema("protobuf", "plant"); err == nil || !strings.Contains(err.Error(), "used by stream s") {
 		t.Errorf("schema in use: got %v", err)
 	}
+	if err := r.DeleteSchema("protobuf", "part"); err == nil || !strings.Contains(err.Error(), "schema part is used by schema plant") {
+		t.Errorf("schema that another imports: got %v", err)
+	}
 	r.must(r.DeleteRule("some"))
 	r.must(r.ReplaceSchema(schemaOf("plant", machineV2)))
 	r.publish("in", full)
@@ -178,7 +181,8 @@ func TestTransferSchemas(t *testing.T) {
 	}
 	for _, replace := range []bool{true, false} {
 		n := newRig(t, Options{})
-		n.must(n.CreateSchema(schemaOf("old", machineV2)))
+		n.must(n.CreateSchema(schemaOf("ground", `syntax = "proto3"; message Part { string name = 1; }`)))
+		n.must(n.CreateSchema(schemaOf("old", strings.Replace(machineV1, "part.proto", "ground.proto", 1))))
 		run := n.ImportDefinitions
 		if replace {
 			run = n.ReplaceDefinitions
@@ -188,6 +192,9 @@ func TestTransferSchemas(t *testing.T) {
 		}
 		if _, err := n.Schema("protobuf", "old"); (err == nil) == replace {
 			t.Errorf("schema that was there, replace %v: got %v", replace, err)
+		}
+		if _, err := n.Schema("protobuf", "ground"); (err == nil) == replace {
+			t.Errorf("schema that it imported, replace %v: got %v", replace, err)
 		}
 		out := n.listen("out")
 		n.publish("in", "\x08\x05")

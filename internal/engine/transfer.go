@@ -174,6 +174,7 @@ func (e *Engine) ReplaceDefinitions(d api.Definitions) api.Definitions {
 		}
 	}
 	e.dropSchemas()
+	e.dropConfs()
 	return e.ImportDefinitions(d)
 }
 

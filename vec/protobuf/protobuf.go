@@ -76,6 +76,22 @@ func Compile(name, text string, open func(path string) (text string, ok bool)) (
 	return &File{file: files[0], types: map[protoreflect.FullName]*Message{}}, nil
 }
 
+// Imports returns the paths of the files that f imports, directly or not.
+func (f *File) Imports() []string {
+	var out []string
+	var walk func(list protoreflect.FileImports)
+	walk = func(list protoreflect.FileImports) {
+		for i := range list.Len() {
+			if path := list.Get(i).Path(); !slices.Contains(out, path) {
+				out = append(out, path)
+				walk(list.Get(i).Imports())
+			}
+		}
+	}
+	walk(f.file.Imports())
+	return out
+}
+
 // Messages returns the names of the messages of the file, without its package.
 func (f *File) Messages() []string {
 	var out []string
