@@ -155,6 +155,9 @@ func serve(ctx context.Context, cfg *config.Config, w wiring, p process) (err er
 		err = errors.Join(err, eng.Close(last))
 	}()
 	figures, err := metrics.New(eng, buildVersion())
+	if err == nil && mqtt != nil {
+		err = figures.Watch(mqtt)
+	}
 	if err != nil {
 		return err
 	}

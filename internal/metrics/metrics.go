@@ -12,6 +12,7 @@ package metrics
 import (
 	"bufio"
 	"compress/gzip"
+	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -133,6 +134,22 @@ func New(source Source, version string) (*Metrics, error) {
 		}
 	}
 	return m, nil
+}
+
+// Broker is the embedded MQTT broker. Its methods may be called from any goroutine.
+type Broker interface {
+	Clients() int   // how many are connected
+	Dropped() int64 // messages for clients that did not keep up
+}
+
+// Watch adds the figures of the embedded broker. It is called once at most.
+func (m *Metrics) Watch(b Broker) error {
+	return errors.Join(
+		m.registry.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "weir_broker_clients", Help: "Clients of the embedded broker."},
+			func() float64 { return float64(b.Clients()) })),
+		m.registry.Register(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "weir_broker_dropped_total", Help: "Messages that the embedded broker dropped for clients that did not keep up."},
+			func() float64 { return float64(b.Dropped()) })),
+	)
 }
 
 // Observe adds the time that one batch took in a stage. It may be called from any

@@ -113,3 +113,24 @@ func BenchmarkScrape(b *testing.B) {
 		}
 	}
 }
+
+type fakeBroker struct{}
+
+func (fakeBroker) Clients() int   { return 3 }
+func (fakeBroker) Dropped() int64 { return 4 }
+
+func TestBroker(t *testing.T) {
+	m := newMetrics(t, 0)
+	if err := m.Watch(fakeBroker{}); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := m.Write(&out); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"\nweir_broker_clients 3\n", "\nweir_broker_dropped_total 4\n"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in the scrape", want)
+		}
+	}
+}
