@@ -32,7 +32,7 @@ func BenchmarkDecode(b *testing.B) {
 
 func model(b *testing.B) *Models {
 	b.Helper()
-	m, err := Parse("m", []byte(`{"deviceModels":[{"name":"m","properties":[{"name":"temperature","dataType":"float"},{"name":"humidity","dataType":"float"},{"name":"pressure","dataType":"int"},{"name":"door","dataType":"boolean"}]}],
+	m, err := parseModel("m", []byte(`{"deviceModels":[{"name":"m","properties":[{"name":"temperature","dataType":"float"},{"name":"humidity","dataType":"float"},{"name":"pressure","dataType":"int"},{"name":"door","dataType":"boolean"}]}],
 		"deviceInstances":[{"id":"sensor-0001","model":"m"},{"id":"sensor-0002","model":"m"},{"id":"sensor-0003","model":"m"},{"id":"sensor-0004","model":"m"}]}`))
 	if err != nil {
 		b.Fatal(err)

@@ -102,7 +102,7 @@ func (h *harness) rows(names []string) []string {
 const updateTopic = "$hw/events/device/plant/d1/twin/update"
 
 func TestDecode(t *testing.T) {
-	models, err := Parse("m.json", []byte(`{
+	models, err := parseModel("m.json", []byte(`{
 		"deviceInstances":[{"id":"d1","name":"d1","model":"m"}],
 		"deviceModels":[{"name":"m","properties":[
 			{"name":"temperature","dataType":"float"},{"name":"count","dataType":"int"},{"name":"on","dataType":"boolean"},
@@ -365,7 +365,7 @@ func TestManyProperties(t *testing.T) {
 }
 
 func TestNoAllocations(t *testing.T) {
-	models, err := Parse("m", []byte(`{"deviceModels":[{"name":"d1","properties":[{"name":"temperature","dataType":"float"}]}]}`))
+	models, err := parseModel("m", []byte(`{"deviceModels":[{"name":"d1","properties":[{"name":"temperature","dataType":"float"}]}]}`))
 	if err != nil {
 		t.Fatal(err)
 	}

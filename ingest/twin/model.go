@@ -131,13 +131,6 @@ func Load(path, dir string) (*Models, error) {
 	return b.build(path)
 }
 
-// Parse reads the text of one model file; name is used in errors.
-func Parse(name string, data []byte) (*Models, error) {
-	b := newBuilder()
-	b.file(name, data)
-	return b.build(name)
-}
-
 // modelFiles lists the files of a directory by name. ConfigMap volumes hold
 // links beside hidden directories, whose names begin with two dots.
 func modelFiles(dir string) ([]string, error) {

@@ -75,10 +75,6 @@ func unshare(f string) (string, error) {
 	return topic, nil
 }
 
-func shared(f string) bool {
-	return strings.HasPrefix(f, "$share/") || strings.HasPrefix(f, "$queue/")
-}
-
 func wild(f string) bool { return strings.ContainsAny(f, "+#") }
 
 // level is one level of a topic or filter and what follows it.
@@ -119,29 +115,6 @@ func covers(a, b string) bool {
 			return false
 		case !lb.more:
 			return la.rest == "#" // a/# matches a itself
-		}
-		la, lb = la.next(), lb.next()
-	}
-}
-
-// overlaps tells whether some topic matches both a and b.
-func overlaps(a, b string) bool {
-	if hidden(a, b) || hidden(b, a) {
-		return false
-	}
-	la, lb := first(a), first(b)
-	for {
-		switch {
-		case la.name == "#" || lb.name == "#":
-			return true
-		case la.name != lb.name && la.name != "+" && lb.name != "+":
-			return false
-		case !la.more && !lb.more:
-			return true
-		case !la.more:
-			return lb.rest == "#"
-		case !lb.more:
-			return la.rest == "#"
 		}
 		la, lb = la.next(), lb.next()
 	}

@@ -271,3 +271,31 @@ func checkCover(t *testing.T, tab *table, broker map[string]bool, live map[SubID
 		}
 	}
 }
+
+// overlaps tells whether some topic matches both a and b.
+func overlaps(a, b string) bool {
+	if hidden(a, b) || hidden(b, a) {
+		return false
+	}
+	la, lb := first(a), first(b)
+	for {
+		switch {
+		case la.name == "#" || lb.name == "#":
+			return true
+		case la.name != lb.name && la.name != "+" && lb.name != "+":
+			return false
+		case !la.more && !lb.more:
+			return true
+		case !la.more:
+			return lb.rest == "#"
+		case !lb.more:
+			return la.rest == "#"
+		}
+		la, lb = la.next(), lb.next()
+	}
+}
+
+// shared tells whether f is a shared subscription.
+func shared(f string) bool {
+	return strings.HasPrefix(f, "$share/") || strings.HasPrefix(f, "$queue/")
+}

@@ -54,7 +54,7 @@ func dumpFields(indent string, fields []vec.Field, line func(string, ...any)) {
 func canonicals(list []Expr) string {
 	var s []string
 	for _, e := range list {
-		s = append(s, Canonical(e))
+		s = append(s, canonical(e))
 	}
 	return strings.Join(s, ", ")
 }
@@ -62,7 +62,7 @@ func canonicals(list []Expr) string {
 func dumpOrder(keys []Order) string {
 	var s []string
 	for _, o := range keys {
-		s = append(s, Canonical(o.Expr)+map[bool]string{true: " desc"}[o.Desc])
+		s = append(s, canonical(o.Expr)+map[bool]string{true: " desc"}[o.Desc])
 	}
 	return strings.Join(s, ", ")
 }
@@ -78,13 +78,13 @@ func dumpSelect(s *Select, line func(string, ...any)) {
 	for _, j := range s.Joins {
 		on := "nothing"
 		if j.On != nil {
-			on = Canonical(j.On)
+			on = canonical(j.On)
 		}
 		line("join %s %q %q on %s", j.Kind, j.Name, j.Alias, on)
 	}
 	one := func(word string, e Expr) {
 		if e != nil {
-			line("%s %s", word, Canonical(e))
+			line("%s %s", word, canonical(e))
 		}
 	}
 	one("where", s.Where)
@@ -123,7 +123,7 @@ func dumpField(word string, f Field, line func(string, ...any)) {
 		if f.Invisible {
 			tail += " invisible"
 		}
-		line("%s %s%s", word, Canonical(f.Expr), tail)
+		line("%s %s%s", word, canonical(f.Expr), tail)
 		return
 	}
 	line("%s * %q except %q", word, f.Stream, f.Except)
@@ -162,4 +162,12 @@ func exprsOf(s *Select) []Expr {
 		add(o.Expr)
 	}
 	return list
+}
+
+// canonical returns a text that is equal for two expressions exactly if they are
+// the same, places apart.
+func canonical(e Expr) string {
+	p := printer{full: true}
+	p.expr(e, 0)
+	return string(p.buf)
 }

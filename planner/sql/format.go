@@ -6,18 +6,6 @@ import (
 	"github.com/weir-engine/weir/vec"
 )
 
-// Canonical returns a text that is equal for two expressions exactly if they
-// are the same, places apart: names in backquotes, parentheses around every
-// operator, a float never written like a whole number.
-func Canonical(e Expr) string { return string(AppendCanonical(nil, e)) }
-
-// AppendCanonical appends Canonical(e) to dst.
-func AppendCanonical(dst []byte, e Expr) []byte {
-	p := printer{dst, true}
-	p.expr(e, 0)
-	return p.buf
-}
-
 // Format returns e as a person would write it. Parsed in the same statement, it
 // gives e again.
 func Format(e Expr) string {
@@ -26,7 +14,8 @@ func Format(e Expr) string {
 	return string(p.buf)
 }
 
-// printer writes expressions; full asks for the canonical form.
+// printer writes expressions; full asks for a form in which two texts are equal
+// exactly if the trees are: parentheses around every operator, all names quoted.
 type printer struct {
 	buf  []byte
 	full bool

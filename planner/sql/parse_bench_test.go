@@ -32,15 +32,3 @@ func BenchmarkParse(b *testing.B) {
 		})
 	}
 }
-
-func BenchmarkCanonical(b *testing.B) {
-	s, err := ParseSelect(`SELECT a FROM s WHERE deviceId = "d17" AND temperature > 20.5 AND state IN ("on", "idle")`)
-	if err != nil {
-		b.Fatal(err)
-	}
-	var buf []byte
-	b.ReportAllocs()
-	for b.Loop() {
-		buf = AppendCanonical(buf[:0], s.Where)
-	}
-}

@@ -96,7 +96,7 @@ func checkSelect(t *testing.T, s *Select) {
 			t.Errorf("%s\nformatted as %s\n%v", s.Text, text, err)
 			continue
 		}
-		if got, want := Canonical(again.Fields[0].Expr), Canonical(e); got != want {
+		if got, want := canonical(again.Fields[0].Expr), canonical(e); got != want {
 			t.Errorf("%s\nformatted as %s\ngot  %s\nwant %s", s.Text, text, got, want)
 		}
 	}

@@ -142,7 +142,7 @@ func TestRandom(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s\n%v", text, err)
 		}
-		if got, want := Canonical(s.Fields[0].Expr), Canonical(e); got != want {
+		if got, want := canonical(s.Fields[0].Expr), canonical(e); got != want {
 			t.Fatalf("%s\ngot  %s\nwant %s", text, got, want)
 		}
 		checkSelect(t, s)
@@ -158,7 +158,7 @@ func TestReplace(t *testing.T) {
 	r := random{rand.New(rand.NewPCG(3, 4))}
 	for range 1000 {
 		e := r.expr(4)
-		before := Canonical(e)
+		before := canonical(e)
 		count := func(e Expr, name string) (n int) {
 			Walk(e, func(x Expr) bool {
 				if id, ok := x.(*Ident); ok && (name == "" || id.Name == name) {
@@ -173,13 +173,13 @@ func TestReplace(t *testing.T) {
 			return &Ident{Name: "put here"}, ok
 		})
 		if want := count(e, ""); count(got, "put here") != want || count(got, "") != want {
-			t.Fatalf("%s\ngot %s, want %d replaced", before, Canonical(got), want)
+			t.Fatalf("%s\ngot %s, want %d replaced", before, canonical(got), want)
 		}
-		if Canonical(e) != before {
-			t.Fatalf("%s was changed into %s", before, Canonical(e))
+		if canonical(e) != before {
+			t.Fatalf("%s was changed into %s", before, canonical(e))
 		}
-		if same := Replace(e, func(Expr) (Expr, bool) { return nil, false }); Canonical(same) != before {
-			t.Fatalf("got %s, want %s", Canonical(same), before)
+		if same := Replace(e, func(Expr) (Expr, bool) { return nil, false }); canonical(same) != before {
+			t.Fatalf("got %s, want %s", canonical(same), before)
 		}
 	}
 }
@@ -198,7 +198,7 @@ func TestCanonicalDiffers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := Canonical(s.Fields[0].Expr)
+		c := canonical(s.Fields[0].Expr)
 		if other, ok := seen[c]; ok {
 			t.Errorf("%s and %s are both %s", text, other, c)
 		}
@@ -208,7 +208,7 @@ func TestCanonicalDiffers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a, b := Canonical(same.Fields[0].Expr), Canonical(same.Fields[1].Expr); a != b {
+	if a, b := canonical(same.Fields[0].Expr), canonical(same.Fields[1].Expr); a != b {
 		t.Errorf("got %s and %s, want the same", a, b)
 	}
 }

@@ -20,17 +20,11 @@ type Option func(*settings)
 // settings is what Options set.
 type settings struct {
 	loc     *time.Location
-	prop    func(key string) string
 	message func(schemaID string) (*protobuf.Message, error)
 }
 
 // In writes instants in the time zone loc; the default is UTC.
 func In(loc *time.Location) Option { return func(s *settings) { s.loc = loc } }
-
-// Prop gives templates the engine's static properties as the function prop. By
-// default a property's value is its key, which is what eKuiper answers for one
-// that is not set.
-func Prop(f func(key string) string) Option { return func(s *settings) { s.prop = f } }
 
 // Messages gives the format protobuf the message types that schemaId names. By
 // default there are none.
@@ -39,7 +33,7 @@ func Messages(f func(schemaID string) (*protobuf.Message, error)) Option {
 }
 
 func newSettings(opts []Option) settings {
-	s := settings{loc: time.UTC, prop: func(key string) string { return key }}
+	s := settings{loc: time.UTC}
 	for _, o := range opts {
 		o(&s)
 	}

@@ -89,7 +89,7 @@ func (t *Template) build(trees map[string]*parse.Tree) error {
 		}
 	}
 	if _, ok := w.used["prop"]; ok {
-		w.used["prop"] = t.settings.prop
+		w.used["prop"] = func(key string) string { return key } // what eKuiper answers for a property that is not set
 	}
 	tmpl := template.New(t.prop).Funcs(w.used)
 	for name, tree := range trees {

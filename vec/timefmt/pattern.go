@@ -268,12 +268,3 @@ func Get(text string) (*Pattern, error) {
 	cache.byText[strings.Clone(text)] = p
 	return p, nil
 }
-
-// Format writes t as pattern says.
-func Format(t time.Time, pattern string) (string, error) {
-	p, err := Get(pattern)
-	if err != nil {
-		return "", err
-	}
-	return p.Format(t), nil
-}

@@ -75,13 +75,13 @@ func TestFormat(t *testing.T) {
 		{"'open", "open"},
 		{"", ""},
 	} {
-		got, err := Format(at, c.pattern)
+		got, err := format(at, c.pattern)
 		if err != nil || got != c.want {
 			t.Errorf("Format(%q): got %q %v, want %q", c.pattern, got, err, c.want)
 		}
 	}
 	for _, bad := range []string{"yyy", "H:mm", "EE", `abc\`, "SSSSSSSSSS", "y"} {
-		if got, err := Format(at, bad); err == nil {
+		if got, err := format(at, bad); err == nil {
 			t.Errorf("Format(%q): got %q, want an error", bad, got)
 		}
 	}
@@ -162,4 +162,12 @@ func BenchmarkAppend(b *testing.B) {
 	for b.Loop() {
 		buf = p.Append(buf[:0], at)
 	}
+}
+
+func format(t time.Time, pattern string) (string, error) {
+	p, err := Get(pattern)
+	if err != nil {
+		return "", err
+	}
+	return p.Format(t), nil
 }
