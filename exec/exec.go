@@ -88,6 +88,8 @@ type Executor struct {
 	isCrowded bool
 	caches    map[uint32]map[string]*lookupCache // by table and columns of the key
 
+	marks []int64 // of rows in event time: the watermark before it came to them
+
 	deadlines int64 // earliest end of a window in processing time, 0: none
 	stale     bool  // windows came or went since deadlines was found
 }

@@ -2,6 +2,7 @@ package exec
 
 import (
 	"math"
+	"slices"
 	"sort"
 
 	"github.com/weir-engine/weir/planner"
@@ -11,22 +12,22 @@ import (
 // hold puts the rows of event-time rules in order of time. A row is released
 // when the watermark, the latest time seen less the tolerance, has come to it;
 // one that is older than the watermark is late and lost, and counted. The
-// watermark advances row by row, so batch sizes change nothing.
+// watermark advances row by row, so batch sizes change nothing. Rows of one time
+// that one advance releases are simultaneous; one that comes with the very time of
+// the watermark waits for the next advance.
 type hold struct {
-	late     int64
-	mark     int64 // watermark
-	begun    bool
-	seq      uint64 // of the next row
-	advanced uint64 // rows up to it came before or with the watermark's last advance
-	rows     []held // in order of time, then arrival
-	out      []held
-	noTime   uint64
+	late   int64
+	mark   int64 // watermark
+	begun  bool
+	rows   []held // in order of time, then arrival
+	out    []held // released, in the same order
+	noTime uint64
 }
 
 type held struct {
-	ts  int64
-	seq uint64
-	v   []vec.Value
+	ts     int64
+	before int64 // the watermark before it advanced to release the row
+	v      []vec.Value
 }
 
 func (h *hold) deadline() int64                         { return 0 }
@@ -66,16 +67,31 @@ func (h *hold) feed(x *Executor, w *window, m *machine, rows []int32) {
 				v[i] = m.value(s, int(r)).Clone()
 			}
 		}
-		h.seq++
-		h.insert(held{t, h.seq, v})
+		h.insert(held{ts: t, v: v})
 		if mark := t - h.late; !h.begun || mark > h.mark {
-			h.begun, h.mark, h.advanced = true, mark, h.seq
+			h.pass(mark)
 		}
 	}
-	if !h.begun || h.mark == before && len(h.rows) == 0 {
-		return
+	if h.begun && (h.mark != before || len(h.out) > 0) {
+		h.release(x, w)
 	}
-	h.release(x, w)
+}
+
+// pass advances the watermark and takes the rows that it comes to from those that
+// wait.
+func (h *hold) pass(mark int64) {
+	before := h.mark
+	if !h.begun {
+		before = math.MinInt64
+	}
+	h.begun, h.mark = true, mark
+	n := 0
+	for n < len(h.rows) && h.rows[n].ts <= mark {
+		h.rows[n].before = before
+		n++
+	}
+	h.out = append(h.out, h.rows[:n]...)
+	h.rows = slices.Delete(h.rows, 0, n)
 }
 
 func (h *hold) insert(r held) {
@@ -91,31 +107,38 @@ func (h *hold) insert(r held) {
 // release sends what the watermark has come to on to the rules, and tells their
 // windows the watermark.
 func (h *hold) release(x *Executor, w *window) {
-	h.out = h.out[:0]
-	kept := h.rows[:0]
-	for _, r := range h.rows {
-		if r.ts <= h.mark && r.seq <= h.advanced {
-			h.out = append(h.out, r)
-		} else {
-			kept = append(kept, r)
-		}
-	}
-	clear(h.rows[len(kept):])
-	h.rows = kept
 	for out := h.out; len(out) > 0; {
-		n := min(len(out), vec.MaxRows)
+		n := together(len(out), func(i int) (int64, int64) { return out[i].ts, out[i].before })
 		h.send(x, w, out[:n])
+		if n < len(out) {
+			x.watermark(w.out, out[n-1].ts)
+		}
 		out = out[n:]
 	}
 	clear(h.out)
+	h.out = h.out[:0]
 	x.watermark(w.out, h.mark)
+}
+
+// together returns how many of n rows in order of time may go on at once: not
+// those of one time that different advances of the watermark released.
+func together(n int, row func(int) (ts, before int64)) int {
+	n = min(n, vec.MaxRows)
+	for i := 1; i < n; i++ {
+		ts, before := row(i - 1)
+		if t, b := row(i); t == ts && b != before {
+			return i
+		}
+	}
+	return n
 }
 
 // send runs the held program over rows in order of time.
 func (h *hold) send(x *Executor, w *window, rows []held) {
 	b := w.open(len(rows), 0)
+	x.marks = resize(x.marks, len(rows))
 	for i, r := range rows {
-		b.At[i] = r.ts
+		b.At[i], x.marks[i] = r.ts, r.before
 		for c, def := range w.def.Cols {
 			if def.Kind == planner.WindowRow && def.Index < len(r.v) {
 				b.Cols[c].Set(i, r.v[def.Index])

@@ -187,14 +187,19 @@ func (j *joiner) upTo(x *Executor, n *node, order int32) {
 	if len(j.union) == 0 {
 		return
 	}
-	rows := j.union
-	if j.hold != nil {
-		rows = j.hold.pass(x, rows)
+	if j.hold == nil {
+		for part := range slices.Chunk(j.union, vec.MaxRows) {
+			j.run(x, n, part)
+		}
+		return
 	}
-	for part := range slices.Chunk(rows, vec.MaxRows) {
-		j.run(x, n, part)
-	}
-	if j.hold != nil && j.hold.begun {
+	j.hold.pass(x, j.union, func(rows []kept, more bool) {
+		j.run(x, n, rows)
+		if more {
+			x.watermark(n, rows[len(rows)-1].ts)
+		}
+	})
+	if j.hold.begun {
 		x.watermark(n, j.hold.mark)
 	}
 }

@@ -159,21 +159,20 @@ func (f *feeder) values(m *machine, steps []planner.StepID, row int, keep bool) 
 // joinHold is hold for several streams: the watermark is the least of theirs,
 // and there is none until every stream had a row.
 type joinHold struct {
-	late     int64
-	marks    []int64 // by source
-	begun    bool
-	mark     int64
-	seen     []bool
-	missing  int
-	seq      uint64
-	advanced uint64
-	rows     []heldRow
-	out      []kept
+	late    int64
+	marks   []int64 // by source
+	begun   bool
+	mark    int64
+	seen    []bool
+	missing int
+	rows    []heldRow
+	out     []heldRow
+	flat    []kept
 }
 
 type heldRow struct {
 	kept
-	seq uint64
+	before int64 // the watermark before it advanced to release the row
 }
 
 func newJoinHold(p *planner.JoinPlan) *joinHold {
@@ -188,16 +187,16 @@ func newJoinHold(p *planner.JoinPlan) *joinHold {
 	return h
 }
 
-// pass takes rows and returns those that the watermark has come to, in order of
-// time. They are valid until the next call.
-func (h *joinHold) pass(x *Executor, rows []kept) []kept {
+// pass takes rows and calls send for those that the watermark has come to, in
+// order of time; more tells that others of the last one's time follow, which a
+// later advance of the watermark released.
+func (h *joinHold) pass(x *Executor, rows []kept, send func(rows []kept, more bool)) {
 	for _, k := range rows {
 		if h.begun && k.ts < h.mark {
 			x.stats.Late++
 			continue
 		}
-		h.seq++
-		h.insert(heldRow{k, h.seq})
+		h.insert(heldRow{kept: k})
 		if !h.seen[k.src] {
 			h.seen[k.src] = true
 			h.missing--
@@ -208,24 +207,37 @@ func (h *joinHold) pass(x *Executor, rows []kept) []kept {
 			continue
 		}
 		if mark := slices.Min(h.marks); !h.begun || mark > h.mark {
-			h.begun, h.mark, h.advanced = true, mark, h.seq
+			h.release(mark)
 		}
 	}
+	for out := h.out; len(out) > 0; {
+		n := together(len(out), func(i int) (int64, int64) { return out[i].ts, out[i].before })
+		h.flat, x.marks = h.flat[:0], x.marks[:0]
+		for _, r := range out[:n] {
+			h.flat, x.marks = append(h.flat, r.kept), append(x.marks, r.before)
+		}
+		send(h.flat, n < len(out))
+		out = out[n:]
+	}
+	clear(h.out)
 	h.out = h.out[:0]
+}
+
+// release advances the watermark and takes the rows that it comes to from those
+// that wait.
+func (h *joinHold) release(mark int64) {
+	before := h.mark
 	if !h.begun {
-		return nil
+		before = math.MinInt64
 	}
-	left := h.rows[:0]
-	for _, r := range h.rows {
-		if r.ts <= h.mark && r.seq <= h.advanced {
-			h.out = append(h.out, r.kept)
-		} else {
-			left = append(left, r)
-		}
+	h.begun, h.mark = true, mark
+	n := 0
+	for n < len(h.rows) && h.rows[n].ts <= mark {
+		h.rows[n].before = before
+		n++
 	}
-	clear(h.rows[len(left):])
-	h.rows = left
-	return h.out
+	h.out = append(h.out, h.rows[:n]...)
+	h.rows = slices.Delete(h.rows, 0, n)
 }
 
 func (h *joinHold) insert(r heldRow) {

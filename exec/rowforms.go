@@ -7,7 +7,7 @@ import (
 )
 
 // hopping fires every Interval with the rows of the last Length.
-type hopping struct{ start, end int64 }
+type hopping struct{ start, end int64 } // start: of the first window; end: of the open one
 
 func (h *hopping) deadline() int64 { return h.end }
 
@@ -25,7 +25,6 @@ func (h *hopping) time(x *Executor, w *window, r *rowWindow, now int64) {
 		s.Interval = s.Length
 	}
 	for empty := 0; h.end > 0 && now >= h.end; {
-		from := h.end - s.Length
 		if len(r.rows) == 0 {
 			if empty++; empty > maxEmpty {
 				skip := (now - h.end) / s.Interval
@@ -35,13 +34,26 @@ func (h *hopping) time(x *Executor, w *window, r *rowWindow, now int64) {
 				if now < h.end {
 					return
 				}
-				from = h.end - s.Length
 			}
 		}
-		r.fire(x, w, r.rows, max(from, h.start), h.end)
+		start := max(h.end-s.Length, h.start)
+		if s.Kind == planner.Hopping {
+			start = hopStart(s, h.start, h.end)
+		}
+		r.fire(x, w, r.rows, start, h.end)
 		h.end = nextEnd(h.end, s, x.env.Location)
 		r.drop(h.end - s.Length)
 	}
+}
+
+// hopStart returns what window_start() tells of the hopping window that ends at
+// end: one Interval before the end of the one before it, or before begin, where
+// the rule started or had its first row.
+func hopStart(s planner.WindowSpec, begin, end int64) int64 {
+	if start := max(begin, end-s.Interval) - s.Interval; start > 0 {
+		return start
+	}
+	return end - s.Length
 }
 
 // drop forgets the rows before ts.
@@ -54,16 +66,22 @@ func (r *rowWindow) drop(ts int64) {
 }
 
 // sliding fires for each row that meets the condition, with the rows of the last
-// Length before it, Delay later.
+// Length before it; if it has a delay, that much later, with those that came in
+// between. Rows of one event time are all in the windows of each of them.
 type sliding struct {
-	due []int64 // times of the rows whose windows wait for their delay
-	at  int64   // deadline of the first
+	due  []int64 // times of the rows whose windows wait for their delay
+	at   int64   // deadline of the first
+	same int64   // time of the rows whose windows wait for others of that time
+	wait int     // how many they are
 }
 
 func (s *sliding) deadline() int64 { return s.at }
 
 func (s *sliding) row(x *Executor, w *window, r *rowWindow, k kept, when, _ bool, _ string) {
 	spec := w.def.Spec
+	if k.ts > s.same {
+		s.settle(x, w, r)
+	}
 	s.fireBefore(x, w, r, k.ts)
 	r.drop(k.ts - spec.Length - spec.Delay)
 	r.rows = append(r.rows, k)
@@ -72,8 +90,18 @@ func (s *sliding) row(x *Executor, w *window, r *rowWindow, k kept, when, _ bool
 	case spec.Delay > 0:
 		s.due = append(s.due, k.ts)
 		s.at = s.due[0] + spec.Delay
+	case spec.EventTime:
+		s.same = k.ts
+		s.wait++
 	default:
 		s.fire(x, w, r, k.ts)
+	}
+}
+
+// settle fires the windows of the rows of the last time.
+func (s *sliding) settle(x *Executor, w *window, r *rowWindow) {
+	for ; s.wait > 0; s.wait-- {
+		s.fire(x, w, r, s.same)
 	}
 }
 
@@ -94,74 +122,25 @@ func (s *sliding) pop(x *Executor, w *window, r *rowWindow) {
 	s.fire(x, w, r, t)
 }
 
-// fire emits the window of a row at t.
+// fire emits the window of a row at t. What comes at the very end of a delay is
+// not in it.
 func (s *sliding) fire(x *Executor, w *window, r *rowWindow, t int64) {
 	from, to := t-w.def.Spec.Length, t+w.def.Spec.Delay
 	lo, hi := 0, len(r.rows)
 	for lo < hi && r.rows[lo].ts < from {
 		lo++
 	}
-	for hi > lo && r.rows[hi-1].ts > to {
+	for hi > lo && (r.rows[hi-1].ts > to || r.rows[hi-1].ts == to && to > t) {
 		hi--
 	}
 	r.fireRange(x, w, lo, hi, from, to)
 }
 
 func (s *sliding) time(x *Executor, w *window, r *rowWindow, now int64) {
+	s.settle(x, w, r)
 	for len(s.due) > 0 && s.due[0]+w.def.Spec.Delay <= now {
 		s.pop(x, w, r)
 	}
-}
-
-// session gathers rows until none came for Interval, or it has lasted for Length
-// when a boundary of that length passes.
-type session struct {
-	last  int64 // time of the last row
-	check int64 // next boundary
-}
-
-func (s *session) deadline() int64 { return s.check }
-
-func (s *session) row(x *Executor, w *window, r *rowWindow, k kept, _, _ bool, _ string) {
-	s.time(x, w, r, k.ts)
-	if len(r.rows) == 0 {
-		s.next(x, w, k.ts, k.ts)
-	}
-	r.rows = append(r.rows, k)
-	s.last = k.ts
-	s.next(x, w, r.rows[0].ts, k.ts)
-}
-
-// next finds when to look again: at the end of the gap or at the first boundary
-// at which the session has lasted long enough.
-func (s *session) next(x *Executor, w *window, begin, now int64) {
-	spec := w.def.Spec
-	s.check = min(now+spec.Interval, s.boundary(x, spec, begin))
-}
-
-// boundary returns the first aligned time at which a session that began at begin
-// has lasted for the longest duration.
-func (s *session) boundary(x *Executor, spec planner.WindowSpec, begin int64) int64 {
-	spec.Kind = planner.Tumbling
-	for b := alignedEnd(begin, spec, x.env.Location); ; b += spec.Length {
-		if b-begin >= spec.Length {
-			return b
-		}
-	}
-}
-
-func (s *session) time(x *Executor, w *window, r *rowWindow, now int64) {
-	spec := w.def.Spec
-	for len(r.rows) > 0 {
-		begin := r.rows[0].ts
-		end := min(s.last+spec.Interval, s.boundary(x, spec, begin))
-		if now < end {
-			return
-		}
-		r.fire(x, w, r.rows, begin, end)
-		r.forget(len(r.rows))
-	}
-	s.check = 0
 }
 
 // counting fires every Interval rows with the last Length of them.
@@ -201,7 +180,7 @@ func (s *state) row(x *Executor, w *window, r *rowWindow, k kept, when, emit boo
 	if w.def.Emit == planner.NoStep { // one condition
 		if when {
 			if len(rows) > 0 {
-				r.fire(x, w, rows, rows[0].ts, rows[len(rows)-1].ts)
+				r.fire(x, w, rows, rows[0].ts, k.ts)
 			}
 			s.parts[part] = []kept{k}
 		} else if open {
@@ -213,7 +192,7 @@ func (s *state) row(x *Executor, w *window, r *rowWindow, k kept, when, emit boo
 		return
 	}
 	rows = append(rows, k)
-	if !emit {
+	if !open || !emit { // the row that begins does not end
 		s.parts[part] = rows
 		return
 	}

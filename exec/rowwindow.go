@@ -59,7 +59,7 @@ func newRowWindow(x *Executor, w *window, to *joiner) *rowWindow {
 	case planner.Sliding:
 		r.form = &sliding{}
 	case planner.Session:
-		r.form = &session{}
+		r.form = &session{event: s.EventTime}
 	case planner.Count:
 		r.form = &counting{}
 	default:
@@ -184,6 +184,12 @@ func (r *rowWindow) feed(x *Executor, w *window, m *machine, rows []int32) {
 		key = key[:0]
 		for _, s := range d.Parts {
 			key = appendKey(key, m.value(s, int(row)))
+		}
+		if f, ok := r.form.(*sliding); ok && d.Serial && k.ts > f.same {
+			f.settle(x, w, r) // what it sends counts for the conditions
+		}
+		if f, ok := r.form.(*session); ok && f.event {
+			f.time(x, w, r, x.marks[row])
 		}
 		r.form.row(x, w, r, k, cond(d.When, row), cond(d.Emit, row), string(key))
 	}

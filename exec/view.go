@@ -245,7 +245,7 @@ func (v *view) fire(x *Executor) {
 	}
 	for i := n - 1; i > 0; i-- {
 		if p := v.panes[i]; p.joined {
-			v.whole(p).send(x, v.w, p.start, v.end, func(r planner.RuleID) bool { return v.joins[r] == p })
+			v.whole(p).send(x, v.w, v.starts(p.start), v.end, func(r planner.RuleID) bool { return v.joins[r] == p })
 		}
 	}
 	var keep func(planner.RuleID) bool
@@ -253,8 +253,17 @@ func (v *view) fire(x *Executor) {
 		keep = func(r planner.RuleID) bool { return v.joins[r] == nil }
 	}
 	p := v.whole(v.panes[0])
-	p.send(x, v.w, start, v.end, keep)
+	p.send(x, v.w, v.starts(start), v.end, keep)
 	v.active = len(p.order)
+}
+
+// starts returns what window_start() tells of the open window, for rules that
+// see it from begin on.
+func (v *view) starts(begin int64) int64 {
+	if s := v.w.def.Spec; s.Kind == planner.Hopping {
+		return hopStart(s, begin, v.end)
+	}
+	return begin
 }
 
 // turn makes every pane hold all that came from its start on. No rows may come

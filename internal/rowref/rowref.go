@@ -176,6 +176,10 @@ func (r *Rule) late(row map[string]any) {
 		r.take(x.row, x.ts)
 	}
 	h.rows = h.rows[n:]
+	for _, ts := range r.win.slides {
+		r.slide(ts, r.sel.Window.Length*r.sel.Window.UnitMillis())
+	}
+	r.win.slides = nil
 	if r.sel.Window != nil && r.win.end != 0 && byTime(r.sel.Window) {
 		r.closeUntil(h.mark)
 	}

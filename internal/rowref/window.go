@@ -20,6 +20,8 @@ type window struct {
 	begin, end  int64 // of the first window; of the open one
 	length, hop int64
 	kept        []timed // rows in it, those that WHERE refused included
+	slides      []int64 // in event time: rows whose sliding windows fire when all of a release are there
+	hopping     bool
 }
 
 type timed struct {
@@ -38,7 +40,7 @@ func (w *window) open(ms int64, def *sql.Window) {
 		base = ms - ms%within
 	}
 	w.length, w.hop = def.Length*unit, def.Length*unit
-	if def.Kind == sql.HoppingWindow {
+	if w.hopping = def.Kind == sql.HoppingWindow; w.hopping {
 		w.hop = def.Interval * unit
 	}
 	w.begin = ms
@@ -54,14 +56,23 @@ func byTime(def *sql.Window) bool {
 	return def.Kind == sql.TumblingWindow || def.Kind == sql.HoppingWindow
 }
 
-// start returns where the open window starts.
-func (w *window) start() int64 { return max(w.end-w.length, w.begin) }
+// start returns where the open window starts; of a hopping one what window_start()
+// tells, which is one hop before the end of the one before it.
+func (w *window) start() int64 {
+	if !w.hopping {
+		return max(w.end-w.length, w.begin)
+	}
+	if start := max(w.end-w.hop, w.begin) - w.hop; start > 0 {
+		return start
+	}
+	return w.end - w.length
+}
 
 // rows returns the rows that count.
 func (w *window) rows() []map[string]any {
 	var out []map[string]any
 	for _, k := range w.kept {
-		if k.pass {
+		if k.pass && (w.slides == nil || k.ts <= w.end) {
 			out = append(out, k.row)
 		}
 	}
@@ -89,6 +100,10 @@ func (r *Rule) intoWindow(row map[string]any, ts int64) {
 	}
 	switch def.Kind {
 	case sql.SlidingWindow:
+		if r.opt.EventTime {
+			r.win.slides = append(r.win.slides, ts)
+			return
+		}
 		r.slide(ts, def.Length*def.UnitMillis())
 	case sql.CountWindow:
 		r.counted(ts, def.Length, max(def.Interval, 0))
