@@ -283,7 +283,7 @@ func (m *machine) scalar(st *planner.Step, a []vec.Value, row int) (vec.Value, e
 	case planner.OpIndex:
 		return index(a[0], a[1])
 	case planner.OpSlice:
-		return slice(a[0], a[1], a[2])
+		return slice(a[0], m.edge(st.In[1], a[1]), m.edge(st.In[2], a[2]))
 	case planner.OpIsNull:
 		return vec.BoolValue(a[0].IsNull() != st.Not), nil
 	case planner.OpIn:
@@ -302,6 +302,13 @@ func (m *machine) scalar(st *planner.Step, a []vec.Value, row int) (vec.Value, e
 	return binary(st.Op, a[0], a[1], loc)
 }
 
+// edge makes a bound of a slice of the value of step s: one that was left out is a
+// null constant.
+func (m *machine) edge(s planner.StepID, v vec.Value) edge {
+	k, konst := m.isConst(s)
+	return edge{v: v, open: konst && k.IsNull()}
+}
+
 // again is the fault of an argument: its text is noted already.
 func (m *machine) again() error { return noted(m.note) }
 
@@ -313,7 +320,7 @@ func inArray(x, list vec.Value, not bool, m *machine) (vec.Value, error) {
 	if x.IsNull() {
 		return vec.BoolValue(false), nil
 	}
-	if list.IsNull() {
+	if list.IsNull() && x.Kind != vec.JSON {
 		return vec.BoolValue(not), nil
 	}
 	es, ok := elements(list)

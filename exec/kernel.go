@@ -125,7 +125,7 @@ func flipOp(op vec.Cmp) vec.Cmp {
 // A comparison with null is false, so every row without a fault is valid.
 func (m *machine) compareKernel(op planner.Op, a, b operand, out *vec.Column) bool {
 	ka, kb := a.kind(), b.kind()
-	if ka == vec.Null || kb == vec.Null { // no row has a value
+	if ka == vec.Null || kb == vec.Null && !mayNest(ka) { // no row has a value
 		out.As(vec.Bool)
 		out.Valid.SetAll(m.rows)
 		m.operandFaults(out, a, b)
@@ -255,7 +255,7 @@ func (m *machine) logicKernel(op planner.Op, a, b operand, out *vec.Column) bool
 // arithKernel computes + - * / of numeric columns and constants.
 func (m *machine) arithKernel(op planner.Op, a, b operand, out *vec.Column) bool {
 	ka, kb := a.kind(), b.kind()
-	if ka == vec.Null || kb == vec.Null {
+	if ka == vec.Null || kb == vec.Null && !mayNest(ka) {
 		m.operandFaults(out, a, b)
 		return true // null for every row
 	}
@@ -394,3 +394,7 @@ func (m *machine) inKernel(st *planner.Step, x operand, out *vec.Column) bool {
 	}
 	return false
 }
+
+// mayNest tells whether a column of kind k may hold arrays or objects, which have
+// no operators, not even with null.
+func mayNest(k vec.Kind) bool { return k == vec.JSON || k == vec.Variant }

@@ -83,6 +83,10 @@ func binary(op planner.Op, a, b vec.Value, loc *time.Location) (vec.Value, error
 		}
 		return vec.StringValue(fn.Text(a) + fn.Text(b)), nil
 	}
+	if a.Kind == vec.JSON {
+		// Nested values on the left have no operators, whatever is on the right.
+		return vec.Value{}, opError{op, a.Clone(), b.Clone()}
+	}
 	if op.Comparison() {
 		if a.IsNull() || b.IsNull() {
 			return vec.BoolValue(false), nil
@@ -272,12 +276,13 @@ func arrow(v vec.Value, key string) vec.Value {
 	return rawjson.Value(raw, v.Ints)
 }
 
-// index returns a[i]; negative positions count from the end.
+// index returns a[i]; negative positions count from the end. Only a number is a
+// position, even of null.
 func index(a, i vec.Value) (vec.Value, error) {
-	if a.IsNull() || i.IsNull() {
+	at, ok := place(i)
+	if ok && a.IsNull() {
 		return vec.NullValue, nil
 	}
-	at, ok := whole(i)
 	list, isList := elements(a)
 	if !ok || !isList {
 		return vec.Value{}, opError{planner.OpIndex, a.Clone(), i.Clone()}
@@ -291,30 +296,39 @@ func index(a, i vec.Value) (vec.Value, error) {
 	return rawjson.FromAny(list[at]), nil
 }
 
-// slice returns a[from:to]; null bounds are open.
-func slice(a, from, to vec.Value) (vec.Value, error) {
+// edge is a bound of a slice: open, or a value, which must be a number.
+type edge struct {
+	v    vec.Value
+	open bool
+}
+
+// at returns the position of e in an array of n; an open one is at whole.
+func (e edge) at(whole, n int64) (int64, bool) {
+	if e.open {
+		return whole, true
+	}
+	i, ok := place(e.v)
+	if i < 0 {
+		i += n
+	}
+	return i, ok
+}
+
+// slice returns a[from:to]. It must begin at an element: behind the last one, and
+// in an empty array, there is nothing to slice.
+func slice(a vec.Value, from, to edge) (vec.Value, error) {
 	if a.IsNull() {
 		return vec.NullValue, nil
 	}
 	list, ok := elements(a)
 	if !ok {
-		return vec.Value{}, opError{planner.OpSlice, a.Clone(), from.Clone()}
+		return vec.Value{}, opError{planner.OpSlice, a.Clone(), from.v.Clone()}
 	}
 	n := int64(len(list))
-	bound := func(v vec.Value, open int64) (int64, bool) {
-		if v.IsNull() {
-			return open, true
-		}
-		i, ok := whole(v)
-		if i < 0 {
-			i += n
-		}
-		return i, ok
-	}
-	lo, ok := bound(from, 0)
-	hi, ok2 := bound(to, n)
-	if !ok || !ok2 || lo < 0 || hi > n || lo > hi {
-		return vec.Value{}, fmt.Errorf("slice out of range: %s:%s of %d", show(from), show(to), n)
+	lo, ok := from.at(0, n)
+	hi, ok2 := to.at(n, n)
+	if !ok || !ok2 || lo < 0 || lo >= n || hi > n || lo > hi {
+		return vec.Value{}, fmt.Errorf("slice out of range: %s:%s of %d", show(from.v), show(to.v), n)
 	}
 	return vec.TreeValue(list[lo:hi:hi]), nil
 }
@@ -328,24 +342,28 @@ func elements(v vec.Value) ([]any, bool) {
 	return list, ok
 }
 
-func whole(v vec.Value) (int64, bool) {
+// place returns a number as a position in an array, cut off to a whole one.
+func place(v vec.Value) (int64, bool) {
 	switch v.Kind {
 	case vec.Int64:
 		return v.I, true
 	case vec.Float64:
-		if t := math.Trunc(v.F); t == v.F && math.Abs(t) < 1<<53 {
-			return int64(t), true
+		if math.Abs(v.F) < 1<<53 {
+			return int64(v.F), true
 		}
 	}
 	return 0, false
 }
 
-// in decides x IN list for a value that is not null.
+// in decides x IN list. The elements are compared one after the other up to the
+// first that is equal; one of another kind before it is a fault.
 func in(x vec.Value, list []vec.Value, not bool, loc *time.Location) (vec.Value, error) {
 	if x.IsNull() {
 		return vec.BoolValue(false), nil
 	}
-	var bad error
+	if x.Kind == vec.JSON {
+		return vec.Value{}, opError{op: planner.OpIn, a: x.Clone()}
+	}
 	for _, y := range list {
 		if y.IsNull() {
 			continue
@@ -353,19 +371,19 @@ func in(x vec.Value, list []vec.Value, not bool, loc *time.Location) (vec.Value,
 		c, ok := order(planner.OpEq, x, y, loc)
 		switch {
 		case !ok:
-			bad = opError{planner.OpEq, x.Clone(), y.Clone()}
+			return vec.Value{}, opError{planner.OpEq, x.Clone(), y.Clone()}
 		case c == 0:
 			return vec.BoolValue(!not), nil
 		}
-	}
-	if bad != nil {
-		return vec.Value{}, bad
 	}
 	return vec.BoolValue(not), nil
 }
 
 // between decides lo <= x <= hi; with a null it is false, negated or not.
 func between(x, lo, hi vec.Value, not bool, loc *time.Location) (vec.Value, error) {
+	if x.Kind == vec.JSON {
+		return vec.Value{}, opError{planner.OpBetween, x.Clone(), lo.Clone()}
+	}
 	if x.IsNull() || lo.IsNull() || hi.IsNull() {
 		return vec.BoolValue(false), nil
 	}

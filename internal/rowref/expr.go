@@ -141,6 +141,8 @@ func (s *scope) binary(e *sql.Binary) (any, error) {
 	}
 	null := v[0] == nil || v[1] == nil
 	switch {
+	case e.Op != sql.OpConcat && isNested(v[0]):
+		return nil, fault("%s of %v is not defined", e.Op, v[0])
 	case e.Op.Comparison():
 		if null {
 			return false, nil
@@ -176,11 +178,14 @@ func (s *scope) logic(e *sql.Binary) (any, error) {
 
 func (s *scope) index(e *sql.Index) (any, error) {
 	v, err := s.list(e.X, e.I)
-	if err != nil || v[0] == nil || v[1] == nil {
+	if err != nil {
 		return nil, err
 	}
 	l, isList := v[0].([]any)
 	i, ok := position(v[1], len(l))
+	if ok && v[0] == nil {
+		return nil, nil
+	}
 	if !isList || !ok || i < 0 || i >= len(l) {
 		return nil, fault("no element %v of %v", v[1], v[0])
 	}
@@ -208,7 +213,7 @@ func (s *scope) slice(e *sql.Slice) (any, error) {
 		}
 		hi, ok2 = position(v, len(l))
 	}
-	if !isList || !ok || !ok2 || lo < 0 || hi > len(l) || lo > hi {
+	if !isList || !ok || !ok2 || lo < 0 || lo >= len(l) || hi > len(l) || lo > hi {
 		return nil, fault("no elements %d to %d of %v", lo, hi, x)
 	}
 	return l[lo:hi:hi], nil
@@ -268,25 +273,27 @@ func (s *scope) in(e *sql.In) (any, error) {
 	if x == nil {
 		return false, nil
 	}
-	var bad error
+	if isNested(x) {
+		return nil, fault("%v cannot be in a list", x)
+	}
 	for _, y := range list {
 		if y == nil {
 			continue
 		}
-		same, err := compare(sql.OpEq, x, y)
-		if err != nil {
-			bad = err
-		} else if same {
-			return !e.Not, nil
+		if same, err := compare(sql.OpEq, x, y); err != nil || same {
+			return !e.Not, err
 		}
 	}
-	return e.Not, bad
+	return e.Not, nil
 }
 
 func (s *scope) between(e *sql.Between) (any, error) {
 	v, err := s.list(e.X, e.Lo, e.Hi)
 	if err != nil {
 		return nil, err
+	}
+	if isNested(v[0]) {
+		return nil, fault("%v cannot lie between values", v[0])
 	}
 	if v[0] == nil || v[1] == nil || v[2] == nil {
 		return false, nil

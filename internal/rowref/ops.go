@@ -51,6 +51,16 @@ func compare(op sql.Op, a, b any) (bool, error) {
 	return c >= 0, nil
 }
 
+// isNested tells whether v is an array or an object, which no operator takes on
+// its left.
+func isNested(v any) bool {
+	switch v.(type) {
+	case []any, map[string]any:
+		return true
+	}
+	return false
+}
+
 // exactly returns a number without loss.
 func exactly(v any) (*big.Float, bool) {
 	f := new(big.Float).SetPrec(128)
@@ -175,7 +185,7 @@ func matches(s, pattern []rune, escape rune) bool {
 func position(v any, n int) (int, bool) {
 	i, ok := v.(int64)
 	if f, isFloat := v.(float64); isFloat {
-		i, ok = int64(f), f == math.Trunc(f) && math.Abs(f) < 1<<53
+		i, ok = int64(f), math.Abs(f) < 1<<53
 	}
 	if i < 0 {
 		i += int64(n)
