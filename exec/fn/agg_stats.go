@@ -133,6 +133,9 @@ func mean(x []float64) float64 {
 
 // variance divides by the number of values less that many.
 func variance(x []float64, less int) (float64, error) {
+	if len(x) <= less {
+		return 0, errors.New("a sample needs two numbers")
+	}
 	m, sum := mean(x), 0.0
 	for _, v := range x {
 		sum += (v - m) * (v - m)

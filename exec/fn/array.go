@@ -25,7 +25,7 @@ func arrayFuncs() []*Func {
 			`array_flatten(array_create(array_create(1, 2), 3))`, arrayFlatten),
 		scalar(group, "array_join(a, sep [, null_text])", 2, 3, "The elements as one text with sep between them; nulls are left out, or written as null_text.",
 			`array_join(array_create("a", "b"), "-")`, arrayJoin),
-		scalar(group, "array_map(function, a)", 2, 2, "An array of the results of a function, named in text, for each element.",
+		scalar(group, "array_map(function, a)", 2, 2, "An array of the results of a function, named in text, for each element; of nulls, as the function takes them.",
 			`array_map("upper", array_create("a", "b"))`, arrayMap).checked(checkMap),
 		scalar(group, "array_max(a)", 1, 1, "The largest number or text of an array; nulls are left out.", `array_max(array_create(3, 1))`, extreme(1)),
 		scalar(group, "array_min(a)", 1, 1, "The smallest number or text of an array; nulls are left out.", `array_min(array_create(3, 1))`, extreme(-1)),
@@ -176,7 +176,7 @@ func arrayMap(c *Ctx, args []vec.Value) (vec.Value, error) {
 	arg := make([]vec.Value, 1)
 	for i, x := range l {
 		arg[0] = rawjson.FromAny(x)
-		v, err := f.Call(c, arg)
+		v, err := f.Row(c, arg) // without its null rule: a null is called, too
 		if err != nil {
 			return vec.Value{}, err
 		}

@@ -41,6 +41,9 @@ var byLocale = map[string]separators{
 	"hi": indian, "bn": indian, "ta": indian, "te": indian, "mr": indian, "gu": indian, "kn": indian, "ml": indian, "pa": indian,
 	"en_IN": indian, "en_ZA": spaceComma, "de_CH": quotePoint, "de_LI": quotePoint, "de_AT": {group: nbsp, point: ","}, "it_CH": quotePoint,
 	"es_MX": commaPoint, "es_US": commaPoint, "es_PE": commaPoint, "es_GT": commaPoint, "es_PR": commaPoint, "es_CR": spaceComma,
+	"es_DO": commaPoint, "es_HN": commaPoint, "es_NI": commaPoint, "es_PA": commaPoint, "es_SV": commaPoint, "fr_LU": pointComma,
+	"ar": commaPoint, "ar_DZ": pointComma, "ar_LB": pointComma, "ar_LY": pointComma, "ar_MA": pointComma, "ar_TN": pointComma,
+	"mn": commaPoint, "ur": commaPoint, "fo": pointComma, "rm": quotePoint,
 	"pt_PT": spaceComma, "nl_BE": pointComma, "en_CH": quotePoint,
 }
 

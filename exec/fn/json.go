@@ -16,9 +16,9 @@ func jsonFuncs() []*Func {
 	const group = "json"
 	path := mustBe(1, vec.String, "string", nil)
 	return []*Func{
-		scalar(group, "json_path_exists(x, path)", 2, 2, "Tells whether the JSONPath finds something; false for null.",
+		scalar(group, "json_path_exists(x, path)", 2, 2, "Tells whether the JSONPath finds something in a nested value or a JSON text; false for null.",
 			`json_path_exists(object_construct("a", 1), "$.a")`, pathExists).checked(path).seesNulls(),
-		scalar(group, "json_path_query(x, path)", 2, 2, "What the JSONPath finds: the value of a definite path, an array of the values of any other.",
+		scalar(group, "json_path_query(x, path)", 2, 2, "What the JSONPath finds in a nested value or a JSON text: the value of a definite path, an array of the values of any other.",
 			`json_path_query(object_construct("a", object_construct("b", 2)), "$.a.b")`, pathQuery).checked(path).seesNulls(),
 		scalar(group, "json_path_query_first(x, path)", 2, 2, "The first of what the JSONPath finds, where that is an array.",
 			`json_path_query_first(object_construct("a", array_create(3, 4)), "$.a[*]")`, pathFirst).checked(path).seesNulls(),
@@ -70,10 +70,11 @@ func query(args []vec.Value) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if args[0].Kind != vec.JSON {
-		return nil, wrong("an object or an array", args[0])
+	x, err := document(args[0])
+	if err != nil {
+		return nil, err
 	}
-	found := p.expr.Get(own(args[0]))
+	found := p.expr.Get(x)
 	if !p.definite {
 		if found == nil {
 			found = []any{}
@@ -84,6 +85,22 @@ func query(args []vec.Value) (any, error) {
 		return nil, fmt.Errorf("JSON path %q leads nowhere", args[1].S)
 	}
 	return found[0], nil
+}
+
+// document returns what a path is looked up in: a nested value, or what a JSON text
+// stands for.
+func document(v vec.Value) (any, error) {
+	switch v.Kind {
+	case vec.JSON:
+		return own(v), nil
+	case vec.String:
+		x, err := rawjson.Parse([]byte(v.S), false)
+		if err != nil {
+			return nil, wrong("an object, an array or a JSON text", v)
+		}
+		return x, nil
+	}
+	return nil, wrong("an object, an array or a JSON text", v)
 }
 
 func pathQuery(_ *Ctx, args []vec.Value) (vec.Value, error) {

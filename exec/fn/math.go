@@ -74,7 +74,7 @@ func mathFuncs() []*Func {
 		oneNumber("degrees(x)", "Radians as degrees.", "degrees(0)", func(x float64) float64 { return x * (180 / math.Pi) }),
 		oneNumber("exp(x)", "The exponential, e to the power of x.", "exp(0)", math.Exp),
 		oneNumber("floor(x)", "The largest whole number that is not greater.", "floor(-2.5)", math.Floor).vec(floorVec),
-		scalar(group, "ln(x)", 1, 1, "The natural logarithm; of what is not above zero an error.", "ln(1)", lnRow).
+		scalar(group, "ln(x)", 1, 1, "The natural logarithm; of a negative number an error.", "ln(1)", lnRow).
 			checked(literals(wantNumber)).vec(lnVec),
 		scalar(group, "log([base,] x)", 1, 2, "The logarithm to base 10, or to the base given.", "log(2, 8)", logRow).checked(literals(wantNumber)),
 		twoNumbers("mod(a, b)", "The remainder of a division, with the sign of a.", "mod(7, 3)", modulo),
@@ -122,13 +122,13 @@ func cotRow(_ *Ctx, args []vec.Value) (vec.Value, error) {
 
 func lnRow(_ *Ctx, args []vec.Value) (vec.Value, error) {
 	x, err := number(args[0])
-	if err == nil && !(x > 0) {
+	if err == nil && !(x >= 0) {
 		err = fmt.Errorf("the logarithm of %v has no value", x)
 	}
 	if err != nil {
 		return vec.Value{}, err
 	}
-	return vec.FloatValue(math.Log(x)), nil
+	return vec.FloatValue(math.Log(x)), nil // of 0 it is below every number, and cannot be sent
 }
 
 func logRow(_ *Ctx, args []vec.Value) (vec.Value, error) {
@@ -136,7 +136,7 @@ func logRow(_ *Ctx, args []vec.Value) (vec.Value, error) {
 	if err != nil {
 		return vec.Value{}, err
 	}
-	if !(x > 0) {
+	if !(x >= 0) {
 		return vec.Value{}, fmt.Errorf("the logarithm of %v has no value", x)
 	}
 	if len(args) == 1 {

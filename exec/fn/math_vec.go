@@ -149,11 +149,11 @@ func lnVec(_ *Ctx, dst, col *vec.Column) bool {
 	}
 	bad := false
 	for i, v := range dst.Floats {
-		bad = bad || !(v > 0)
+		bad = bad || !(v >= 0)
 		dst.Floats[i] = math.Log(v)
 	}
 	if bad {
-		drop(dst, true, func(row int) bool { return math.IsNaN(dst.Floats[row]) || math.IsInf(dst.Floats[row], -1) })
+		drop(dst, true, func(row int) bool { return math.IsNaN(dst.Floats[row]) })
 	}
 	return true
 }

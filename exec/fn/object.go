@@ -57,7 +57,8 @@ func erase(_ *Ctx, args []vec.Value) (vec.Value, error) {
 	return tree(out)
 }
 
-// keysOf returns the keys that an argument names: a text, or an array of texts.
+// keysOf returns the keys that an argument of erase names: a text, or an array of
+// texts.
 func keysOf(v vec.Value) ([]string, error) {
 	if v.Kind == vec.String {
 		return []string{v.S}, nil
@@ -226,12 +227,15 @@ func objectPick(_ *Ctx, args []vec.Value) (vec.Value, error) {
 		if a.IsNull() {
 			continue
 		}
-		keys, err := keysOf(a)
-		if err != nil {
-			return vec.Value{}, err
+		if a.Kind == vec.String {
+			pick(out, m, strings.Clone(a.S))
+			continue
 		}
-		for _, k := range keys {
-			pick(out, m, strings.Clone(k))
+		keys, _ := list(a) // what is no key, there or in an array, picks nothing
+		for _, x := range keys {
+			if k, ok := x.(string); ok {
+				pick(out, m, k)
+			}
 		}
 	}
 	return tree(out)

@@ -32,7 +32,7 @@ func twoTexts(signature, doc, example string, f func(s, t string) bool) *Func {
 func stringFuncs() []*Func {
 	const group = "string"
 	return []*Func{
-		scalar(group, "concat(a, ...)", 1, -1, "The texts of all arguments in a row, null as nothing; of arrays, one array of their elements.",
+		scalar(group, "concat(a, ...)", 1, -1, "The texts of all arguments in a row, null as nothing; of nothing but arrays, one array of their elements.",
 			`concat("line", "-", "7")`, concatRow).checked(literals(wantText)).seesNulls(),
 		twoTexts("endswith(s, t)", "Tells whether the text s ends with t.", `endswith("valve-7", "7")`, strings.HasSuffix),
 		scalar(group, "format(x, decimals [, locale])", 2, 3, "A number as text with so many decimals; with a locale, grouped and pointed as there.",
@@ -65,12 +65,18 @@ func stringFuncs() []*Func {
 }
 
 func concatRow(_ *Ctx, args []vec.Value) (vec.Value, error) {
-	size := 0
+	size, arrays, others := 0, 0, 0
 	for _, a := range args {
-		if isArray(a) {
-			return concatLists(args)
+		switch {
+		case isArray(a):
+			arrays++
+		case !a.IsNull():
+			others++
 		}
 		size += len(a.S) + 8
+	}
+	if arrays > 0 && others == 0 {
+		return concatLists(args)
 	}
 	b := make([]byte, 0, size)
 	for _, a := range args {
@@ -155,7 +161,7 @@ func reverse(s string) string {
 func splitValue(_ *Ctx, args []vec.Value) (vec.Value, error) {
 	i, err := whole(args[2])
 	if err != nil {
-		return vec.Value{}, err
+		i = 0 // what is no whole number counts as 0
 	}
 	s, sep := Text(args[0]), Text(args[1])
 	if sep == "" {

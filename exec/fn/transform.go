@@ -98,21 +98,14 @@ func dec2hex(_ *Ctx, args []vec.Value) (vec.Value, error) {
 	if err != nil {
 		return vec.Value{}, err
 	}
-	if n < 0 {
-		return text("-0x" + strconv.FormatUint(uint64(-n), 16))
-	}
-	return text("0x" + strconv.FormatInt(n, 16))
+	return text("0x" + strconv.FormatInt(n, 16)) // -1 is 0x-1, which hex2dec reads
 }
 
 func hex2dec(_ *Ctx, args []vec.Value) (vec.Value, error) {
 	if args[0].Kind != vec.String {
 		return vec.Value{}, wrong("a hexadecimal text", args[0])
 	}
-	s := args[0].S
-	if len(s) > 2 && s[0] == '0' && (s[1] == 'x' || s[1] == 'X') {
-		s = s[2:]
-	}
-	n, err := strconv.ParseInt(s, 16, 64)
+	n, err := strconv.ParseInt(strings.TrimPrefix(args[0].S, "0x"), 16, 64)
 	if err != nil {
 		return vec.Value{}, wrong("a hexadecimal text", args[0])
 	}
