@@ -29,6 +29,7 @@ type joiner struct {
 	hold    *joinHold
 
 	union   []kept // rows that are taken from pending
+	passing []kept // those that meet the conditions of their sources
 	running []kept // rows that windows are being fed
 	fed     vec.Batch
 	cand    vec.Batch // rows whose keys are evaluated
@@ -209,23 +210,15 @@ func (j *joiner) upTo(x *Executor, n *node, order int32) {
 func (j *joiner) run(x *Executor, n *node, rows []kept) {
 	n.in += uint64(len(rows))
 	x.stats.Evaluations += uint64(len(rows)) * uint64(n.prog.Rules)
+	if j.plan.Before != nil {
+		if rows = j.passed(x, n, rows); len(rows) == 0 {
+			return
+		}
+	}
 	if len(n.windows) > 0 {
-		b := j.open(&j.fed, len(rows))
-		for c := range j.refs {
-			if !j.refs[c].used {
-				continue
-			}
-			for r, k := range rows {
-				b.Cols[c].Set(r, j.single(c, k))
-			}
-		}
-		for r, k := range rows {
-			b.At[r] = k.ts
-		}
-		n.identity()
 		j.running = rows
 		m := x.enter()
-		m.begin(n, b)
+		m.begin(n, j.alone(n, rows))
 		for _, w := range n.windows {
 			x.feed(w, m)
 		}
@@ -234,6 +227,60 @@ func (j *joiner) run(x *Executor, n *node, rows []kept) {
 	if n.direct() {
 		j.joinEach(x, n, rows)
 	}
+}
+
+// alone makes a batch of rows that are not joined.
+func (j *joiner) alone(n *node, rows []kept) *vec.Batch {
+	b := j.open(&j.fed, len(rows))
+	for c := range j.refs {
+		if !j.refs[c].used {
+			continue
+		}
+		for r, k := range rows {
+			b.Cols[c].Set(r, j.single(c, k))
+		}
+	}
+	for r, k := range rows {
+		b.At[r] = k.ts
+	}
+	n.identity()
+	return b
+}
+
+// passed returns the rows that meet the conditions of their sources. They are valid
+// until the next call.
+func (j *joiner) passed(x *Executor, n *node, rows []kept) []kept {
+	m := x.enter()
+	defer x.leave()
+	m.begin(n, j.alone(n, rows))
+	out := j.passing[:0]
+	for r, k := range rows {
+		if j.passes(x, n, m, k.src, r) {
+			out = append(out, k)
+		}
+	}
+	j.passing = out
+	return out
+}
+
+func (j *joiner) passes(x *Executor, n *node, m *machine, src int32, row int) bool {
+	for _, s := range j.plan.Before[src] {
+		c := m.col(s, nil)
+		v := c.Value(row)
+		switch {
+		case c.Fault.Has(row):
+			text := m.why(s, row)
+			n.eachRule(func(r planner.RuleID) { x.fault(r, text) })
+			return false
+		case !v.IsNull() && v.Kind != vec.Bool:
+			text := "invalid condition " + show(v)
+			n.eachRule(func(r planner.RuleID) { x.fault(r, text) })
+			return false
+		case !v.Truth():
+			return false
+		}
+	}
+	return true
 }
 
 // direct tells whether n has rules that are in no window.

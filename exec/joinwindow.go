@@ -11,8 +11,28 @@ import (
 // window whose join gives nothing is not sent.
 func (j *joiner) gather(x *Executor, w *window, p *pane, rows []kept) {
 	j.divide(x, rows)
+	if j.plan.Apart {
+		j.collect(x, w, p, j.beside(rows), true)
+		return
+	}
 	t, ok := j.joinRows(x, w.in)
 	j.collect(x, w, p, t, ok)
+}
+
+// beside makes a joined row of each row.
+func (j *joiner) beside(rows []kept) *tuples {
+	t := &j.a
+	t.n = len(rows)
+	t.cols = t.cols[:0]
+	for range j.srcs {
+		t.cols = append(t.cols, slices.Repeat([]int32{-1}, t.n))
+	}
+	next := make([]int32, len(j.srcs))
+	for i, k := range rows {
+		t.cols[k.src][i] = next[k.src]
+		next[k.src]++
+	}
+	return t
 }
 
 // divide gives each source its rows of a window.
@@ -41,7 +61,9 @@ func (j *joiner) divide(x *Executor, rows []kept) {
 // collect adds the joined rows that meet the window's condition to p; not ok:
 // there were too many.
 func (j *joiner) collect(x *Executor, w *window, p *pane, t *tuples, ok bool) {
-	p.seen = max(p.seen, 1)
+	if !j.plan.Apart {
+		p.seen = max(p.seen, 1)
+	}
 	if !ok {
 		x.faultJoined(w, tooManyRows)
 		return

@@ -49,6 +49,9 @@ type Settings struct {
 	RuleStartMs int64
 	// After applies WHERE behind the window, whatever its kind.
 	After bool
+	// Before are conditions on the rows of single sources, by their labels, before
+	// they are joined.
+	Before map[string][]sql.Expr
 	// Part counts the statements of a rule that has several, from 0.
 	Part int
 	// Epoch is the program in which the rule will start: rules that start together

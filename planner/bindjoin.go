@@ -100,6 +100,9 @@ func (b *binder) joinColumn(at sql.Pos, stream, name string) *Node {
 		}
 		return b.sourceColumn(at, i, name)
 	}
+	if b.apart() && slices.ContainsFunc(b.srcs, func(s source) bool { return s.Fields == nil || s.has(name) }) {
+		return anyColumn(name) // a row has one source
+	}
 	found := -1
 	var loose []int
 	for i, s := range b.srcs {
@@ -123,6 +126,12 @@ func (b *binder) joinColumn(at sql.Pos, stream, name string) *Node {
 	case len(loose) == 1:
 		return b.sourceColumn(at, loose[0], name)
 	}
+	return anyColumn(name)
+}
+
+// anyColumn returns the column called name of the first source in a joined row that
+// has it.
+func anyColumn(name string) *Node {
 	return &Node{Op: OpColumn, Col: vec.ColumnSpec{Path: []string{"", name}}, Text: quoteName(name)}
 }
 
@@ -217,17 +226,49 @@ func (b *binder) wholeRows(r *Bound, f sql.Field, which []source) {
 	b.except(r, f)
 }
 
+// apart tells whether nothing is joined: every join is a full one whose condition
+// is FALSE.
+func (b *binder) apart() bool {
+	return b.joins() && !slices.ContainsFunc(b.sel.Joins, func(j sql.Join) bool {
+		on, ok := j.On.(*sql.Literal)
+		return j.Kind != sql.FullJoin || !ok || on.Value.Kind != vec.Bool || on.Value.Truth()
+	})
+}
+
+// before binds the conditions on single rows of the source called label.
+func (b *binder) before(label string) []*Node {
+	var out []*Node
+	for _, e := range b.set.Before[label] {
+		if n := b.expr(e); n != nil {
+			b.onlyRow(e.Pos(), n, "a condition on rows before they are joined")
+			out = append(out, conjuncts(n)...)
+		}
+	}
+	return out
+}
+
+// onlyRow refuses a condition that does not depend on its row alone.
+func (b *binder) onlyRow(at sql.Pos, n *Node, where string) {
+	n.walk(func(n *Node) bool {
+		if n.Op == OpAgg || n.Op == OpAnalytic {
+			b.fault(at, "%s cannot stand in %s", n.Func.Name, where)
+		}
+		return true
+	})
+}
+
 // bindJoin binds the conditions of the joins; nil means that a fault was noted.
 func (b *binder) bindJoin() *BoundJoin {
-	j := &BoundJoin{EventTime: b.set.EventTime, Late: b.set.LateMs}
+	j := &BoundJoin{EventTime: b.set.EventTime, Late: b.set.LateMs, Apart: b.apart()}
+	b.clause = "ON"
 	for _, s := range b.srcs {
 		j.Sources = append(j.Sources, JoinSource{
 			Stream: s.Name, Label: s.label, Table: s.Table, Lookup: s.Lookup, External: s.External, Cache: s.Cache,
 			Key: s.Key, Retain: s.Retain,
 			Fields: s.Fields, Timestamp: s.Timestamp, timeCall: b.timeCall(s.Source),
+			Where: b.before(s.label),
 		})
 	}
-	b.clause = "ON"
 	for i, k := range b.sel.Joins {
 		s := BoundJoinStep{Kind: JoinKind(k.Kind)}
 		if k.On != nil {
@@ -235,12 +276,7 @@ func (b *binder) bindJoin() *BoundJoin {
 			if on == nil {
 				continue
 			}
-			on.walk(func(n *Node) bool {
-				if n.Op == OpAgg || n.Op == OpAnalytic {
-					b.fault(k.On.Pos(), "%s cannot stand in ON", n.Func.Name)
-				}
-				return true
-			})
+			b.onlyRow(k.On.Pos(), on, "ON")
 			s.divide(j.Sources, i+1, conjuncts(on))
 		}
 		if b.srcs[i+1].Lookup {

@@ -27,6 +27,9 @@ type FlowQuery struct {
 	Actions []Action
 	// After says that WHERE is applied behind the window, whatever its kind.
 	After bool
+	// Before are conditions on the rows of single sources, by their names in SQL,
+	// before they are joined.
+	Before map[string][]sql.Expr
 }
 
 // FlowSource is a source node of a graph.

@@ -2,6 +2,7 @@ package planner
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -117,6 +118,13 @@ func TestFlowChain(t *testing.T) {
 			[]string{tumbling, `join {"from":"src1","joins":[{"name":"src0","type":"inner","on":"a.id = b.id"}]}`, `groupby {"dimensions":["b.x"]}`, `aggfunc {"expr":"count(*) AS n"}`, `pick {"fields":["b.x","n"],"isAgg":true}`},
 			"SELECT b.x, count(*) AS n FROM b INNER JOIN a ON a.id = b.id GROUP BY b.x, TUMBLINGWINDOW(ss, 1)",
 		},
+		// What no join joins stands beside each other.
+		{"a,b", []string{tumbling}, "SELECT * FROM a FULL JOIN b ON FALSE GROUP BY TUMBLINGWINDOW(ss, 1)"},
+		{
+			"a,b,c",
+			[]string{sliding, `filter {"expr":"v > 1"}`, `groupby {"dimensions":["dev"]}`, `aggfunc {"expr":"count(*) AS n"}`},
+			"SELECT *, count(*) AS n FROM a FULL JOIN b ON FALSE FULL JOIN c ON FALSE WHERE (v > 1) GROUP BY dev, SLIDINGWINDOW(ss, 2)",
+		},
 	} {
 		q := one(t, graphRule(t, c.sources, c.ops...))
 		if q.SQL != c.want {
@@ -229,8 +237,8 @@ func TestFlowRefusesNodes(t *testing.T) {
 		want    string
 	}{
 		{"a,b", []string{`filter {"expr":"x"}`}, `node "op0": filter: takes the rows of one node, not of 2`},
-		{"a,b", []string{tumbling}, `node "op1": gets the rows of several sources`},
-		{"a,b", []string{tumbling, `filter {"expr":"x"}`}, "before the sources are joined"},
+		{"a,b", []string{`watermark {"emitters":["a"]}`}, `node "op1": gets the rows of several sources, which come together in a window`},
+		{"a,b", []string{tumbling, `filter {"expr":"x"}`, `join {"from":"a","joins":[{"name":"b","type":"inner"}]}`}, "put it right behind the window"},
 		{"a,b,c", []string{tumbling, `join {"from":"a","joins":[{"name":"b","type":"inner"}]}`}, "3 sources, of which 2 are joined"},
 		{"s", []string{tumbling, tumbling}, "there is a window already"},
 		{"s", []string{tumbling, `groupby {"dimensions":["a"]}`, `groupby {"dimensions":["a"]}`}, "there is a groupby already"},
@@ -293,4 +301,74 @@ func TestFlowRefusesGraphs(t *testing.T) {
 	} {
 		wantFault(t, graphOf(t, graph), want)
 	}
+}
+
+// beforeOf writes the conditions before a join, in order of the sources' names.
+func beforeOf(q FlowQuery) string {
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(q.Before)) {
+		for _, e := range q.Before[name] {
+			out = append(out, name+": "+sql.Format(e))
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
+// Rows that are left out of one source before the others come to it.
+func TestFlowBefore(t *testing.T) {
+	const nodes = `{"nodes":{
+		"a":{"type":"source","props":{"sourceName":"a"}},"b":{"type":"source","props":{"sourceName":"b"}},
+		"f":{"type":"operator","nodeType":"filter","props":{"expr":"v > 1"}},
+		"l":{"type":"operator","nodeType":"function","props":{"expr":"log(b.v) AS l"}},"g":{"type":"operator","nodeType":"filter","props":{"expr":"l > 2"}},
+		"w":{"type":"operator","nodeType":"window","props":{"type":"%s","unit":"ss","size":5,"interval":%d}},
+		"j":{"type":"operator","nodeType":"join","props":{"from":"a","joins":[{"name":"b","type":"%s","on":"a.id = b.id"}]}},
+		"x":{"type":"sink","nodeType":"log"}},
+		"topo":{"sources":["a","b"],"edges":{"a":["f"],"f":["w"],"b":["l"],"l":["g"],"g":["w"],"w":["j"],"j":["x"]}}}`
+	for _, c := range []struct {
+		window   string
+		interval int
+		join     string
+		sql      string
+		before   string
+	}{
+		{"tumblingwindow", 0, "inner", "SELECT *, log(b.v) AS l FROM a INNER JOIN b ON a.id = b.id WHERE (a.v > 1) AND (l > 2) GROUP BY TUMBLINGWINDOW(ss, 5)", ""},
+		{"tumblingwindow", 0, "full", "SELECT *, log(b.v) AS l FROM a FULL JOIN b ON a.id = b.id GROUP BY TUMBLINGWINDOW(ss, 5)", "a: a.v > 1, b: log(b.v) > 2"},
+		{"slidingwindow", 0, "left", "SELECT *, log(b.v) AS l FROM a LEFT JOIN b ON a.id = b.id GROUP BY SLIDINGWINDOW(ss, 5)", "a: a.v > 1, b: log(b.v) > 2"},
+		{"sessionwindow", 9, "inner", "SELECT *, log(b.v) AS l FROM a INNER JOIN b ON a.id = b.id GROUP BY SESSIONWINDOW(ss, 5, 9)", "a: a.v > 1, b: log(b.v) > 2"},
+	} {
+		q := one(t, graphOf(t, fmt.Sprintf(nodes, c.window, c.interval, c.join)))
+		if got := beforeOf(q); q.SQL != c.sql || got != c.before {
+			t.Errorf("got  %s, before %s\nwant %s, before %s", q.SQL, got, c.sql, c.before)
+		}
+	}
+}
+
+// twoWays is a graph in which the rows of a source come to a window by two ways,
+// and those of another one by one.
+const twoWays = `{"nodes":{
+	"s":{"type":"source","props":{"sourceName":"s"}},"t":{"type":"source","props":{"sourceName":"t"}},
+	"f":{"type":"operator","nodeType":"filter","props":{"expr":"s.v > 1"}},
+	"sw":{"type":"operator","nodeType":"switch","props":{"cases":["v > 5","w"]}},
+	"win":{"type":"operator","nodeType":"window","props":{"type":"countwindow","size":3}},
+	"n":{"type":"operator","nodeType":"%s","props":%s},
+	"x":{"type":"sink","nodeType":"log"}},
+	"topo":{"sources":["s"%s],"edges":{"s":["f","sw"],"sw":[["win"],["win"]],"f":["win"],"win":["n"],"n":["x"]%s}}}`
+
+func TestFlowTwoWays(t *testing.T) {
+	q := one(t, graphOf(t, fmt.Sprintf(strings.Replace(twoWays, `"t":{"type":"source","props":{"sourceName":"t"}},`, "", 1), "filter", `{"expr":"s.v < 9 AND w"}`, "", "")))
+	if want := "SELECT * FROM s FULL JOIN s AS s_2 ON FALSE FULL JOIN s AS s_3 ON FALSE WHERE (v < 9 AND w) GROUP BY COUNTWINDOW(3)"; q.SQL != want {
+		t.Errorf("got  %s\nwant %s", q.SQL, want)
+	}
+	if got, want := beforeOf(q), "s: s.v > 1, s_2: s_2.v > 5, s_3: s_3.w"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	two := func(op, props string) *RuleDef {
+		return graphOf(t, fmt.Sprintf(twoWays, op, props, `,"t"`, `,"t":["win"]`))
+	}
+	if q := one(t, two("filter", `{"expr":"v < 9 AND t.w"}`)); !strings.Contains(q.SQL, " FULL JOIN t ON FALSE ") || !strings.Contains(q.SQL, "WHERE (v < 9 AND t.w)") {
+		t.Errorf("got %s", q.SQL)
+	}
+	wantFault(t, two("filter", `{"expr":"s.v < 9"}`), `the rows of source "s" come by two ways: leave it out before "v"`)
+	wantFault(t, two("pick", `{"fields":["s.*"]}`), `the rows of source "s" come by two ways: write *`)
+	wantFault(t, two("join", `{"from":"s","joins":[{"name":"t","type":"inner"}]}`), `node "n": join: gets the rows of source "s" by two ways`)
 }

@@ -24,7 +24,9 @@ func (g *graph) operator(name string, n *graphNode, ways map[outlet]*way) error 
 		return err
 	}
 	if len(w.sources) > 1 && w.joins == nil && typ != "window" && typ != "join" && typ != "watermark" {
-		return fmt.Errorf("comes before the sources are joined")
+		if err := w.beside(); err != nil {
+			return err
+		}
 	}
 	if w.whole && !w.grouped && typ != "aggfunc" && typ != "pick" && typ != "orderby" && typ != "switch" {
 		return fmt.Errorf("comes after a switch that decides over a whole window: only aggfunc, pick, orderby and switch can")
@@ -219,7 +221,10 @@ func (w *way) picked(f *sql.Field) ([]wayField, error) {
 
 // starred returns the columns that a * stands for.
 func (w *way) starred(f *sql.Field) ([]wayField, error) {
-	if f.Stream != "" {
+	switch {
+	case slices.Contains(w.twice, f.Stream):
+		return nil, fmt.Errorf("the rows of source %q come by two ways: write *", f.Stream)
+	case f.Stream != "":
 		return []wayField{{star: f}}, nil
 	}
 	var out []wayField
@@ -387,8 +392,12 @@ func (w *way) join(n *graphNode) error {
 	}
 	from := w.source(p.From)
 	switch {
+	case w.apart:
+		return fmt.Errorf("comes after an operator on the rows of several sources: put it right behind the window")
 	case w.joins != nil:
 		return fmt.Errorf("there is a join already")
+	case len(w.twice) > 0:
+		return fmt.Errorf("gets the rows of source %q by two ways", w.twice[0])
 	case w.grouped:
 		return fmt.Errorf("comes after a groupby or aggfunc")
 	case from < 0:

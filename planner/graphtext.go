@@ -14,30 +14,34 @@ import (
 type statement struct {
 	*way
 	where, filter []sql.Expr
-	used          map[int]bool    // results that are read
-	alias         []string        // of each result that is read
-	taken         map[string]bool // names of what the statement sends
-	given         map[string]bool // those that are not of columns, and names of results
-	columns       map[string]bool // names of columns that it reads
+	before        map[string][]sql.Expr // see FlowQuery
+	used          map[int]bool          // results that are read
+	alias         []string              // of each result that is read
+	taken         map[string]bool       // names of what the statement sends
+	given         map[string]bool       // those that are not of columns, and names of results
+	columns       map[string]bool       // names of columns that it reads
 	fields        []string
 }
 
 // query writes the statement of a way that ends in sinks.
 func (w *way) query() (FlowQuery, error) {
+	w = w.clone()
 	if len(w.sources) > 1 && w.joins == nil {
-		return FlowQuery{}, fmt.Errorf("gets the rows of several sources, which no join has joined")
+		if err := w.beside(); err != nil {
+			return FlowQuery{}, err
+		}
 	}
 	if w.whole && !w.grouped {
 		return FlowQuery{}, fmt.Errorf("gets the single rows of a window behind a switch that decides over the whole window: put an aggfunc before the sink, or the switch before the window")
 	}
-	s := statement{way: w.clone(), used: map[int]bool{}, alias: make([]string, len(w.defs)), taken: map[string]bool{}, given: map[string]bool{}, columns: map[string]bool{}}
+	s := statement{way: w, used: map[int]bool{}, alias: make([]string, len(w.defs)), taken: map[string]bool{}, given: map[string]bool{}, columns: map[string]bool{}}
 	if err := s.conditions(); err != nil {
 		return FlowQuery{}, err
 	}
 	if err := s.names(); err != nil {
 		return FlowQuery{}, err
 	}
-	return FlowQuery{SQL: s.text(), After: len(w.after) > 0}, nil
+	return FlowQuery{SQL: s.text(), After: len(w.after) > 0, Before: s.before}, nil
 }
 
 // conditions divides the conditions between the clauses.
@@ -57,22 +61,29 @@ func (s *statement) conditions() error {
 }
 
 // joinConditions puts the conditions on the rows of one source before the join
-// where they have the same effect behind it.
+// where they have the same effect behind it, so that rules with others share the
+// join, and leaves them before it elsewhere.
 func (s *statement) joinConditions() error {
 	outer := slices.ContainsFunc(s.joins, func(j wayJoin) bool { return j.kind == "RIGHT" || j.kind == "FULL" })
+	timed := s.kind == "" || s.kind == "tumblingwindow" || s.kind == "hoppingwindow" // rows do not end the window
 	for i := range s.sources {
 		src := &s.sources[i]
 		if len(src.where) == 0 {
 			continue
 		}
-		if s.kind != "" && s.kind != "tumblingwindow" && s.kind != "hoppingwindow" {
-			return fmt.Errorf("source %q: a filter before a %s that ends in a join is not supported: put it behind the join", src.label, s.kind)
-		}
 		at := max(slices.IndexFunc(s.joins, func(j wayJoin) bool { return j.source == i }), 0)
 		j := &s.joins[at]
 		switch {
-		case j.kind == "FULL" || outer && len(s.joins) > 1:
-			return fmt.Errorf("source %q: a filter before a full join, or one of several joins with a right join among them, is not supported: put it behind the join", src.label)
+		case !timed || j.kind == "FULL" || outer && len(s.joins) > 1:
+			if src.Table {
+				return fmt.Errorf("source %q: a filter on a table is possible before an inner or a left join, without a window or in a tumbling or hopping one", src.label)
+			}
+			if s.before == nil {
+				s.before = map[string][]sql.Expr{}
+			}
+			for _, e := range src.where {
+				s.before[src.label] = append(s.before[src.label], s.inline(e))
+			}
 		case j.kind == "LEFT" && i > 0, j.kind == "RIGHT" && i == 0:
 			j.on = all(append(nonNilExpr(j.on), src.where...))
 		default:

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/weir-engine/weir/planner/sql"
+	"github.com/weir-engine/weir/vec"
 )
 
 // A way is what happens to rows from sources to one outlet of a node, on its way
@@ -28,8 +29,10 @@ type way struct {
 	dims   []sql.Expr
 	sorts  []sql.Order
 
-	grouped bool // rows are groups
-	whole   bool // a switch has decided over all rows of a window
+	twice   []string // sources whose rows come by several ways
+	apart   bool     //  rows of several sources stand beside each other: nothing is joined
+	grouped bool     // rows are groups
+	whole   bool     // a switch has decided over all rows of a window
 }
 
 // waySource is a source of a way, and the conditions on its rows alone once ways
@@ -81,6 +84,7 @@ func (w *way) clone() *way {
 	c := *w
 	c.sources, c.defs, c.out = slices.Clone(w.sources), slices.Clone(w.defs), slices.Clone(w.out)
 	c.pre, c.after, c.having = slices.Clone(w.pre), slices.Clone(w.after), slices.Clone(w.having)
+	c.twice = slices.Clone(w.twice)
 	c.joins, c.dims, c.sorts = slices.Clone(w.joins), slices.Clone(w.dims), slices.Clone(w.sorts)
 	return &c
 }
@@ -155,6 +159,12 @@ func (w *way) resolve(e sql.Expr) (sql.Expr, error) {
 			return x, true // its arguments are keys
 		}
 		id, ok := x.(*sql.Ident)
+		if ok && slices.Contains(w.twice, id.Stream) {
+			if slices.ContainsFunc(w.sources, func(s waySource) bool { return s.Name != w.sources[0].Name }) {
+				fault = fmt.Errorf("the rows of source %q come by two ways: leave it out before %q", id.Stream, id.Name)
+			}
+			return &sql.Ident{Node: id.Node, Name: id.Name}, true
+		}
 		if !ok || id.Stream != "" {
 			return nil, false
 		}
@@ -223,7 +233,12 @@ func merge(list []*way) (*way, error) {
 		if !w.rows() {
 			return nil, fmt.Errorf("rows of several ways come together, and those of %q have been through a window or join", w.sources[0].label)
 		}
+		if s := &w.sources[0]; len(w.sources) == 1 && m.has(s.label) {
+			m.twice = append(m.twice, s.label)
+			w.relabel(m.free(s.label))
+		}
 		w.qualify()
+		m.twice = append(m.twice, w.twice...)
 		offset := len(m.defs)
 		shift := func(e sql.Expr) sql.Expr {
 			return sql.Replace(e, func(x sql.Expr) (sql.Expr, bool) {
@@ -234,7 +249,7 @@ func merge(list []*way) (*way, error) {
 			})
 		}
 		for _, s := range w.sources {
-			if slices.ContainsFunc(m.sources, func(o waySource) bool { return o.label == s.label }) {
+			if m.has(s.label) {
 				return nil, fmt.Errorf("gets the rows of source %q by two ways", s.label)
 			}
 			for i := range s.where {
@@ -259,6 +274,65 @@ func merge(list []*way) (*way, error) {
 	}
 	m.mergeStars(stars == len(m.sources))
 	return m, nil
+}
+
+// has tells whether a source of w is called label.
+func (w *way) has(label string) bool {
+	return slices.ContainsFunc(w.sources, func(s waySource) bool { return s.label == label })
+}
+
+// free returns a name like label that no source has.
+func (w *way) free(label string) string {
+	for n := 2; ; n++ {
+		if name := label + "_" + strconv.Itoa(n); !w.has(name) && !slices.Contains(w.g.labels, name) {
+			return name
+		}
+	}
+}
+
+// relabel gives the only source of w another name.
+func (w *way) relabel(name string) {
+	old := w.sources[0].label
+	w.sources[0].label = name
+	to := func(e sql.Expr) sql.Expr {
+		return sql.Replace(e, func(x sql.Expr) (sql.Expr, bool) {
+			if id, ok := x.(*sql.Ident); ok && id.Stream == old {
+				return &sql.Ident{Node: id.Node, Stream: name, Name: id.Name}, true
+			}
+			return nil, false
+		})
+	}
+	for i := range w.pre {
+		w.pre[i] = to(w.pre[i])
+	}
+	for i := range w.defs {
+		w.defs[i].expr = to(w.defs[i].expr)
+	}
+	for i := range w.out {
+		if w.out[i].star == nil {
+			w.out[i].expr = to(w.out[i].expr)
+		}
+	}
+}
+
+// beside puts the rows of several sources, which no join has joined, into one
+// window, in the order in which they came: as a full join in which no row has a
+// match.
+func (w *way) beside() error {
+	table := slices.IndexFunc(w.sources, func(s waySource) bool { return s.Table })
+	switch {
+	case w.window == "":
+		return fmt.Errorf("gets the rows of several sources, which come together in a window or join only")
+	case table >= 0:
+		return fmt.Errorf("gets the rows of table %q, which no join has joined", w.sources[table].label)
+	case len(w.defs) > 0 || len(w.out) != 1 || w.out[0].star == nil || len(w.out[0].star.Except) > 0:
+		return fmt.Errorf("gets the rows of several sources, which no join has joined: put function and pick behind the window")
+	}
+	for i := range w.sources[1:] {
+		w.joins = append(w.joins, wayJoin{kind: "FULL", source: i + 1, on: &sql.Literal{Value: vec.BoolValue(false)}})
+	}
+	w.apart = true
+	return nil
 }
 
 // mergeStars makes one star of those of all sources.

@@ -38,6 +38,7 @@ type JoinSource struct {
 	Retain    int64       // scan table: how many rows are kept, 0: all
 	Fields    []vec.Field // nil: not declared
 	Timestamp string
+	Where     []*Node // conditions that a row of it meets before anything else, over the columns of the join
 
 	timeCall *Node // see binder.timeCall
 }
@@ -57,6 +58,7 @@ type BoundJoin struct {
 	Steps     []BoundJoinStep // Steps[i] joins Sources[i+1] to those before it
 	EventTime bool
 	Late      int64  // lateTolerance, ms
+	Apart     bool   // no rows are joined: those of all sources stand beside each other, in order
 	Text      string // equal for joins that are the same
 }
 
@@ -83,6 +85,8 @@ func (s *BoundJoinStep) Fields() []string {
 type JoinPlan struct {
 	Sources   []JoinSource
 	Steps     []JoinStep
+	Before    [][]StepID // Before[i] are the conditions on single rows of Sources[i]; nil: there are none
+	Apart     bool       // see BoundJoin
 	EventTime bool
 	Late      int64
 }
@@ -180,6 +184,9 @@ func (j *BoundJoin) text() string {
 		if s.Label != s.Stream {
 			b.WriteString(" AS " + quoteName(s.Label))
 		}
+		for _, n := range s.Where {
+			b.WriteString(" WHERE " + n.Text)
+		}
 		if i > 0 {
 			if on := j.Steps[i-1].text(); on != "" {
 				b.WriteString(" ON " + on)
@@ -209,10 +216,7 @@ func (s *BoundJoinStep) text() string {
 // taken, or they would share rows from before they came.
 func NewJoinBuilder(j *BoundJoin, nums map[string]uint32) *Builder {
 	b := NewBuilder()
-	p := &JoinPlan{Sources: slices.Clone(j.Sources), EventTime: j.EventTime, Late: j.Late}
-	for i := range p.Sources {
-		p.Sources[i].Num = nums[p.Sources[i].Stream]
-	}
+	p := &JoinPlan{Sources: slices.Clone(j.Sources), Apart: j.Apart, EventTime: j.EventTime, Late: j.Late}
 	steps := func(ns []*Node) (ids []StepID, cols []int) {
 		for _, n := range ns {
 			id := b.intern(n)
@@ -220,6 +224,17 @@ func NewJoinBuilder(j *BoundJoin, nums map[string]uint32) *Builder {
 			cols = b.inputs(id, cols)
 		}
 		return ids, cols
+	}
+	for i := range p.Sources {
+		s := &p.Sources[i]
+		s.Num = nums[s.Stream]
+		if len(s.Where) == 0 {
+			continue
+		}
+		if p.Before == nil {
+			p.Before = make([][]StepID, len(p.Sources))
+		}
+		p.Before[i], _ = steps(s.Where)
 	}
 	for i, s := range j.Steps {
 		k := JoinStep{Kind: s.Kind}
@@ -323,6 +338,9 @@ func (q *Query) walk(f func(*Node) bool) {
 		for _, n := range ns {
 			node(n)
 		}
+	}
+	for _, s := range q.Join.Sources {
+		list(s.Where)
 	}
 	for _, s := range q.Join.Steps {
 		list(s.Left)

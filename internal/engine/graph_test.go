@@ -271,3 +271,41 @@ func TestGraphSwitchFault(t *testing.T) {
 	// v / d fails for two rows, and for one b is no condition: each counts once.
 	r.await("faults are counted", func() bool { return r.status("w", "op_3_project_0_exceptions_total") == uint64(3) })
 }
+
+// Rows are left out before those of the other source come to them, and come to a
+// window by several ways; what no join joins stands beside each other.
+func TestGraphWays(t *testing.T) {
+	r := newRig(t, Options{})
+	def, err := planner.ParseRule([]byte(`{"id":"w","graph":{"nodes":{
+		"l":{"type":"source","nodeType":"memory","props":{"datasource":"l"}},
+		"r":{"type":"source","nodeType":"memory","props":{"datasource":"r"}},
+		"pos":{"type":"operator","nodeType":"filter","props":{"expr":"10 / v > 0"}},
+		"two":{"type":"operator","nodeType":"window","props":{"type":"countwindow","size":2}},
+		"full":{"type":"operator","nodeType":"join","props":{"from":"l","joins":[{"name":"r","type":"full","on":"l.id = r.id"}]}},
+		"all":{"type":"operator","nodeType":"window","props":{"type":"countwindow","size":3}},
+		"sum":{"type":"operator","nodeType":"aggfunc","props":{"expr":"sum(v) AS s"}},
+		"pick":{"type":"operator","nodeType":"pick","props":{"fields":["s"],"isAgg":true}},
+		"joined":{"type":"sink","nodeType":"memory","props":{"topic":"joined"}},
+		"rows":{"type":"sink","nodeType":"memory","props":{"topic":"rows"}},
+		"sums":{"type":"sink","nodeType":"memory","props":{"topic":"sums"}}},
+		"topo":{"sources":["l","r"],"edges":{"l":["pos","all"],"pos":["two","all"],"r":["two"],
+			"two":["full"],"full":["joined"],"all":["rows","sum"],"sum":["pick"],"pick":["sums"]}}}}`))
+	r.must(err)
+	r.must(r.CreateRule(def))
+	joined, rows, sums := r.listen("joined"), r.listen("rows"), r.listen("sums")
+	r.publish("l", `{"id":1,"v":0}`, `{"id":2,"v":-3}`, `{"id":3,"v":5}`)
+	r.publish("r", `{"id":3,"w":7}`)
+	joined.want(`[{"id":3,"v":5,"w":7}]`)
+	rows.want(`[{"id":1,"v":0},{"id":2,"v":-3},{"id":3,"v":5}]`)
+	sums.want(`[{"s":2}]`)
+	// 10 / 0 fails once in each of the three statements.
+	r.await("faults are counted", func() bool { return r.status("w", "op_3_project_0_exceptions_total") == uint64(3) })
+	r.publish("l", `{"id":4,"v":1}`, `{"id":5,"v":2}`)
+	rows.want(`[{"id":3,"v":5},{"id":4,"v":1},{"id":4,"v":1}]`)
+	joined.want(`[{"id":4,"v":1},{"id":5,"v":2}]`)
+	text, err := r.ExplainRule("w")
+	r.must(err)
+	if !strings.Contains(text, "FULL JOIN") || !strings.Contains(text, "WHERE ") {
+		t.Errorf("explain: got %s", text)
+	}
+}

@@ -153,7 +153,7 @@ func (e *Engine) compilePart(c *compiled, i int, num planner.RuleID) (p part, er
 	env := planner.Env{Funcs: fn.Set{}, Catalog: catalog{e, c.inline}, Fold: exec.FoldIn(e.opt.Location)}
 	p.query, err = planner.Bind(env, num, c.def.ID, sel, planner.Settings{
 		EventTime: o.IsEventTime, LateMs: o.LateTolerance.Milliseconds(), SendMeta: o.SendMetaToSink, SendNil: o.SendNilField,
-		RuleStartMs: time.Now().UnixMilli(), Epoch: e.startEpoch(sel), After: q.After, Part: i,
+		RuleStartMs: time.Now().UnixMilli(), Epoch: e.startEpoch(sel), After: q.After, Before: q.Before, Part: i,
 	})
 	if err == nil {
 		err = e.checkTables(p.query)
