@@ -17,6 +17,23 @@ type spreader struct {
 	out   vec.Projection
 	rows  []int32
 	which []int32
+	made  []map[string]any // the objects themselves, without the row's own columns
+}
+
+// cover takes field f back where the spread object has a member of its name: that
+// is what is sent.
+func (sp *spreader) cover(f *vec.OutField, sendNil bool) {
+	for row, o := range sp.made {
+		x, ok := o[f.Name]
+		if !ok {
+			continue
+		}
+		f.Col.Valid.Unset(row)
+		f.Col.Present.Unset(row)
+		if sendNil { // a field without a value would write null
+			f.Col.Set(row, rawjson.FromAny(x))
+		}
+	}
 }
 
 func treeOf(v vec.Value) any {
@@ -42,11 +59,17 @@ func treeOf(v vec.Value) any {
 func valueOf(x any) vec.Value { return rawjson.FromAny(x) }
 
 // objects returns what the spread value of a row stands for: the objects of one
-// row each.
-func objects(st *planner.Step, v vec.Value) ([]map[string]any, error) {
-	if st.Func.Name != "unnest" {
+// row each. An element that is none is column as, or unnest.
+func objects(st *planner.Step, v vec.Value, as string) ([]map[string]any, error) {
+	switch {
+	case st.Func.Kind == planner.FuncMultiCol:
+		m, _ := rawjson.Tree(v).(map[string]any)
+		return []map[string]any{m}, nil
+	case st.Func.Name == "extract":
 		m, err := fn.Extract(v)
 		return []map[string]any{m}, err
+	case as == "":
+		as = st.Func.Name
 	}
 	list, err := fn.Unnest(v)
 	if err != nil {
@@ -57,7 +80,7 @@ func objects(st *planner.Step, v vec.Value) ([]map[string]any, error) {
 		if m, ok := e.(map[string]any); ok {
 			out[i] = m
 		} else {
-			out[i] = map[string]any{"unnest": e}
+			out[i] = map[string]any{as: e}
 		}
 	}
 	return out, nil
@@ -69,13 +92,15 @@ func (x *Executor) spread(m *machine, p *projection, rows []int32) error {
 	sp := &x.spreads
 	st := &m.prog.Steps[p.plan.Spread]
 	sp.which = sp.which[:0]
+	sp.made = sp.made[:0]
 	var objs []map[string]any
 	for _, r := range rows {
-		list, err := objects(st, m.value(p.plan.Spread, int(r)))
+		list, err := objects(st, m.value(p.plan.Spread, int(r)), p.plan.SpreadAs)
 		if err != nil {
 			return err
 		}
 		for _, o := range list {
+			sp.made = append(sp.made, o)
 			if p.out.Star != nil {
 				o = joined(treeOf(p.out.Star.Value(int(r))), o)
 			}
@@ -90,7 +115,11 @@ func (x *Executor) spread(m *machine, p *projection, rows []int32) error {
 	for i := range sp.out.Fields {
 		sp.cols[i].Gather(p.out.Fields[i].Col, sp.which)
 		sp.out.Fields[i].Col = &sp.cols[i]
+		if st.Func.Kind == planner.FuncSRF {
+			sp.cover(&sp.out.Fields[i], p.out.SendNil)
+		}
 	}
+	clear(sp.made)
 	sp.star.Reset(len(objs))
 	sp.rows = sp.rows[:0]
 	for i, o := range objs {

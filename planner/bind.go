@@ -232,6 +232,9 @@ func (b *binder) selectList() *Bound {
 				b.fault(f.At, "only one of unnest, extract and changed_cols can stand in a SELECT list")
 			}
 			r.Spread = n
+			if n != nil && n.Func.Kind == FuncSRF {
+				r.SpreadAs = f.Alias
+			}
 			continue
 		}
 		var n *Node

@@ -21,6 +21,7 @@ type Bound struct {
 	Distinct bool
 	Meta     *Node
 	Spread   *Node
+	SpreadAs string // the alias of unnest, "" without
 	Order    []BoundOrder
 	Limit    int64 // -1: none
 	Offset   int64

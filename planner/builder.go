@@ -359,7 +359,7 @@ func (b *Builder) project(r *Bound) int32 {
 		p.Meta = b.intern(r.Meta)
 	}
 	if r.Spread != nil {
-		p.Spread = b.intern(r.Spread)
+		p.Spread, p.SpreadAs = b.intern(r.Spread), strings.Clone(r.SpreadAs)
 	}
 	for _, o := range r.Order {
 		p.Order = append(p.Order, Order{Step: b.intern(o.Node), Desc: o.Desc})
@@ -437,6 +437,9 @@ func projectionText(r *Bound) string {
 	}
 	if r.Spread != nil {
 		s.WriteString(r.Spread.Text)
+		if r.SpreadAs != "" {
+			s.WriteString(" AS " + quoteName(r.SpreadAs))
+		}
 	}
 	for _, o := range r.Order {
 		fmt.Fprintf(&s, " ORDER BY %s %v", o.Node.Text, o.Desc)

@@ -143,6 +143,7 @@ type Projection struct {
 	Distinct bool
 	Meta     StepID  // the __meta column, or NoStep
 	Spread   StepID  // a set-returning call that makes rows or columns, or NoStep
+	SpreadAs string  // the column of its elements that are no objects; "": its name
 	Order    []Order // of the rows of one window
 	// Numbered are the steps that depend on row_number: what they give is made
 	// anew for each message. Those that are row_number come first.

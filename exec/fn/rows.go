@@ -27,8 +27,8 @@ func rowFuncs() []*Func {
 		changed,
 		meta,
 		special(planner.FuncMeta, "other", "mqtt(key)", 1, 1, "The MQTT topic or messageid of the message.", `mqtt(topic)`, first),
-		special(planner.FuncSRF, "set-returning", "extract(o)", 1, 1, "A column for each member of the object.", `extract(object_construct("a", 1))`, extractRow),
-		special(planner.FuncSRF, "set-returning", "unnest(a)", 1, 1, "A row for each element of the array: the members of an object as columns, anything else as column unnest.",
+		special(planner.FuncSRF, "set-returning", "extract(o)", 1, 1, "A column for each member of the object, in place of columns of the same name; without a member an error.", `extract(object_construct("a", 1))`, extractRow),
+		special(planner.FuncSRF, "set-returning", "unnest(a)", 1, 1, "A row for each element of the array: the members of an object as columns, anything else as column unnest, or as the alias says; they are sent in place of columns of the same name.",
 			`unnest(array_create(1, 2))`, unnestRow),
 		special(planner.FuncWindow, "window", "row_number()", 0, 0,
 			"The number of the row, from 1, among those that are sent together, before ORDER BY; with OVER (PARTITION BY ... ORDER BY ...) in a partition and an order.", `row_number()`, nil),
@@ -50,8 +50,15 @@ func unnestRow(_ *Ctx, args []vec.Value) (vec.Value, error) {
 	return vec.TreeValue(l), err
 }
 
-// Extract returns the members that extract makes columns of.
-func Extract(v vec.Value) (map[string]any, error) { return object(v) }
+// Extract returns the members that extract makes columns of: what is no object, or
+// has no member, is a fault.
+func Extract(v vec.Value) (map[string]any, error) {
+	m, err := object(v)
+	if err == nil && len(m) == 0 {
+		err = errors.New("extract: the object has no member")
+	}
+	return m, err
+}
 
 func extractRow(_ *Ctx, args []vec.Value) (vec.Value, error) {
 	m, err := Extract(args[0])
