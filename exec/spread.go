@@ -51,7 +51,7 @@ func treeOf(v vec.Value) any {
 	case vec.Bytes:
 		return []byte(v.S)
 	case vec.Timestamp:
-		return time.UnixMilli(v.I).UTC()
+		return v.Instant(time.UTC)
 	}
 	return rawjson.Tree(v)
 }

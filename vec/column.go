@@ -161,9 +161,14 @@ func (c *Column) SetSpan(row int, k Kind, data []byte, span Span) {
 	c.mark(row)
 }
 
-// Set sets row to any value; missing and null included. Nested computed values
-// and bytes make the column one of values (Data nil, or Variant).
+// Set sets row to any value; missing and null included. Nested computed values,
+// instants with an offset of their own and bytes make the column one of values
+// (Data nil, or Variant).
 func (c *Column) Set(row int, v Value) {
+	if v.Kind == Timestamp && v.X != nil {
+		c.setValue(row, v)
+		return
+	}
 	switch v.Kind {
 	case Missing:
 	case Null:
@@ -184,12 +189,16 @@ func (c *Column) Set(row int, v Value) {
 		}
 		c.mark(row)
 	default:
-		if c.Kind != Variant {
-			c.variant()
-		}
-		c.Vals[row] = v
-		c.mark(row)
+		c.setValue(row, v)
 	}
+}
+
+func (c *Column) setValue(row int, v Value) {
+	if c.Kind != Variant {
+		c.variant()
+	}
+	c.Vals[row] = v
+	c.mark(row)
 }
 
 // SetFault marks row as failed.

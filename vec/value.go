@@ -1,5 +1,7 @@
 package vec
 
+import "time"
+
 // Value is one value outside a column: an argument or result of a row function,
 // a constant, a slot of a variant column. Hot paths use columns instead.
 //
@@ -9,6 +11,9 @@ package vec
 // In raw text numbers are float64 unless the column says otherwise (DESIGN:
 // whole numbers of a schemaless stream are floats).
 //
+// An instant (kind Timestamp) that its milliseconds do not say all about, since it
+// has an offset of its own or more digits, is a time.Time in X besides.
+//
 // A Value that came from a column borrows that column's memory: S is valid only
 // as long as the batch. Clone makes it independent.
 type Value struct {
@@ -17,7 +22,7 @@ type Value struct {
 	I    int64   // Int64; Bool as 0 or 1; Timestamp in ms
 	F    float64 // Float64
 	S    string  // String, Bytes, raw JSON text
-	X    any     // computed nested value
+	X    any     // computed nested value; the time.Time of an InstantValue
 }
 
 // NullValue is null.
@@ -50,6 +55,18 @@ func StringValue(s string) Value { return Value{Kind: String, S: s} }
 
 // TimeValue makes a Timestamp value from milliseconds since 1970.
 func TimeValue(ms int64) Value { return Value{Kind: Timestamp, I: ms} }
+
+// InstantValue makes a Timestamp value that keeps t's offset and all its digits.
+func InstantValue(t time.Time) Value { return Value{Kind: Timestamp, I: t.UnixMilli(), X: t} }
+
+// Instant returns a Timestamp as time.Time: with the offset that it has of its own,
+// else in loc.
+func (v Value) Instant(loc *time.Location) time.Time {
+	if t, ok := v.X.(time.Time); ok {
+		return t
+	}
+	return time.UnixMilli(v.I).In(loc)
+}
 
 // BytesValue makes a Bytes value.
 func BytesValue(b []byte) Value { return Value{Kind: Bytes, S: string(b)} }

@@ -22,7 +22,7 @@ var castNames = []string{"bigint", "float", "string", "boolean", "datetime", "by
 // cast converts v to kind: numbers are cut off to whole numbers, text must be a
 // literal of the type (0x10 is 16, 1.9 is no bigint), 1 and 0 and T and F are
 // booleans, milliseconds and text are instants, null stays null. Text without a
-// time zone is local time. A failed cast is an error.
+// time zone is local time, any other keeps its offset. A failed cast is an error.
 func (c *Ctx) cast(v vec.Value, kind vec.Kind) (vec.Value, error) {
 	if v.IsNull() {
 		return vec.NullValue, nil
@@ -46,7 +46,7 @@ func (c *Ctx) cast(v vec.Value, kind vec.Kind) (vec.Value, error) {
 		if err != nil {
 			return vec.Value{}, castError(v, kind)
 		}
-		return vec.TimeValue(t.UnixMilli()), nil
+		return c.instant(t), nil
 	case vec.Bytes:
 		if v.Kind == vec.String {
 			return vec.Value{Kind: vec.Bytes, S: v.S}, nil
@@ -107,7 +107,9 @@ func castBool(v vec.Value) (vec.Value, error) {
 // that names an offset keeps it.
 func (c *Ctx) time(v vec.Value) (time.Time, error) {
 	switch v.Kind {
-	case vec.Timestamp, vec.Int64:
+	case vec.Timestamp:
+		return v.Instant(c.location()), nil
+	case vec.Int64:
 		return time.UnixMilli(v.I).In(c.location()), nil
 	case vec.Float64:
 		if ms, ok := floatToInt(v.F); ok {
@@ -119,6 +121,15 @@ func (c *Ctx) time(v vec.Value) (time.Time, error) {
 		}
 	}
 	return time.Time{}, wrong("a time", v)
+}
+
+// instant returns t as a value: as plain milliseconds where local time says as much.
+func (c *Ctx) instant(t time.Time) vec.Value {
+	_, own := t.Zone()
+	if _, local := t.In(c.location()).Zone(); own == local && t.Nanosecond()%1e6 == 0 {
+		return vec.TimeValue(t.UnixMilli())
+	}
+	return vec.InstantValue(t)
 }
 
 // ParseTime reads s, in one of many layouts, as an instant in milliseconds since

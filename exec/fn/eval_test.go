@@ -252,7 +252,7 @@ func display(v vec.Value) string {
 	case vec.Bytes:
 		return "bytes " + strconv.Quote(v.S)
 	case vec.Timestamp:
-		return "time " + time.UnixMilli(v.I).UTC().Format(time.RFC3339Nano)
+		return "time " + v.Instant(time.UTC).Format(time.RFC3339Nano)
 	case vec.JSON:
 		b, err := json.Marshal(rawjson.Tree(v))
 		if err != nil {

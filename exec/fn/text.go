@@ -38,7 +38,7 @@ func AppendText(dst []byte, v vec.Value) []byte {
 	case vec.Float64:
 		return strconv.AppendFloat(dst, v.F, 'g', -1, 64)
 	case vec.Timestamp:
-		return time.UnixMilli(v.I).UTC().AppendFormat(dst, goTime)
+		return v.Instant(time.UTC).AppendFormat(dst, goTime)
 	case vec.JSON:
 		return appendAny(dst, rawjson.Tree(v))
 	}
@@ -96,7 +96,7 @@ func plain(c *Ctx, v vec.Value) (s string, ok bool) {
 	case vec.JSON:
 		return "", false
 	case vec.Timestamp:
-		return time.UnixMilli(v.I).In(c.location()).Format(goTime), true
+		return v.Instant(c.location()).Format(goTime), true
 	}
 	return Text(v), true
 }

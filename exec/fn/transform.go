@@ -26,7 +26,7 @@ func transformFuncs() []*Func {
 		scalar(group, "chr(x)", 1, 1, "The code point of a character, or of a number that is one.", `chr("A")`, chr).checked(literals(wantChar)),
 		scalar(group, "compress(x, codec)", 2, 2, "The bytes of a text compressed with zlib, gzip, flate or zstd.",
 			`cast(decompress(compress("Hello", "zlib"), "zlib"), "string")`, compressRow).checked(known),
-		scalar(group, "convert_tz(t, zone)", 2, 2, "The time as text in another time zone.", `convert_tz("2024-03-15T10:20:30Z", "Asia/Shanghai")`, convertTZ).
+		scalar(group, "convert_tz(t, zone)", 2, 2, "The same instant with the offset of a time zone.", `convert_tz("2024-03-15T10:20:30Z", "Asia/Shanghai")`, convertTZ).
 			checked(literals(wantTime, wantText)),
 		scalar(group, "dec2hex(n)", 1, 1, "A whole number in hexadecimal, with 0x.", `dec2hex(31)`, dec2hex).checked(literals(wantInt)),
 		scalar(group, "decode(s, encoding)", 2, 2, "The bytes that a base64 text stands for.", `cast(decode("SGVsbG8=", "base64"), "string")`, decodeRow).checked(base64Only),
@@ -80,7 +80,6 @@ func zone(name string) (*time.Location, error) {
 	return loc, nil
 }
 
-// convertTZ gives text, since an instant of a column has no time zone.
 func convertTZ(c *Ctx, args []vec.Value) (vec.Value, error) {
 	t, err := c.time(args[0])
 	if err != nil {
@@ -90,7 +89,7 @@ func convertTZ(c *Ctx, args []vec.Value) (vec.Value, error) {
 	if err != nil {
 		return vec.Value{}, err
 	}
-	return text(t.In(loc).Format(time.RFC3339Nano))
+	return c.instant(t.In(loc)), nil
 }
 
 func dec2hex(_ *Ctx, args []vec.Value) (vec.Value, error) {

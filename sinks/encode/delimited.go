@@ -116,7 +116,7 @@ func appendCell(dst []byte, v vec.Value, loc *time.Location) ([]byte, error) {
 	case vec.Float64:
 		return strconv.AppendFloat(dst, v.F, 'f', -1, 64), nil
 	case vec.Timestamp:
-		return time.UnixMilli(v.I).In(loc).AppendFormat(dst, time.RFC3339Nano), nil
+		return v.Instant(loc).AppendFormat(dst, time.RFC3339Nano), nil
 	}
 	return appendValue(dst, v, loc)
 }

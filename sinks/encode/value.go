@@ -137,9 +137,9 @@ func appendDecimal(dst []byte, f float64, d, unit int64) []byte {
 }
 
 // appendTime appends an instant as RFC 3339 text in quotes.
-func appendTime(dst []byte, ms int64, loc *time.Location) []byte {
+func appendTime(dst []byte, t time.Time) []byte {
 	dst = append(dst, '"')
-	dst = time.UnixMilli(ms).In(loc).AppendFormat(dst, time.RFC3339Nano)
+	dst = t.AppendFormat(dst, time.RFC3339Nano)
 	return append(dst, '"')
 }
 
@@ -171,7 +171,7 @@ func appendColumn(dst []byte, c *vec.Column, row int, clean bool, loc *time.Loca
 	case vec.Bool:
 		return strconv.AppendBool(dst, c.Bits.Has(row)), nil
 	case vec.Timestamp:
-		return appendTime(dst, c.Ints[row], loc), nil
+		return appendTime(dst, time.UnixMilli(c.Ints[row]).In(loc)), nil
 	case vec.JSON, vec.Bytes:
 		if c.Data == nil {
 			return appendValue(dst, c.Vals[row], loc)
@@ -202,7 +202,7 @@ func appendValue(dst []byte, v vec.Value, loc *time.Location) ([]byte, error) {
 	case vec.Bool:
 		return strconv.AppendBool(dst, v.I != 0), nil
 	case vec.Timestamp:
-		return appendTime(dst, v.I, loc), nil
+		return appendTime(dst, v.Instant(loc)), nil
 	case vec.Bytes:
 		return appendBytes(dst, v.S), nil
 	case vec.JSON:

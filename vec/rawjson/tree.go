@@ -116,7 +116,7 @@ func number(raw []byte, ints bool) (any, error) {
 }
 
 // Tree returns v as a Go value: nil for null and missing, bool, int64, float64,
-// string, []byte, time.Time (UTC) for an instant, and a tree of them for a nested
+// string, []byte, time.Time (UTC, or its own offset) for an instant, and a tree of them for a nested
 // value. A tree that v already holds is returned itself and must not be written;
 // all else has memory of its own. Raw text that does not parse gives nil.
 func Tree(v vec.Value) any {
@@ -130,7 +130,7 @@ func Tree(v vec.Value) any {
 	case vec.String:
 		return v.Clone().S
 	case vec.Timestamp:
-		return time.UnixMilli(v.I).UTC()
+		return v.Instant(time.UTC)
 	case vec.Bytes:
 		return []byte(v.S)
 	case vec.JSON:
@@ -167,6 +167,9 @@ func FromAny(x any) vec.Value {
 	case []byte:
 		return vec.BytesValue(x)
 	case time.Time:
+		if _, offset := x.Zone(); offset != 0 || x.Nanosecond()%1e6 != 0 {
+			return vec.InstantValue(x)
+		}
 		return vec.TimeValue(x.UnixMilli())
 	case []any, map[string]any:
 		return vec.TreeValue(x)
