@@ -108,6 +108,8 @@ func (m *machine) col(s planner.StepID, want vec.Bitmap) *vec.Column {
 		m.call(s, st, mm, want)
 	case planner.OpAnalytic:
 		m.analytic(s, st, mm)
+	case planner.OpSpan:
+		m.span(st, mm)
 	case planner.OpNumber:
 		m.ones(mm)
 	case planner.OpCase, planner.OpSwitch, planner.OpAgg:

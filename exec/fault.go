@@ -103,7 +103,7 @@ func (m *machine) why(s planner.StepID, row int) string {
 	switch st.Op {
 	case planner.OpColumn:
 		return m.faultOfColumn(st)
-	case planner.OpAnalytic, planner.OpAgg, planner.OpNumber:
+	case planner.OpAnalytic, planner.OpAgg, planner.OpSpan, planner.OpNumber:
 		return m.note // a state cannot be asked again
 	}
 	args := make([]vec.Value, len(st.In))

@@ -247,42 +247,6 @@ func (j *joiner) alone(n *node, rows []kept) *vec.Batch {
 	return b
 }
 
-// passed returns the rows that meet the conditions of their sources. They are valid
-// until the next call.
-func (j *joiner) passed(x *Executor, n *node, rows []kept) []kept {
-	m := x.enter()
-	defer x.leave()
-	m.begin(n, j.alone(n, rows))
-	out := j.passing[:0]
-	for r, k := range rows {
-		if j.passes(x, n, m, k.src, r) {
-			out = append(out, k)
-		}
-	}
-	j.passing = out
-	return out
-}
-
-func (j *joiner) passes(x *Executor, n *node, m *machine, src int32, row int) bool {
-	for _, s := range j.plan.Before[src] {
-		c := m.col(s, nil)
-		v := c.Value(row)
-		switch {
-		case c.Fault.Has(row):
-			text := m.why(s, row)
-			n.eachRule(func(r planner.RuleID) { x.fault(r, text) })
-			return false
-		case !v.IsNull() && v.Kind != vec.Bool:
-			text := "invalid condition " + show(v)
-			n.eachRule(func(r planner.RuleID) { x.fault(r, text) })
-			return false
-		case !v.Truth():
-			return false
-		}
-	}
-	return true
-}
-
 // direct tells whether n has rules that are in no window.
 func (n *node) direct() bool {
 	p := n.prog

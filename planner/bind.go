@@ -303,14 +303,14 @@ func (b *binder) replace(f sql.Field, add func(sql.Pos, string, *Node, bool)) {
 // the stream and the list.
 func (b *binder) clauses(r *Bound) {
 	s := b.sel
-	var where, having, keys []*Node
+	var where, late, having, keys []*Node
 	if s.Where != nil {
 		b.clause = "WHERE"
 		n := b.expr(s.Where)
 		b.noNumber(s.Where.Pos(), n)
 		for _, n := range conjuncts(n) {
 			if n.agg {
-				having = append(having, n)
+				late = append(late, n)
 			} else {
 				where = append(where, n)
 			}
@@ -350,11 +350,15 @@ func (b *binder) clauses(r *Bound) {
 	if len(b.faults) > 0 {
 		return
 	}
+	spans := b.window && len(keys) == 0 && !aggregates(r, having) && !slices.ContainsFunc(late, func(n *Node) bool { return n.hits })
+	if !spans {
+		having, late = append(late, having...), nil
+	}
 	if !b.window && !(b.joins() && aggregates(r, having)) {
 		r.Where = append(where, having...)
 		return
 	}
-	b.over(r, where, having, keys)
+	b.over(r, where, append(having, late...), keys, !spans)
 }
 
 // checkHaving refuses a HAVING that reads a column of single rows.

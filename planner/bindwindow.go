@@ -9,13 +9,14 @@ import (
 )
 
 // over turns r, whose expressions are over the stream, into what is done over
-// the window's output, and puts the window below it.
-func (b *binder) over(r *Bound, where, having, keys []*Node) {
+// the window's output, and puts the window below it. Unless group is set, an
+// aggregate in having is one over all rows, for each of them.
+func (b *binder) over(r *Bound, where, having, keys []*Node, group bool) {
 	w := &BoundWindow{Where: where, Keys: keys}
 	if !b.windowSpec(w) {
 		return
 	}
-	group := len(keys) > 0 || aggregates(r, having)
+	group = group && (len(keys) > 0 || aggregates(r, having))
 	w.Group = group
 	w.After = b.set.After || b.joins() || w.Spec.EventTime || w.Spec.Kind == Count || w.Spec.Kind == Sliding || w.Spec.Kind == State
 	if !b.joins() {
@@ -183,6 +184,10 @@ func (l *lifter) lift(n *Node) *Node {
 		return &Node{Op: OpColumn, From: n, FromKind: WindowKey, Text: n.Text}
 	}
 	switch {
+	case n.Op == OpAgg && !l.group:
+		s := *n
+		s.Op, s.agg, s.Args, s.Text = OpSpan, false, l.list(n.Args), n.Text+" OVER ()"
+		return &s
 	case n.Op == OpAgg:
 		l.rows = l.rows || n.Diff || !n.Func.Parts
 		return &Node{Op: OpColumn, From: n, FromKind: WindowAgg, Text: n.Text}

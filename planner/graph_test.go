@@ -14,7 +14,7 @@ import (
 type graphFuncs struct{}
 
 func (graphFuncs) Lookup(name string) (*FuncSig, bool) {
-	kinds := map[string]FuncKind{"avg": FuncAgg, "count": FuncAgg, "sum": FuncAgg, "lag": FuncAnalytic, "meta": FuncMeta, "window_end": FuncContext}
+	kinds := map[string]FuncKind{"avg": FuncAgg, "count": FuncAgg, "sum": FuncAgg, "collect": FuncAgg, "lag": FuncAnalytic, "meta": FuncMeta, "window_end": FuncContext}
 	k := kinds[name]
 	return &FuncSig{Name: name, Kind: k}, true
 }
@@ -108,6 +108,14 @@ func TestFlowChain(t *testing.T) {
 		{"s", []string{`pick {"fields":["a * 2 AS c"]}`, tumbling, `pick {"fields":["sum(c) AS s"],"isAgg":true}`}, "SELECT sum(c) AS s, a * 2 AS c INVISIBLE FROM s GROUP BY TUMBLINGWINDOW(ss, 1)"},
 		{"s", []string{tumbling, `pick {"fields":["a"],"isAgg":true}`}, "SELECT a FROM s GROUP BY TUMBLINGWINDOW(ss, 1) HAVING (count(*) > 0)"},
 		{"s", []string{tumbling, `switch {"cases":["count(*) > 1"]}`, `aggfunc {"expr":"sum(a)"}`}, "SELECT *, sum(a) AS sum FROM s GROUP BY TUMBLINGWINDOW(ss, 1) HAVING (count(*) > 1)"},
+		// A switch decides over the whole window, whose rows are sent.
+		{"s", []string{`filter {"expr":"v > 0"}`, sliding, `switch {"cases":["count(*) > 1 AND v > 2"]}`}, "SELECT * FROM s WHERE (count(*) > 1 AND collect(v)[0] > 2) GROUP BY SLIDINGWINDOW(ss, 2) FILTER (WHERE (v > 0))"},
+		{
+			"s",
+			[]string{`function {"expr":"log(a) AS l"}`, tumbling, `filter {"expr":"b"}`, `switch {"cases":["l > sum(l)"]}`, `switch {"cases":["meta(topic) = \"t\""]}`, `function {"expr":"upper(c) AS u"}`, `filter {"expr":"u = l"}`, `pick {"fields":["u"]}`},
+			"SELECT upper(c) AS u, log(a) AS l INVISIBLE FROM s WHERE (b) AND (CASE WHEN (collect(l)[0] > sum(l) AND collect(meta(topic))[0] = \"t\") = TRUE THEN u = l ELSE FALSE END) GROUP BY TUMBLINGWINDOW(ss, 1)",
+		},
+		{"s", []string{tumbling, `switch {"cases":["a"]}`, `pick {"fields":["sum(a) AS a"]}`}, "SELECT sum(a) AS a FROM s GROUP BY TUMBLINGWINDOW(ss, 1) HAVING (collect(s.a)[0])"},
 		{
 			"a,b",
 			[]string{tumbling, `join {"from":"a","joins":[{"name":"b","type":"left","on":"a.id = b.id"}]}`, `filter {"expr":"a.v > 1"}`},
@@ -244,8 +252,9 @@ func TestFlowRefusesNodes(t *testing.T) {
 		{"s", []string{tumbling, `groupby {"dimensions":["a"]}`, `groupby {"dimensions":["a"]}`}, "there is a groupby already"},
 		{"s", []string{tumbling, `aggfunc {"expr":"count(*)"}`, `groupby {"dimensions":["a"]}`}, "comes after an aggfunc"},
 		{"s", []string{`pick {"fields":["a"]}`, `filter {"expr":"b"}`}, `column "b" is not among those that were picked`},
-		{"s", []string{sliding, `switch {"cases":["count(*) > 1"]}`}, `node "op2": gets the single rows of a window`},
-		{"s", []string{sliding, `switch {"cases":["count(*) > 1"]}`, `filter {"expr":"a"}`}, "comes after a switch"},
+		{"s", []string{sliding, `switch {"cases":["count(*) > 1"]}`, `groupby {"dimensions":["a"]}`}, "comes after a switch"},
+		{"s", []string{sliding, `switch {"cases":["count(*) > 1"]}`, `filter {"expr":"a"}`, `aggfunc {"expr":"sum(a)"}`}, "put the filter before the switch"},
+		{"s", []string{sliding, `switch {"cases":["count(*) > 1"]}`, `filter {"expr":"a"}`, `switch {"cases":["a"]}`}, "put the filter before both"},
 	} {
 		wantFault(t, graphRule(t, c.sources, c.ops...), c.want)
 	}

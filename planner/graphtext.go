@@ -31,9 +31,6 @@ func (w *way) query() (FlowQuery, error) {
 			return FlowQuery{}, err
 		}
 	}
-	if w.whole && !w.grouped {
-		return FlowQuery{}, fmt.Errorf("gets the single rows of a window behind a switch that decides over the whole window: put an aggfunc before the sink, or the switch before the window")
-	}
 	s := statement{way: w, used: map[int]bool{}, alias: make([]string, len(w.defs)), taken: map[string]bool{}, given: map[string]bool{}, columns: map[string]bool{}}
 	if err := s.conditions(); err != nil {
 		return FlowQuery{}, err
@@ -44,8 +41,22 @@ func (w *way) query() (FlowQuery, error) {
 	return FlowQuery{SQL: s.text(), After: len(w.after) > 0, Before: s.before}, nil
 }
 
-// conditions divides the conditions between the clauses.
+// conditions divides the conditions between the clauses. One over all rows of a
+// window stands in WHERE if rows are sent, and in HAVING if groups are.
 func (s *statement) conditions() error {
+	if err := s.rowConditions(); err != nil {
+		return err
+	}
+	if s.grouped {
+		s.having = append(s.span, s.having...)
+	} else {
+		s.where = append(s.where, s.span...)
+	}
+	return nil
+}
+
+// rowConditions divides those on single rows.
+func (s *statement) rowConditions() error {
 	s.where = s.after
 	switch {
 	case s.joins != nil:

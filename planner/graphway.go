@@ -22,6 +22,7 @@ type way struct {
 
 	pre    []sql.Expr // conditions before the window, if there is one source
 	after  []sql.Expr // behind the window or the join
+	span   []sql.Expr // of a switch, over all rows of a window
 	having []sql.Expr
 	window string // call, "" for none
 	kind   string // its name
@@ -32,7 +33,7 @@ type way struct {
 	twice   []string // sources whose rows come by several ways
 	apart   bool     //  rows of several sources stand beside each other: nothing is joined
 	grouped bool     // rows are groups
-	whole   bool     // a switch has decided over all rows of a window
+	sifted  bool     // a filter chose among the rows behind span
 }
 
 // waySource is a source of a way, and the conditions on its rows alone once ways
@@ -84,7 +85,7 @@ func (w *way) clone() *way {
 	c := *w
 	c.sources, c.defs, c.out = slices.Clone(w.sources), slices.Clone(w.defs), slices.Clone(w.out)
 	c.pre, c.after, c.having = slices.Clone(w.pre), slices.Clone(w.after), slices.Clone(w.having)
-	c.twice = slices.Clone(w.twice)
+	c.twice, c.span = slices.Clone(w.twice), slices.Clone(w.span)
 	c.joins, c.dims, c.sorts = slices.Clone(w.joins), slices.Clone(w.dims), slices.Clone(w.sorts)
 	return &c
 }

@@ -49,6 +49,7 @@ const (
 	OpIsNull             // x IS NULL
 	OpCall               // a function of the function table
 	OpAgg                // an aggregate; only below a window, replaced by a column
+	OpSpan               // an aggregate over all rows of a window, for each of them
 	OpAnalytic           // a stateful function: arguments, then PARTITION BY keys
 	OpNumber             // row_number: PARTITION BY keys, then ORDER BY keys
 )
@@ -58,7 +59,7 @@ var opText = [...]string{
 	OpMod: "%", OpBitAnd: "&", OpBitOr: "|", OpBitXor: "^", OpConcat: "||", OpEq: "=", OpNe: "!=", OpLt: "<", OpLe: "<=",
 	OpGt: ">", OpGe: ">=", OpAnd: "AND", OpOr: "OR", OpArrow: "->", OpIndex: "[]", OpSlice: "[:]", OpCase: "CASE",
 	OpSwitch: "CASE", OpIn: "IN", OpInArray: "IN", OpBetween: "BETWEEN", OpLike: "LIKE", OpIsNull: "IS NULL",
-	OpCall: "call", OpAgg: "aggregate", OpAnalytic: "analytic", OpNumber: "row_number",
+	OpCall: "call", OpAgg: "aggregate", OpSpan: "aggregate", OpAnalytic: "analytic", OpNumber: "row_number",
 }
 
 // String returns the operator as it is written.
@@ -93,14 +94,14 @@ type Node struct {
 	Col   vec.ColumnSpec // OpColumn of a stream
 	Value vec.Value      // OpConst
 	Key   string         // OpArrow
-	Func  *FuncSig       // OpCall, OpAgg, OpAnalytic
+	Func  *FuncSig       // OpCall, OpAgg, OpSpan, OpAnalytic
 	Keys  int            // OpAnalytic: how many of the last Args, before After, are PARTITION BY keys; OpNumber: of the first
 	When  bool           // OpAnalytic: the argument before the keys is the WHEN condition
 	After int            // OpAnalytic: how many of the last Args are only to have not failed for the row
 	Desc  []bool         // OpNumber: of each ORDER BY key
-	Star  bool           // OpAgg: aggregate over whole rows
-	Part  bool           // OpAgg: Args[0] is the FILTER condition
-	Diff  bool           // OpAgg: DISTINCT
+	Star  bool           // OpAgg, OpSpan: aggregate over whole rows
+	Part  bool           // OpAgg, OpSpan: Args[0] is the FILTER condition
+	Diff  bool           // OpAgg, OpSpan: DISTINCT
 	Rule  RuleID         // OpCall that reads its rule (rule_id, hit counts): never shared
 	Text  string         // canonical text
 

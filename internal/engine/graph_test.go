@@ -309,3 +309,26 @@ func TestGraphWays(t *testing.T) {
 		t.Errorf("explain: got %s", text)
 	}
 }
+
+// A switch behind a window sends all of the window's rows one way.
+func TestGraphWholeWindow(t *testing.T) {
+	r := newRig(t, Options{})
+	def, err := planner.ParseRule([]byte(`{"id":"w","graph":{"nodes":{
+		"src":{"type":"source","nodeType":"memory","props":{"datasource":"in"}},
+		"win":{"type":"operator","nodeType":"window","props":{"type":"countwindow","size":2}},
+		"sw":{"type":"operator","nodeType":"switch","props":{"cases":["avg(v) > 5","k = \"a\"","count(*) > 0"],"stopAtFirstMatch":true}},
+		"big":{"type":"operator","nodeType":"filter","props":{"expr":"v > 6"}},
+		"hot":{"type":"sink","nodeType":"memory","props":{"topic":"hot"}},
+		"some":{"type":"sink","nodeType":"memory","props":{"topic":"some"}},
+		"a":{"type":"sink","nodeType":"memory","props":{"topic":"a"}},
+		"rest":{"type":"sink","nodeType":"memory","props":{"topic":"rest"}}},
+		"topo":{"sources":["src"],"edges":{"src":["win"],"win":["sw"],"sw":[["hot","big"],["a"],["rest"]],"big":["some"]}}}}`))
+	r.must(err)
+	r.must(r.CreateRule(def))
+	hot, some, a, rest := r.listen("hot"), r.listen("some"), r.listen("a"), r.listen("rest")
+	r.publish("in", `{"v":4}`, `{"v":7}`, `{"k":"a","v":1}`, `{"k":"b","v":2}`, `{"v":3}`, `{"k":"a","v":4}`, `{"k":"a","v":"x"}`, `{"k":"a","v":1}`)
+	hot.want(`[{"v":4},{"v":7}]`)
+	some.want(`[{"v":7}]`)
+	a.want(`[{"k":"a","v":1},{"k":"b","v":2}]`, `[{"k":"a","v":"x"},{"k":"a","v":1}]`)
+	rest.want(`[{"v":3},{"k":"a","v":4}]`)
+}

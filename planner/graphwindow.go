@@ -1,0 +1,168 @@
+package planner
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/weir-engine/weir/planner/sql"
+	"github.com/weir-engine/weir/vec"
+)
+
+// graphWindows are the windows of graphs, by the names that they have there.
+var graphWindows = []string{"tumblingwindow", "hoppingwindow", "slidingwindow", "sessionwindow", "countwindow"}
+
+func (w *way) windowed(n *graphNode) error {
+	var p struct {
+		Type, Unit     string
+		Size, Interval int
+	}
+	if err := n.read(&p); err != nil {
+		return err
+	}
+	kind, unit := strings.ToLower(p.Type), strings.ToLower(p.Unit)
+	switch {
+	case w.window != "":
+		return fmt.Errorf("there is a window already")
+	case w.joins != nil:
+		return fmt.Errorf("comes after a join: put it before")
+	case !slices.Contains(graphWindows, kind):
+		return fmt.Errorf("type %q: want %s", p.Type, strings.Join(graphWindows, ", "))
+	case p.Size <= 0:
+		return fmt.Errorf("size %d: want more than 0", p.Size)
+	case p.Interval < 0 || p.Interval > p.Size && kind != "sessionwindow":
+		return fmt.Errorf("interval %d: want 1 to %d", p.Interval, p.Size)
+	case p.Interval == 0 && (kind == "hoppingwindow" || kind == "sessionwindow"):
+		return fmt.Errorf("interval is missing")
+	case p.Interval != 0 && p.Interval != p.Size && (kind == "tumblingwindow" || kind == "slidingwindow"):
+		return fmt.Errorf("interval %d: want none, or the size %d", p.Interval, p.Size)
+	case kind != "countwindow" && !slices.Contains([]string{"dd", "hh", "mi", "ss", "ms"}, unit):
+		return fmt.Errorf("unit %q: want dd, hh, mi, ss or ms", p.Unit)
+	}
+	var args []string
+	if kind != "countwindow" {
+		args = append(args, unit)
+	}
+	args = append(args, strconv.Itoa(p.Size))
+	if kind == "hoppingwindow" || kind == "sessionwindow" || kind == "countwindow" && p.Interval != 0 && p.Interval != p.Size {
+		args = append(args, strconv.Itoa(p.Interval))
+	}
+	w.kind, w.window = kind, strings.ToUpper(kind)+"("+strings.Join(args, ", ")+")"
+	return nil
+}
+
+func (w *way) join(n *graphNode) error {
+	var p struct {
+		From  string
+		Joins []struct{ Name, Type, On string }
+	}
+	if err := n.read(&p); err != nil {
+		return err
+	}
+	from := w.source(p.From)
+	switch {
+	case w.apart:
+		return fmt.Errorf("comes after an operator on the rows of several sources: put it right behind the window")
+	case w.joins != nil:
+		return fmt.Errorf("there is a join already")
+	case len(w.twice) > 0:
+		return fmt.Errorf("gets the rows of source %q by two ways", w.twice[0])
+	case w.grouped:
+		return fmt.Errorf("comes after a groupby or aggfunc")
+	case from < 0:
+		return fmt.Errorf("from %q: no source leads here that is called so", p.From)
+	case len(p.Joins) == 0:
+		return fmt.Errorf("joins: want at least one")
+	}
+	w.qualify()
+	w.sources[0], w.sources[from] = w.sources[from], w.sources[0]
+	done := []int{0}
+	for _, j := range p.Joins {
+		i := w.source(j.Name)
+		kind := strings.ToUpper(j.Type)
+		switch {
+		case i < 0:
+			return fmt.Errorf("joins: name %q: no source leads here that is called so", j.Name)
+		case slices.Contains(done, i):
+			return fmt.Errorf("joins: name %q: stands twice", j.Name)
+		case !slices.Contains([]string{"INNER", "LEFT", "RIGHT", "FULL", "CROSS"}, kind):
+			return fmt.Errorf("joins: type %q: want inner, left, right, full or cross", j.Type)
+		}
+		done = append(done, i)
+		x := wayJoin{kind: kind, source: i}
+		if j.On != "" {
+			var err error
+			if x.on, err = w.expression(j.On); err != nil {
+				return fmt.Errorf("joins: on %w", err)
+			}
+		}
+		w.joins = append(w.joins, x)
+	}
+	if len(done) < len(w.sources) {
+		return fmt.Errorf("joins: there are %d sources, of which %d are joined", len(w.sources), len(done))
+	}
+	return nil
+}
+
+// split makes a way for each case of a switch.
+func (w *way) split(name string, n *graphNode, ways map[outlet]*way) error {
+	var p struct {
+		Cases            []string
+		StopAtFirstMatch bool
+	}
+	if err := n.read(&p); err != nil {
+		return err
+	}
+	switch {
+	case len(p.Cases) == 0:
+		return fmt.Errorf("cases: want at least one")
+	case len(w.g.outs[name]) > len(p.Cases):
+		return fmt.Errorf("has edges for %d cases, but only %d cases", len(w.g.outs[name]), len(p.Cases))
+	}
+	whole := w.window != "" && !w.grouped // it decides over all rows of the window
+	if whole && w.sifted {
+		return fmt.Errorf("comes after a filter behind a switch that decides over a whole window: put the filter before both")
+	}
+	var before []sql.Expr
+	for i, text := range p.Cases {
+		e, err := w.expression(text)
+		if err != nil {
+			return fmt.Errorf("cases: %w", err)
+		}
+		if whole {
+			e = w.ofFirst(e)
+		}
+		c := w.clone()
+		conds := append(slices.Clone(before), e)
+		if whole {
+			c.span = append(c.span, conds...)
+		} else {
+			for _, x := range conds {
+				c.keep(x)
+			}
+		}
+		ways[outlet{name, i}] = c
+		if p.StopAtFirstMatch { // one that is null or fails does not match; that it failed is its own way's fault
+			before = append(before, &sql.Unary{Op: sql.OpNot, X: &sql.Call{Name: "holds", Written: "holds", Args: []sql.Expr{e}}})
+		}
+	}
+	return nil
+}
+
+// ofFirst writes the first row's value for a column in a condition over all rows of
+// a window.
+func (w *way) ofFirst(e sql.Expr) sql.Expr {
+	return sql.Replace(e, func(x sql.Expr) (sql.Expr, bool) {
+		c, isCall := x.(*sql.Call)
+		_, isColumn := x.(*sql.Ident)
+		switch {
+		case isCall && w.g.kind(c) == FuncAgg, isColumn && w.calls(x, FuncAgg):
+			return x, true
+		case isColumn, isCall && w.g.kind(c) == FuncMeta:
+			rows := &sql.Call{Name: "collect", Written: "collect", Args: []sql.Expr{x}}
+			return &sql.Index{X: rows, I: &sql.Literal{Value: vec.IntValue(0)}}, true
+		}
+		return nil, false
+	})
+}
