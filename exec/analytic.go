@@ -89,7 +89,9 @@ func (m *machine) analytic(s planner.StepID, st *planner.Step, mm *memo) {
 		}
 		update, call := true, args
 		if st.When {
-			update, call = args[n-1].Truth(), args[:n-1]
+			// Only a boolean that is false stops the state: null and a number do not.
+			w := args[n-1]
+			update, call = w.Kind != vec.Bool || w.Truth(), args[:n-1]
 		}
 		var v vec.Value
 		var err error
