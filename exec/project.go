@@ -108,7 +108,7 @@ func (x *Executor) sendSpread(m *machine, p *projection, rule planner.RuleID, ro
 		x.fault(rule, err.Error())
 		return
 	}
-	for _, r := range x.spreads.rows {
+	for _, r := range atMost(x.spreads.rows, p.plan.Limit) {
 		x.stats.Matched[rule]++
 		x.out.Send(rule, &x.spreads.out, int(r))
 	}
@@ -222,12 +222,6 @@ func (x *Executor) message(m *machine, rule planner.RuleID, proj int32, pairs []
 	if p.plan.Distinct {
 		rows = distinct(&p.out, rows)
 	}
-	if off := p.plan.Offset; off > 0 {
-		rows = rows[min(int64(len(rows)), off):]
-	}
-	if lim := p.plan.Limit; lim >= 0 && int64(len(rows)) > lim {
-		rows = rows[:lim]
-	}
 	if p.plan.Limit == 0 {
 		return
 	}
@@ -239,12 +233,21 @@ func (x *Executor) message(m *machine, rule planner.RuleID, proj int32, pairs []
 		}
 		out, rows = &x.spreads.out, x.spreads.rows
 	}
+	rows = atMost(rows[min(int64(len(rows)), p.plan.Offset):], p.plan.Limit)
 	x.stats.Matched[rule]++
 	x.stats.Hit[rule] = x.now
 	if len(rows) > 0 && len(m.batch.At) > 0 {
 		x.stats.Hit[rule] = m.batch.At[0]
 	}
 	x.out.SendRows(rule, out, rows)
+}
+
+// atMost returns the first limit rows; -1 is no limit.
+func atMost(rows []int32, limit int64) []int32 {
+	if limit >= 0 && int64(len(rows)) > limit {
+		return rows[:limit]
+	}
+	return rows
 }
 
 // sort orders rows by the keys; null and missing are last, ascending or not.

@@ -347,33 +347,47 @@ func (b *binder) clauses(r *Bound) {
 	if s.Offset != nil {
 		r.Offset = *s.Offset
 	}
+	b.checkWhere(r, late, keys)
 	if len(b.faults) > 0 {
 		return
 	}
-	spans := b.window && len(keys) == 0 && !aggregates(r, having) && !slices.ContainsFunc(late, func(n *Node) bool { return n.hits })
-	if !spans {
-		having, late = append(late, having...), nil
-	}
+	having = append(late, having...)
 	if !b.window && !(b.joins() && aggregates(r, having)) {
 		r.Where = append(where, having...)
 		return
 	}
-	b.over(r, where, append(having, late...), keys, !spans)
+	b.over(r, where, having, keys)
+}
+
+// checkWhere refuses aggregates in WHERE where others follow: those are over the
+// rows that WHERE lets through, which would have to be known before.
+func (b *binder) checkWhere(r *Bound, where, keys []*Node) {
+	if !b.window || len(where) == 0 || !makesGroups(r, keys) && b.sel.Having == nil {
+		return
+	}
+	if len(keys) > 0 || slices.ContainsFunc(where, func(n *Node) bool { return bare(n, nil) }) {
+		b.fault(b.sel.Where.Pos(), "an aggregate in WHERE of a query that aggregates is not supported yet: use HAVING, or two rules")
+	}
 }
 
 // checkHaving refuses a HAVING that reads a column of single rows.
 func (b *binder) checkHaving(at sql.Pos, n *Node, keys []*Node) {
-	bare := false
+	if bare(n, keys) {
+		b.fault(at, "HAVING reads a column that is neither grouped by nor aggregated")
+	}
+}
+
+// bare tells whether n reads a column outside of aggregates that is no key.
+func bare(n *Node, keys []*Node) bool {
+	found := false
 	n.walk(func(x *Node) bool {
 		if x.Op == OpAgg || slices.ContainsFunc(keys, func(k *Node) bool { return k.Text == x.Text }) {
 			return false
 		}
-		bare = bare || x.Op == OpColumn
+		found = found || x.Op == OpColumn
 		return true
 	})
-	if bare {
-		b.fault(at, "HAVING reads a column that is neither grouped by nor aggregated")
-	}
+	return found
 }
 
 // aliasNode binds the definition of an alias.

@@ -35,7 +35,7 @@ func (b *binder) expr(e sql.Expr) *Node {
 	case *sql.Index:
 		return b.make(OpIndex, e.X, e.I)
 	case *sql.Slice:
-		return b.make(OpSlice, e.X, e.From, e.To)
+		return b.slice(e)
 	case *sql.Case:
 		return b.caseExpr(e)
 	case *sql.In:
@@ -295,65 +295,6 @@ func (b *binder) aggregate(e *sql.Call, n *Node) *Node {
 		n.Args = append([]*Node{f}, n.Args...)
 	}
 	return n.seal()
-}
-
-// context binds the functions that say where a row stands.
-func (b *binder) context(e *sql.Call, n *Node) *Node {
-	switch n.Func.Name {
-	case "rule_id":
-		return constNode(vec.StringValue(b.name))
-	case "rule_start":
-		return constNode(vec.IntValue(b.set.RuleStartMs))
-	case "window_start", "window_end", "window_trigger":
-		if !b.window {
-			return constNode(vec.NullValue)
-		}
-		if n.Func.Name == "window_trigger" {
-			end, ok := b.env.Funcs.Lookup("window_end")
-			if ok {
-				n.Func = end
-			}
-		}
-		return n.seal()
-	case "event_time":
-		return n.seal()
-	case "last_hit_count", "last_hit_time":
-		if b.grouped() {
-			b.fault(e.Pos(), "%s cannot be used in an aggregate query: use last_agg_%s", n.Func.Name, n.Func.Name[len("last_"):])
-			return nil
-		}
-	case "last_agg_hit_count", "last_agg_hit_time":
-		if !b.window {
-			b.fault(e.Pos(), "%s needs a window", n.Func.Name)
-			return nil
-		}
-		n.agg = true
-	}
-	n.seal()
-	n.Text += "@" + b.self
-	n.hits = true
-	return n
-}
-
-// grouped tells whether the query groups rows or aggregates them.
-func (b *binder) grouped() bool {
-	if len(b.sel.GroupBy) > 0 {
-		return true
-	}
-	agg := false
-	for _, f := range b.sel.Fields {
-		if f.Expr == nil || b.clause == "window" {
-			continue
-		}
-		sql.Walk(f.Expr, func(x sql.Expr) bool {
-			if c, ok := x.(*sql.Call); ok {
-				sig, known := b.env.Funcs.Lookup(c.Name)
-				agg = agg || known && sig.Kind == FuncAgg
-			}
-			return true
-		})
-	}
-	return agg
 }
 
 // analytic binds a stateful function. Rules that start together share its state

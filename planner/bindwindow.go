@@ -9,14 +9,14 @@ import (
 )
 
 // over turns r, whose expressions are over the stream, into what is done over
-// the window's output, and puts the window below it. Unless group is set, an
-// aggregate in having is one over all rows, for each of them.
-func (b *binder) over(r *Bound, where, having, keys []*Node, group bool) {
+// the window's output, and puts the window below it. Where rows are sent, an
+// aggregate in having or ORDER BY is one over all rows, for each of them.
+func (b *binder) over(r *Bound, where, having, keys []*Node) {
 	w := &BoundWindow{Where: where, Keys: keys}
 	if !b.windowSpec(w) {
 		return
 	}
-	group = group && (len(keys) > 0 || aggregates(r, having))
+	group := makesGroups(r, keys)
 	w.Group = group
 	w.After = b.set.After || b.joins() || w.Spec.EventTime || w.Spec.Kind == Count || w.Spec.Kind == Sliding || w.Spec.Kind == State
 	if !b.joins() {
@@ -87,10 +87,15 @@ func (b *binder) first() *FuncSig {
 
 // aggregates tells whether a rule has an aggregate anywhere.
 func aggregates(r *Bound, having []*Node) bool {
-	is := func(n *Node) bool { return n.agg }
-	return r.Spread != nil && r.Spread.agg || slices.ContainsFunc(having, is) ||
-		slices.ContainsFunc(r.Fields, func(f BoundField) bool { return f.Node.agg }) ||
+	return makesGroups(r, nil) || slices.ContainsFunc(having, func(n *Node) bool { return n.agg }) ||
 		slices.ContainsFunc(r.Order, func(o BoundOrder) bool { return o.Node.agg })
+}
+
+// makesGroups tells whether a rule sends groups, not rows: it has keys, or an
+// aggregate in the SELECT list. One elsewhere is over all rows of the window, and
+// the rows are sent.
+func makesGroups(r *Bound, keys []*Node) bool {
+	return len(keys) > 0 || r.Spread != nil && r.Spread.agg || slices.ContainsFunc(r.Fields, func(f BoundField) bool { return f.Node.agg })
 }
 
 // windowSpec fills in what window the query has. Without one, a row that is joined

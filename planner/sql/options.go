@@ -86,7 +86,7 @@ func (p *parser) options(c *Create) bool {
 		return false
 	}
 	seen := map[string]bool{}
-	for p.kind() != tRParen {
+	for p.skipCommas(); p.kind() != tRParen && p.kind() != tEOF; p.skipCommas() {
 		t := p.tok()
 		key := p.word()
 		var set func(*StreamOptions, string) string
@@ -107,11 +107,14 @@ func (p *parser) options(c *Create) bool {
 		if !p.want(tEq, `"="`) || !p.optionValue(t, c, set) {
 			return false
 		}
-		if !p.accept(tComma) {
-			break
-		}
 	}
 	return p.want(tRParen, `"," or ")"`)
+}
+
+// skipCommas passes the commas between options. There may be several, or none.
+func (p *parser) skipCommas() {
+	for p.accept(tComma) {
+	}
 }
 
 // optionValue reads the value of the option whose key is t.
