@@ -224,6 +224,7 @@ func TestFlowRefusesNodes(t *testing.T) {
 		{`window {"type":"tumblingwindow","unit":"yy","size":1}`, `unit "yy"`},
 		{`window {"type":"tumblingwindow","unit":"ss","size":0}`, "size 0"},
 		{`window {"type":"hoppingwindow","unit":"ss","size":5}`, "interval is missing"},
+		{`window {"type":"hoppingwindow","unit":"dd","size":9223372036854775807,"interval":1}`, `node "op0": window: size 9223372036854775807, interval 1: too large for a hoppingwindow`},
 		{`aggfunc {"expr":"avg(a)"}`, "comes before a window"},
 		{`groupby {"dimensions":["a"]}`, "comes before a window"},
 		{`orderby {"sorts":[]}`, "want at least one"},
@@ -380,4 +381,23 @@ func TestFlowTwoWays(t *testing.T) {
 	wantFault(t, two("filter", `{"expr":"s.v < 9"}`), `the rows of source "s" come by two ways: leave it out before "v"`)
 	wantFault(t, two("pick", `{"fields":["s.*"]}`), `the rows of source "s" come by two ways: write *`)
 	wantFault(t, two("join", `{"from":"s","joins":[{"name":"t","type":"inner"}]}`), `node "n": join: gets the rows of source "s" by two ways`)
+}
+
+// FuzzFlow reads any graph: it is refused, or stands for statements that parse.
+func FuzzFlow(f *testing.F) {
+	f.Add(branches)
+	f.Add(fmt.Sprintf(twoWays, "filter", `{"expr":"v"}`, `,"t"`, `,"t":["win"]`))
+	f.Add(`{"nodes":{"s":{"type":"source","props":{"sourceName":"s"}},"w":{"type":"operator","nodeType":"window","props":{"type":"hoppingwindow","unit":"dd","size":9223372036854775807,"interval":1}},"x":{"type":"sink","nodeType":"log"}},"topo":{"sources":["s"],"edges":{"s":["w"],"w":["x"]}}}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		d := RuleDef{ID: "g", Graph: []byte(text)}
+		flow, err := d.Flow(graphFuncs{})
+		if err != nil {
+			return
+		}
+		for _, q := range flow.Queries {
+			if _, err := sql.ParseSelect(q.SQL); err != nil && len(q.SQL) < 10_000 {
+				t.Errorf("%s: %s: %v", text, q.SQL, err)
+			}
+		}
+	})
 }

@@ -49,6 +49,9 @@ func (w *way) windowed(n *graphNode) error {
 		args = append(args, strconv.Itoa(p.Interval))
 	}
 	w.kind, w.window = kind, strings.ToUpper(kind)+"("+strings.Join(args, ", ")+")"
+	if _, err := sql.ParseSelect("SELECT * FROM s GROUP BY " + w.window); err != nil {
+		return fmt.Errorf("size %d, interval %d: too large for a %s", p.Size, p.Interval, kind)
+	}
 	return nil
 }
 

@@ -87,33 +87,30 @@ func (o Op) flip() Op {
 // stand for, constants folded. It is immutable, and two nodes with equal Text
 // compute the same value for every row, which is what makes them one step.
 type Node struct {
-	Op   Op
-	Args []*Node
-	Not  bool // OpIn, OpInArray, OpBetween, OpLike, OpIsNull: negated
-
+	Args  []*Node
 	Col   vec.ColumnSpec // OpColumn of a stream
 	Value vec.Value      // OpConst
 	Key   string         // OpArrow
 	Func  *FuncSig       // OpCall, OpAgg, OpSpan, OpAnalytic
-	Keys  int            // OpAnalytic: how many of the last Args, before After, are PARTITION BY keys; OpNumber: of the first
-	When  bool           // OpAnalytic: the argument before the keys is the WHEN condition
-	After int            // OpAnalytic: how many of the last Args are only to have not failed for the row
 	Desc  []bool         // OpNumber: of each ORDER BY key
-	Star  bool           // OpAgg, OpSpan: aggregate over whole rows
-	Part  bool           // OpAgg, OpSpan: Args[0] is the FILTER condition
-	Diff  bool           // OpAgg, OpSpan: DISTINCT
-	Rule  RuleID         // OpCall that reads its rule (rule_id, hit counts): never shared
+	From  *Node          // a column of a window's output instead of a stream's: what it stands for below the window
+	Names []string       // OpAnalytic changed_cols: the names of its values
 	Text  string         // canonical text
+	Keys  int            // OpAnalytic: how many of the last Args, before After, are PARTITION BY keys; OpNumber: of the first
+	After int            // OpAnalytic: how many of the last Args are only to have not failed for the row
+	Rule  RuleID         // OpCall that reads its rule (rule_id, hit counts): never shared
 
-	// A column of a window's output instead of a stream's: what it stands for
-	// below the window.
-	From     *Node
-	FromKind WindowColKind
-
-	Names []string // OpAnalytic changed_cols: the names of its values
-	agg   bool     // an aggregate is below
-	hits  bool     // a function that counts the rule's own results is below
-	nums  bool     // a row_number is below
+	// Small fields stand together: there are thousands of nodes.
+	Op       Op
+	FromKind WindowColKind // of From
+	Not      bool          // OpIn, OpInArray, OpBetween, OpLike, OpIsNull: negated
+	When     bool          // OpAnalytic: the argument before the keys is the WHEN condition
+	Star     bool          // OpAgg, OpSpan: aggregate over whole rows
+	Part     bool          // OpAgg, OpSpan: Args[0] is the FILTER condition
+	Diff     bool          // OpAgg, OpSpan: DISTINCT
+	agg      bool          // an aggregate is below
+	hits     bool          // a function that counts the rule's own results is below
+	nums     bool          // a row_number is below
 }
 
 // inherit takes over what holds for a node if it holds below it.

@@ -21,24 +21,25 @@ import (
 type rule struct {
 	id, name, version string
 	tags              []string
-	temp              bool
-	text              []byte // of a temp rule, which is not in the store
-	num               planner.RuleID
+	text              []byte   // of a temp rule, which is not in the store
 	streams           []string // inputs of all parts
 	inputs            []string // inputs of this part, while it runs
 	types             []string // message types of its sinks, as schemaId has them
 	join              *stream  // the join of its inputs while it runs; nil: one input
-	running           bool
-	failed            bool   // stopped by an error
-	pending           bool   // stopped for a moment, by restartUsers
-	message           string // why it does not run
+	message           string   // why it does not run
 	startMs, stopMs   int64
 	sinks             []sinkInfo
-	wantsFaults       bool
 	timing            *timing // of a started rule with a schedule
 	// more are the statements of a graph beside the first, as rules without a
 	// name of their own; their numbers are kept until the rule runs anew.
 	more []*rule
+
+	num         planner.RuleID
+	temp        bool
+	running     bool
+	failed      bool // stopped by an error
+	pending     bool // stopped for a moment, by restartUsers
+	wantsFaults bool
 }
 
 // parts returns the statements of r, the first of which is r itself.

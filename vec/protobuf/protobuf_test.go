@@ -199,7 +199,7 @@ func TestBadMessages(t *testing.T) {
 	for range 1 << 17 {
 		many = many.bytes(26, nil)
 	}
-	f, err := Compile("list.proto", `syntax="proto3"; message L { repeated W w = 1; } message W { string `+strings.Repeat("x", 500)+` = 1; }`, nil)
+	f, err := Compile("list.proto", `syntax="proto3"; message L { repeated W w = 1; map<int32, W> m = 2; } message W { string `+strings.Repeat("x", 500)+` = 1; }`, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,9 +207,10 @@ func TestBadMessages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	large := wire{}
-	for range 1 << 17 {
+	large, pairs := wire{}, wire{}
+	for i := range 1 << 17 {
 		large = large.bytes(1, nil)
+		pairs = pairs.bytes(2, protowire.AppendVarint([]byte{8}, uint64(i)))
 	}
 	for what, c := range map[string]struct {
 		m    *Message
@@ -225,6 +226,7 @@ func TestBadMessages(t *testing.T) {
 		"packed list": {m, wire{}.bytes(8, []byte{0x80}), `field "counts": cut short`},
 		"map":         {m, wire{}.bytes(12, []byte{0x0a}), `field "limits": cut short`},
 		"large":       {list, large, "more than 32 MiB as JSON"},
+		"large map":   {list, pairs, "more than 32 MiB as JSON"},
 	} {
 		got, err := c.m.NewReader().AppendJSON(nil, c.msg)
 		if err == nil || !strings.Contains(err.Error(), c.want) || len(got) > 0 {

@@ -264,10 +264,14 @@ func appendPacked(dst []byte, f *field, body []byte, open int) ([]byte, error) {
 func (r *Reader) pairs(dst []byte, f *field, c chain, depth int) ([]byte, error) {
 	var order []string
 	vals := map[string][]byte{}
+	size := len(dst)
 	for i := c.first; i >= 0; i = r.occ[i].next {
 		key, val, err := r.pair(f.entry, r.occ[i].body, depth+1)
 		if err != nil {
 			return dst, err
+		}
+		if size += len(key) + len(val); size > maxJSONBytes {
+			return dst, errLarge
 		}
 		if _, ok := vals[key]; !ok {
 			order = append(order, key)
