@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 
 	"github.com/weir-engine/weir/internal/api"
@@ -110,17 +109,20 @@ func TestChangesUnderLoad(t *testing.T) {
 	r.connected("own", "own")
 
 	const messages = 1500
-	var done atomic.Bool
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		defer done.Store(true)
+	sent := make(chan int, 1) // tells of a message if the changes have dealt with the one before
+	go func() {
+		defer close(sent)
 		p := newPublisher(t, addr)
 		for i := range messages {
 			p.publish("shared", fmt.Sprintf(`{"seq":%d}`, i))
 			p.publish("own", fmt.Sprintf(`{"seq":%d}`, i))
+			select {
+			case sent <- i:
+			default:
+			}
 		}
-	})
-	for i := 0; !done.Load(); i++ {
+	}()
+	for i := range sent {
 		id := fmt.Sprintf("r%d", i%7)
 		cond := []string{"seq > %d", "seq = %d", "seq + %d > 7", "seq > 5 AND seq != %d"}[i%4]
 		sql := fmt.Sprintf("SELECT seq, *, seq * 2 AS twice FROM shared WHERE "+cond, i%50)
@@ -140,7 +142,6 @@ func TestChangesUnderLoad(t *testing.T) {
 		r.must(r.ReplaceRule(r.def("shared", "SELECT seq FROM shared"+where, toMemory("shared"))))
 		r.must(r.ReplaceRule(r.def("own", "SELECT seq FROM own"+where, toMemory("own"))))
 	}
-	wg.Wait()
 	keeper.wantSeq(0, messages)
 	shared.wantSeq(0, messages)
 	own.wantSeq(0, messages)

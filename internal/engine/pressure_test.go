@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -105,7 +106,8 @@ func TestSlowDestination(t *testing.T) {
 	r.memoryStream("s", "in")
 	r.memoryStream("other", "other")
 	out := r.listen("out")
-	r.must(r.CreateRule(r.def("slow", "SELECT seq FROM s", g.action())))
+	pad := strings.Repeat("-", 1000) // few are enough to fill a queue
+	r.must(r.CreateRule(r.def("slow", fmt.Sprintf("SELECT seq, %q AS pad FROM s", pad), g.action())))
 	r.rule("fast", "SELECT seq FROM other", "out")
 
 	n := r.fill("slow", "s", "in")
@@ -126,18 +128,18 @@ func TestSlowDestination(t *testing.T) {
 		flooded <- seq
 	}()
 	close(g.open)
-	got := g.bodies(t, n)
+	r.await("the feed goes on", func() bool { return r.status("slow", "source_s_0_paused") == false })
 	calm.Store(true)
 	out.wantSeq(1, <-flooded)
+	got := g.bodies(t, n)
 	for i := range n {
-		if want := fmt.Sprintf(`{"seq":%d}`, i); got[i] != want {
+		if want := fmt.Sprintf(`{"pad":%q,"seq":%d}`, pad, i); got[i] != want {
 			t.Fatalf("request %d: got %s, want %s", i, got[i], want)
 		}
 	}
 	if d := r.status("slow", "sink_rest_0_0_dropped_total"); d != uint64(0) {
 		t.Errorf("%v messages were dropped", d)
 	}
-	r.wantStatus("slow", "source_s_0_paused", false)
 }
 
 // A rule that is deleted, or replaced by one with another destination, lets its
