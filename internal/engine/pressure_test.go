@@ -86,7 +86,7 @@ func (r *rig) fill(rule, stream, topic string) int {
 			r.t.Fatal("the feed does not pause")
 		}
 		var list []string
-		for range 200 {
+		for range 20 {
 			list = append(list, fmt.Sprintf(`{"seq":%d}`, n))
 			n++
 		}
@@ -106,7 +106,7 @@ func TestSlowDestination(t *testing.T) {
 	r.memoryStream("s", "in")
 	r.memoryStream("other", "other")
 	out := r.listen("out")
-	pad := strings.Repeat("-", 1000) // few are enough to fill a queue
+	pad := strings.Repeat("-", 4000) // few are enough to fill a queue
 	r.must(r.CreateRule(r.def("slow", fmt.Sprintf("SELECT seq, %q AS pad FROM s", pad), g.action())))
 	r.rule("fast", "SELECT seq FROM other", "out")
 
@@ -119,6 +119,7 @@ func TestSlowDestination(t *testing.T) {
 
 	// The room that comes is noticed though another stream is never idle.
 	var calm atomic.Bool
+	defer calm.Store(true)
 	flooded := make(chan int, 1)
 	go func() {
 		seq := 1
