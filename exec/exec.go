@@ -34,6 +34,7 @@ type Output interface {
 type Env struct {
 	Location *time.Location                 // for texts of times and alignment of windows; nil: UTC
 	Now      func() int64                   // ms since 1970
+	Started  int64                          // when the process started, ms since 1970; 0: not known
 	Rand     *rand.Rand                     // nil: seeded with 1
 	Faults   func(rule planner.RuleID) bool // rules that want Output.Fault; nil: none
 	// Lookup asks the store of an external lookup table. It returns at once; the
@@ -115,7 +116,7 @@ type Stats struct {
 func New(env Env, out Output) *Executor {
 	env.EnsureDefaults()
 	x := &Executor{env: env, out: out}
-	x.ctx.Now, x.ctx.Rand, x.ctx.Location = env.Now, env.Rand, env.Location
+	x.ctx.Now, x.ctx.Rand, x.ctx.Location, x.ctx.Started = env.Now, env.Rand, env.Location, env.Started
 	return x
 }
 

@@ -37,7 +37,7 @@ type FuncSig struct {
 	Kind      FuncKind
 	MinArgs   int
 	MaxArgs   int  // -1: any number
-	Volatile  bool // differs per call though the arguments are equal: rand, newuuid, now
+	Volatile  bool // does not depend on its arguments alone: rand, newuuid, now, props
 	AllowStar bool // takes "*" in place of arguments
 	PerRule   bool // reads the rule that it stands in, so it is never shared by rules
 	Parts     bool // an aggregate of bounded size: that of many rows is merged from those of parts of them

@@ -152,7 +152,7 @@ func newQuery(text string, o sqlOptions, out *bufio.Writer) (*query, error) {
 		return nil, err
 	}
 	q.out = &rowWriter{enc: enc, out: out}
-	q.x = exec.New(exec.Env{Location: q.loc, Now: func() int64 { return q.startMs }}, q.out)
+	q.x = exec.New(exec.Env{Location: q.loc, Started: q.startMs, Now: func() int64 { return q.startMs }}, q.out)
 	q.out.x = q.x
 	q.x.SetProgram(0, b.Program(), q.startMs)
 	return q, nil

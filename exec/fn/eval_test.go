@@ -21,8 +21,8 @@ func newCtx() *Ctx {
 		Now: func() int64 { return testNow }, Rand: rand.New(rand.NewPCG(1, 2)), Location: time.UTC,
 		RuleID: "rule1", RuleStart: 1000, HitCount: 2, HitTime: 3000, AggHits: 4, AggTime: 5000,
 		EventTime: 6000, InWindow: true, WindowStart: 7000, WindowEnd: 8000, WindowTrigger: 9000,
-		State: func(key string) (vec.Value, bool) { return vec.StringValue("42"), key == "known" },
-		Props: func(name string) (vec.Value, bool) { return vec.IntValue(77), name == "et" },
+		State:   func(key string) (vec.Value, bool) { return vec.StringValue("42"), key == "known" },
+		Started: 77,
 	}
 }
 

@@ -91,8 +91,8 @@ type Ctx struct {
 	WindowEnd     int64
 	WindowTrigger int64
 
-	State func(key string) (vec.Value, bool)  // shared key/value store; nil: empty
-	Props func(name string) (vec.Value, bool) // static properties of the process; nil: none
+	State   func(key string) (vec.Value, bool) // shared key/value store; nil: empty
+	Started int64                              // ms; of the process, 0: not known
 
 	entries []vec.Value // scratch of kernels over dictionaries
 	codes   []uint32

@@ -22,7 +22,7 @@ var nasty = []vec.Value{
 // is an error, never a panic, and a result without an error can be written as text.
 func TestNoPanic(t *testing.T) {
 	c := newCtx()
-	c.Props, c.State = nil, nil
+	c.State = nil
 	for _, f := range All() {
 		most := f.MaxArgs
 		if most < 0 {

@@ -166,7 +166,7 @@ func Open(o Options) (*Engine, error) {
 	e.queues = sinks.NewQueues(so, st, &e.counters)
 	e.registry = e.sinkTypes()
 	e.out = newOutput(e)
-	e.x = exec.New(exec.Env{Location: o.Location, Faults: e.out.wantsFaults, Lookup: e.ask}, e.out)
+	e.x = exec.New(exec.Env{Location: o.Location, Started: e.started.UnixMilli(), Faults: e.out.wantsFaults, Lookup: e.ask}, e.out)
 	if err := e.load(); err != nil {
 		e.cancel()
 		e.queues.Close(e.ctx)

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"testing"
@@ -140,5 +141,19 @@ func TestReplaceSettings(t *testing.T) {
 		}
 		r.close()
 		r = newRig(t, o)
+	}
+}
+
+// A rule can tell when the process started.
+func TestStartOfProcess(t *testing.T) {
+	before := time.Now().UnixMilli()
+	r := newRig(t, Options{})
+	r.memoryStream("s", "in")
+	r.rule("start", `SELECT props("et") AS et FROM s`, "out")
+	out := r.listen("out")
+	r.publish("in", `{"a":1}`)
+	var got struct{ ET int64 }
+	if text := out.next(1)[0]; json.Unmarshal([]byte(text), &got) != nil || got.ET < before || got.ET > time.Now().UnixMilli() {
+		t.Errorf("got %s, want a time since %d", text, before)
 	}
 }
