@@ -352,10 +352,15 @@ func mqttKey(name string) string {
 }
 
 // metaColumn returns a key of the metadata, all of it for "", of the source
-// called stream; "" is FROM.
+// called stream; "" is the first source in a joined row that has the key, of
+// all keys FROM.
 func (b *binder) metaColumn(stream, key string) *Node {
 	spec := vec.ColumnSpec{Meta: true}
-	if b.joins() {
+	switch {
+	case b.joins() && stream == "" && key != "":
+		spec.Path = []string{"", key}
+		return &Node{Op: OpColumn, Col: spec, Text: "meta(" + quoteName(key) + ")"}
+	case b.joins():
 		spec.Path = append(spec.Path, b.srcs[max(b.sourceOf(stream), 0)].label)
 	}
 	if key != "" {

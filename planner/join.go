@@ -146,7 +146,7 @@ func (s *JoinSource) gives(c vec.ColumnSpec) bool {
 	case len(c.Path) == 0:
 		return true
 	case c.Path[0] == "":
-		return s.Fields == nil || s.field(c.Path[1]) >= 0
+		return c.Meta || s.Fields == nil || s.field(c.Path[1]) >= 0
 	}
 	return c.Path[0] == s.Label
 }
@@ -160,7 +160,7 @@ func (s *JoinSource) field(name string) int {
 func (s *JoinSource) Needs(c vec.ColumnSpec, f func(vec.ColumnSpec)) {
 	switch {
 	case !s.gives(c):
-	case len(c.Path) > 0 && c.Path[0] == "" && s.Fields != nil:
+	case len(c.Path) > 0 && c.Path[0] == "" && s.Fields != nil && !c.Meta:
 		f(vec.ColumnSpec{Path: c.Path[1:], Type: s.Fields[s.field(c.Path[1])].Type})
 	case len(c.Path) > 0:
 		f(vec.ColumnSpec{Path: c.Path[1:], Meta: c.Meta, Type: c.Type})
