@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/weir-engine/weir/internal/api"
 	"github.com/weir-engine/weir/planner"
@@ -382,4 +383,25 @@ func TestForceDropAndPatrol(t *testing.T) {
 	}
 	r.must(r.StopRule("a"))
 	r.must(r.DeleteRule("a"))
+}
+
+// The status tells since when a source has its connection, and since when not.
+func TestConnectionTimes(t *testing.T) {
+	before := time.Now().UnixMilli()
+	r := newRig(t, Options{})
+	r.startBroker()
+	r.mqttStream("q", "in")
+	r.memoryStream("m", "in")
+	r.rule("q", "SELECT a FROM q", "out")
+	r.rule("m", "SELECT a FROM m", "out")
+	r.connected("q", "q")
+	for _, s := range []string{"q", "m"} {
+		if at := r.status(s, "source_"+s+"_0_connection_last_connected_time").(int64); at < before || at > time.Now().UnixMilli() {
+			t.Errorf("%s: connected at %d, want since %d", s, at, before)
+		}
+		r.wantStatus(s, "source_"+s+"_0_connection_last_disconnected_time", 0)
+	}
+	if at := r.status("q", "source_q_0_connection_last_try_time").(int64); at < before {
+		t.Errorf("tried at %d, want since %d", at, before)
+	}
 }

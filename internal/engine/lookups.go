@@ -20,6 +20,7 @@ import (
 	"github.com/weir-engine/weir/ingest/lookup/sqldb"
 	"github.com/weir-engine/weir/ingest/source"
 	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/sinks"
 	"github.com/weir-engine/weir/vec"
 )
 
@@ -202,13 +203,14 @@ func (a *asker) stop() {
 	<-a.done
 }
 
-func (a *asker) state() (int, string) {
+func (a *asker) state() sinks.ConnStatus {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	c := sinks.ConnStatus{State: sinks.Connected, LastConnectedMs: a.tracker.Status().Since.UnixMilli()}
 	if a.err != nil {
-		return -1, a.err.Error()
+		c.State, c.LastDisconnected = sinks.Disconnected, a.err.Error()
 	}
-	return 1, ""
+	return c
 }
 
 // ask takes a question of the executor.

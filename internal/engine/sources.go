@@ -17,6 +17,7 @@ import (
 	"github.com/weir-engine/weir/ingest/source"
 	"github.com/weir-engine/weir/ingest/twin"
 	"github.com/weir-engine/weir/internal/mqttconn"
+	"github.com/weir-engine/weir/sinks"
 	"github.com/weir-engine/weir/vec"
 )
 
@@ -40,8 +41,8 @@ type feed struct {
 type running interface {
 	// stop ends the source for the stream and waits for its goroutine.
 	stop()
-	// state tells whether data can come: 1 connected, 0 not yet, -1 not, and why.
-	state() (conn int, why string)
+	// state tells whether data can come, since when, and why not.
+	state() sinks.ConnStatus
 }
 
 // renew makes the plan of the columns that are read now. It runs on the
@@ -226,23 +227,24 @@ func (m *mqttStream) stop() {
 	m.e.leaveConn(m.f.conn)
 }
 
-func (m *mqttStream) state() (int, string) {
+func (m *mqttStream) state() sinks.ConnStatus {
 	st, ok := m.f.src.Status(m.num)
+	c := sinks.ConnStatus{LastConnectedMs: st.Conn.ConnectedAt, LastDisconnectedMs: st.Conn.DisconnectedAt, LastTryMs: st.Conn.TriedAt}
 	switch {
 	case !ok:
-		return -1, "not subscribed"
-	case st.Err != nil && !st.Conn.Connected:
-		return -1, st.Err.Error()
+		c.State, c.LastDisconnected = sinks.Disconnected, "not subscribed"
 	case st.Err != nil:
-		return -1, st.Err.Error()
+		c.State, c.LastDisconnected = sinks.Disconnected, st.Err.Error()
 	case !st.Conn.Connected:
-		return 0, "connecting"
+		c.State, c.LastDisconnected = sinks.Connecting, "connecting"
 	case !st.Acked:
-		return 0, "subscribing"
+		c.State, c.LastDisconnected = sinks.Connecting, "subscribing"
 	case !st.Seen:
-		return 1, "no message on its topics so far"
+		c.State, c.LastDisconnected = sinks.Connected, "no message on its topics so far"
+	default:
+		c.State = sinks.Connected
 	}
-	return 1, ""
+	return c
 }
 
 // activateMQTT subscribes s on the connection that its settings name.
@@ -324,17 +326,18 @@ func (r *runner) stop() {
 	<-r.done
 }
 
-func (r *runner) state() (int, string) {
+func (r *runner) state() sinks.ConnStatus {
 	st := r.status()
+	c := sinks.ConnStatus{LastDisconnected: st.LastError}
 	switch st.State {
 	case source.Running:
-		return 1, st.LastError
+		c.State, c.LastConnectedMs = sinks.Connected, st.Since.UnixMilli()
 	case source.EOF:
-		return 1, "end of file"
+		c.State, c.LastDisconnected, c.LastDisconnectedMs = sinks.Connected, "end of file", st.Since.UnixMilli()
 	case source.Failed:
-		return -1, st.LastError
+		c.State, c.LastDisconnectedMs = sinks.Disconnected, st.Since.UnixMilli()
 	}
-	return 0, st.LastError
+	return c
 }
 
 // activateOwn starts a source that no other stream shares.

@@ -190,12 +190,12 @@ func (f *fields) op(prefix string, in, out, faults uint64, last string) {
 	f.add(prefix+"last_exception_time", 0)
 }
 
-func (f *fields) connection(prefix string, status int, connected, disconnected, try int64, why string) {
-	f.add(prefix+"connection_status", status)
-	f.add(prefix+"connection_last_connected_time", connected)
-	f.add(prefix+"connection_last_disconnected_time", disconnected)
-	f.add(prefix+"connection_last_disconnected_message", why)
-	f.add(prefix+"connection_last_try_time", try)
+func (f *fields) connection(prefix string, c sinks.ConnStatus) {
+	f.add(prefix+"connection_status", int(c.State))
+	f.add(prefix+"connection_last_connected_time", c.LastConnectedMs)
+	f.add(prefix+"connection_last_disconnected_time", c.LastDisconnectedMs)
+	f.add(prefix+"connection_last_disconnected_message", c.LastDisconnected)
+	f.add(prefix+"connection_last_try_time", c.LastTryMs)
 }
 
 // source adds a stream: what it got, what did not decode and whether data can
@@ -203,12 +203,12 @@ func (f *fields) connection(prefix string, status int, connected, disconnected, 
 func (f *fields) source(s *stream, name string, in uint64) {
 	prefix := "source_" + name + "_0_"
 	var st ingest.Stats
-	state, why := -1, "stream does not run"
+	conn := sinks.ConnStatus{State: sinks.Disconnected, LastDisconnected: "stream does not run"}
 	if s != nil && s.feed != nil {
 		st = s.feed.feed.StreamStats(s.num)
-		state, why = s.source.state()
+		conn = s.source.state()
 	} else if s != nil && s.err != "" {
-		why = s.err
+		conn.LastDisconnected = s.err
 	}
 	f.add(prefix+"records_in_total", in)
 	f.add(prefix+"records_out_total", in)
@@ -219,7 +219,7 @@ func (f *fields) source(s *stream, name string, in uint64) {
 	f.add(prefix+"exceptions_total", st.DecodeErrors+st.BadValues)
 	f.add(prefix+"last_exception", lastBad(&st))
 	f.add(prefix+"last_exception_time", st.LastErrorAt)
-	f.connection(prefix, state, 0, 0, 0, why)
+	f.connection(prefix, conn)
 	f.add(prefix+"bytes_in_total", st.Bytes)
 	f.add(prefix+"decode_errors_total", st.DecodeErrors)
 	f.add(prefix+"conversion_errors_total", st.BadValues)
@@ -282,14 +282,7 @@ func (f *fields) sink(o *ruleOutput, e *Engine) {
 	f.add(prefix+"exceptions_total", failed)
 	f.add(prefix+"last_exception", last)
 	f.add(prefix+"last_exception_time", at)
-	state := 0
-	switch st.Connection.State {
-	case sinks.Connected:
-		state = 1
-	case sinks.Disconnected:
-		state = -1
-	}
-	f.connection(prefix, state, st.Connection.LastConnectedMs, st.Connection.LastDisconnectedMs, st.Connection.LastTryMs, st.Connection.LastDisconnected)
+	f.connection(prefix, st.Connection)
 	f.add(prefix+"buffer_bytes", st.Bytes)
 	f.add(prefix+"buffer_disk_bytes", st.DiskBytes)
 	f.add(prefix+"retries_total", st.Retries)
