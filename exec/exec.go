@@ -101,6 +101,7 @@ type Stats struct {
 	Faults  []uint64 // rows (or windows) that the rule lost by a fault
 	In      []uint64 // rows of the rule's stream since the rule started
 	Last    []string // text of the rule's last fault
+	LastAt  []int64  // when that was, ms since 1970
 	Hit     []int64  // time of the rule's last result, ms since 1970
 
 	Batches     uint64
@@ -230,7 +231,8 @@ func (x *Executor) Stats() *Stats {
 // and after an old one ended.
 func (x *Executor) Forget(rule planner.RuleID) {
 	x.stats.grow(rule)
-	x.stats.Matched[rule], x.stats.Faults[rule], x.stats.In[rule], x.stats.Last[rule], x.stats.Hit[rule] = 0, 0, 0, "", 0
+	s := &x.stats
+	s.Matched[rule], s.Faults[rule], s.In[rule], s.Last[rule], s.LastAt[rule], s.Hit[rule] = 0, 0, 0, "", 0, 0
 }
 
 func (s *Stats) grow(rule planner.RuleID) {
@@ -240,14 +242,21 @@ func (s *Stats) grow(rule planner.RuleID) {
 		s.Faults = append(s.Faults, make([]uint64, n-len(s.Faults))...)
 		s.In = append(s.In, make([]uint64, n-len(s.In))...)
 		s.Last = append(s.Last, make([]string, n-len(s.Last))...)
+		s.LastAt = append(s.LastAt, make([]int64, n-len(s.LastAt))...)
 		s.Hit = append(s.Hit, make([]int64, n-len(s.Hit))...)
 	}
 }
 
-// fault counts a row that rule lost.
+// charge counts n rows that rule lost.
+func (x *Executor) charge(rule planner.RuleID, n uint64, text string) {
+	s := &x.stats
+	s.Faults[rule] += n
+	s.Last[rule], s.LastAt[rule] = text, x.now
+}
+
+// fault counts a row that rule lost, and tells the rule.
 func (x *Executor) fault(rule planner.RuleID, text string) {
-	x.stats.Faults[rule]++
-	x.stats.Last[rule] = text
+	x.charge(rule, 1, text)
 	if x.wants(rule) {
 		x.out.Fault(rule, text)
 	}

@@ -65,8 +65,7 @@ func (x *Executor) tellRow(m *machine, t teller, es []planner.Entry, row int, te
 
 // lose counts a row that one rule lost, and notes it if the rule wants to know.
 func (x *Executor) lose(rule planner.RuleID, row int, text string) {
-	x.stats.Faults[rule]++
-	x.stats.Last[rule] = text
+	x.charge(rule, 1, text)
 	if x.wants(rule) {
 		x.losses = append(x.losses, loss{rule, int32(row), text})
 	}

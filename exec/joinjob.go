@@ -237,10 +237,7 @@ func (j *joiner) failed(x *Executor, n *node, b *job) {
 	if b.faults == 0 {
 		return
 	}
-	n.eachRule(func(r planner.RuleID) {
-		x.stats.Faults[r] += b.faults
-		x.stats.Last[r] = b.note
-	})
+	n.eachRule(func(r planner.RuleID) { x.charge(r, b.faults, b.note) })
 }
 
 // loseRows counts the rows of a job that cannot be joined and takes them out.

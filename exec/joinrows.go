@@ -152,10 +152,7 @@ func (j *joiner) faults(x *Executor, n *node, m *machine, bad vec.Bitmap) {
 		j.job.note = m.note
 		return
 	}
-	n.eachRule(func(r planner.RuleID) {
-		x.stats.Faults[r] += uint64(bad.Count())
-		x.stats.Last[r] = m.note
-	})
+	n.eachRule(func(r planner.RuleID) { x.charge(r, uint64(bad.Count()), m.note) })
 }
 
 // eachRule calls f once for each rule of n.

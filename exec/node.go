@@ -142,8 +142,7 @@ func (x *Executor) flush(n *node) {
 
 func (x *Executor) faultAll(es []planner.Entry, n uint64, note string) {
 	for _, e := range es {
-		x.stats.Faults[e.Rule] += n
-		x.stats.Last[e.Rule] = note
+		x.charge(e.Rule, n, note)
 	}
 }
 
@@ -151,7 +150,7 @@ func (x *Executor) faultAll(es []planner.Entry, n uint64, note string) {
 func (x *Executor) faultOnce(es []planner.Entry, n uint64, note string) {
 	addOnce(x.stats.Faults, es, n)
 	for _, e := range es {
-		x.stats.Last[e.Rule] = note
+		x.charge(e.Rule, 0, note)
 	}
 }
 

@@ -249,8 +249,7 @@ func (x *Executor) windowFaults(def *planner.Window, m *machine, rows vec.Bitmap
 		return
 	}
 	for _, j := range def.Joined {
-		x.stats.Faults[j.Rule] += n
-		x.stats.Last[j.Rule] = m.note
+		x.charge(j.Rule, n, m.note)
 		if x.wants(j.Rule) {
 			for range n {
 				x.out.Fault(j.Rule, m.note)

@@ -405,3 +405,23 @@ func TestConnectionTimes(t *testing.T) {
 		t.Errorf("tried at %d, want since %d", at, before)
 	}
 }
+
+// The status tells when a rule last had a message, and when it last lost one.
+func TestTimesOfStatus(t *testing.T) {
+	before := time.Now().UnixMilli()
+	r := newRig(t, Options{})
+	r.memoryStream("s", "in")
+	r.rule("r", "SELECT a + 1 AS b FROM s", "out")
+	out := r.listen("out")
+	r.publish("in", `{"a":1}`)
+	out.want(`{"b":2}`)
+	r.wantStatus("r", "op_3_project_0_last_exception_time", 0)
+	r.publish("in", `{"a":"x"}`, `{"a":2}`)
+	out.want(`{"b":3}`)
+	r.wantStatus("r", "op_3_project_0_exceptions_total", 1)
+	for _, key := range []string{"last_exception_time", "last_invocation"} {
+		if at := r.status("r", "op_3_project_0_"+key).(int64); at < before || at > time.Now().UnixMilli() {
+			t.Errorf("%s: got %d, want since %d", key, at, before)
+		}
+	}
+}

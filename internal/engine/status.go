@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sort"
 
+	"github.com/weir-engine/weir/exec"
 	"github.com/weir-engine/weir/exec/fn"
 	"github.com/weir-engine/weir/ingest"
 	"github.com/weir-engine/weir/internal/api"
@@ -17,6 +18,11 @@ import (
 type ruleCounts struct {
 	in, matched, faults uint64
 	last                string
+	lastAt              int64
+}
+
+func countsOf(s *exec.Stats, i int) ruleCounts {
+	return ruleCounts{s.In[i], s.Matched[i], s.Faults[i], s.Last[i], s.LastAt[i]}
 }
 
 // sum returns what was counted for all parts of r; counts has what was for each
@@ -29,8 +35,8 @@ func (r *rule) sum(counts []ruleCounts) (c ruleCounts) {
 		}
 		k := counts[p.num]
 		c.matched, c.faults = c.matched+k.matched, c.faults+k.faults
-		if k.last != "" {
-			c.last = k.last
+		if k.lastAt >= c.lastAt {
+			c.last, c.lastAt = k.last, k.lastAt
 		}
 		if len(p.inputs) == 0 || !slices.Contains(seen, p.inputs[0]) {
 			c.in += k.in
@@ -46,7 +52,7 @@ func (e *Engine) counts() (all []ruleCounts) {
 		s := e.x.Stats()
 		all = make([]ruleCounts, len(s.In))
 		for i := range all {
-			all[i] = ruleCounts{s.In[i], s.Matched[i], s.Faults[i], s.Last[i]}
+			all[i] = countsOf(s, i)
 		}
 	})
 	return all
@@ -72,7 +78,7 @@ func (e *Engine) partCounts(r *rule) (counts []ruleCounts, joined map[string]uin
 		s := e.x.Stats()
 		for _, n := range nums {
 			if int(n) < len(s.In) {
-				counts[n] = ruleCounts{s.In[n], s.Matched[n], s.Faults[n], s.Last[n]}
+				counts[n] = countsOf(s, int(n))
 			}
 		}
 		for _, j := range joins {
@@ -113,8 +119,8 @@ func (e *Engine) RuleStatus(id string) ([]api.StatusField, error) {
 		}
 		f.source(e.streams[name], names(name), in)
 	}
-	f.decoder(e, r, c.in)
-	f.op("op_3_project_0_", c.in, c.matched, c.faults, c.last)
+	arrival := f.decoder(e, r, c.in)
+	f.op("op_3_project_0_", c, arrival)
 	for _, k := range r.outputs(counts) {
 		f.sink(k, e)
 	}
@@ -177,17 +183,18 @@ type fields struct{ list []api.StatusField }
 
 func (f *fields) add(key string, v any) { f.list = append(f.list, api.StatusField{Key: key, Value: v}) }
 
-// op adds the counters that every node of a rule has.
-func (f *fields) op(prefix string, in, out, faults uint64, last string) {
-	f.add(prefix+"records_in_total", in)
-	f.add(prefix+"records_out_total", out)
-	f.add(prefix+"messages_processed_total", in)
+// op adds the counters that every node of a rule has; arrival is when the last
+// message came.
+func (f *fields) op(prefix string, c ruleCounts, arrival int64) {
+	f.add(prefix+"records_in_total", c.in)
+	f.add(prefix+"records_out_total", c.matched)
+	f.add(prefix+"messages_processed_total", c.in)
 	f.add(prefix+"process_latency_us", 0)
 	f.add(prefix+"buffer_length", 0)
-	f.add(prefix+"last_invocation", 0)
-	f.add(prefix+"exceptions_total", faults)
-	f.add(prefix+"last_exception", last)
-	f.add(prefix+"last_exception_time", 0)
+	f.add(prefix+"last_invocation", arrival)
+	f.add(prefix+"exceptions_total", c.faults)
+	f.add(prefix+"last_exception", c.last)
+	f.add(prefix+"last_exception_time", c.lastAt)
 }
 
 func (f *fields) connection(prefix string, c sinks.ConnStatus) {
@@ -229,22 +236,22 @@ func (f *fields) source(s *stream, name string, in uint64) {
 }
 
 // decoder adds what the streams of r could not decode: there users of the
-// reference look for it.
-func (f *fields) decoder(e *Engine, r *rule, in uint64) {
-	const prefix = "op_2_decoder_0_"
+// reference look for it. It returns when the last message came.
+func (f *fields) decoder(e *Engine, r *rule, in uint64) (arrival int64) {
 	var bad uint64
 	var last ingest.Stats
 	for _, name := range r.streams {
 		if s := e.streams[name]; s != nil && s.feed != nil {
 			st := s.feed.feed.StreamStats(s.num)
 			bad += st.DecodeErrors + st.BadValues
+			arrival = max(arrival, st.LastArrival)
 			if st.LastErrorAt >= last.LastErrorAt {
 				last = st
 			}
 		}
 	}
-	f.op(prefix, in, in, bad, lastBad(&last))
-	f.list[len(f.list)-1].Value = last.LastErrorAt
+	f.op("op_2_decoder_0_", ruleCounts{in, in, bad, lastBad(&last), last.LastErrorAt}, arrival)
+	return arrival
 }
 
 // lastBad returns why the last message was bad, and its beginning.
