@@ -41,6 +41,8 @@ func (b *binder) noNumber(at sql.Pos, n *Node) {
 	}
 }
 
+// analytic binds a stateful function. Rules that start together share its state
+// if they call it alike.
 func (b *binder) analytic(e *sql.Call, n *Node) *Node {
 	n.Op = OpAnalytic
 	if len(e.OrderBy) > 0 {
@@ -79,6 +81,9 @@ type stateful struct {
 	last   *Node            // the last one that can fail, which those after it wait for
 }
 
+// chained has n, an analytic call, stay as it is for rows in which an earlier
+// call of the rule failed, as in the reference. Where no earlier one can fail,
+// n is shared with the rules that call it alike.
 func (b *binder) chained(n *Node) *Node {
 	c := &b.states[0]
 	if n.agg {
@@ -115,6 +120,8 @@ func (b *binder) chained(n *Node) *Node {
 	return n
 }
 
+// canFail tells whether an analytic call may fail for a row. A value of another
+// type than declared does not count: such a row is lost anyway.
 func canFail(n *Node) bool {
 	if strings.HasPrefix(n.Func.Name, "acc_") && n.Func.Name != "acc_count" {
 		return true
@@ -127,6 +134,7 @@ func canFail(n *Node) bool {
 	return false
 }
 
+// allColumns returns what * stands for: the declared columns, or the row.
 func (b *binder) allColumns() []*Node {
 	if b.joins() || b.src.Fields == nil {
 		return []*Node{(&Node{Op: OpColumn}).seal()}
@@ -138,6 +146,8 @@ func (b *binder) allColumns() []*Node {
 	return out
 }
 
+// spread binds an item of the SELECT list that makes columns or rows: unnest,
+// extract and changed_cols. ok is false if e is none of them.
 func (b *binder) spread(e sql.Expr) (n *Node, ok bool) {
 	c, isCall := e.(*sql.Call)
 	if !isCall {

@@ -31,7 +31,7 @@ type way struct {
 	sorts  []sql.Order
 
 	twice   []string // sources whose rows come by several ways
-	apart   bool     //  rows of several sources stand beside each other: nothing is joined
+	apart   bool     // rows of several sources stand beside each other: nothing is joined
 	grouped bool     // rows are groups
 	sifted  bool     // a filter chose among the rows behind span
 }
