@@ -53,7 +53,6 @@ func (b *binder) expr(e sql.Expr) *Node {
 				esc = string(e.Escape)
 			}
 			n = newNode(OpLike, append(n.Args, constNode(vec.StringValue(esc)))...)
-			n.Text = n.Text[:len(n.Text)-1] + " ESCAPE " + strconv.Quote(esc) + ")"
 		}
 		return b.not(n, e.Not)
 	case *sql.IsNull:
@@ -95,10 +94,6 @@ func (b *binder) not(n *Node, not bool) *Node {
 	}
 	c := *n
 	c.Not = true
-	if len(c.Args) == 3 && c.Op == OpLike {
-		c.Text = "(NOT " + n.Text + ")"
-		return &c
-	}
 	return c.seal()
 }
 
@@ -297,16 +292,6 @@ func (b *binder) aggregate(e *sql.Call, n *Node) *Node {
 	return n.seal()
 }
 
-// analytic binds a stateful function. Rules that start together share its state
-// if they call it alike.
-// chained has n, an analytic call, stay as it is for rows in which an earlier
-// call of the rule failed, as in the reference. Where no earlier one can fail,
-// n is shared with the rules that call it alike.
-// canFail tells whether an analytic call may fail for a row. A value of another
-// type than declared does not count: such a row is lost anyway.
-// allColumns returns what * stands for: the declared columns, or the row.
-// spread binds an item of the SELECT list that makes columns or rows: unnest,
-// extract and changed_cols. ok is false if e is none of them.
 // meta binds meta(key), meta(key->sub), meta(stream.key), meta(*) and mqtt(key).
 func (b *binder) meta(e *sql.Call, sig *FuncSig) *Node {
 	if len(e.Args) != 1 {

@@ -45,7 +45,7 @@ const (
 	OpIn                 // x IN (y, ...)
 	OpInArray            // x IN array
 	OpBetween            // x BETWEEN y AND z
-	OpLike               // x LIKE y
+	OpLike               // x LIKE y, ESCAPE z
 	OpIsNull             // x IS NULL
 	OpCall               // a function of the function table
 	OpAgg                // an aggregate; only below a window, replaced by a column
@@ -214,6 +214,10 @@ func (n *Node) seal() *Node {
 		arg(0)
 		b.WriteString(" " + not + "LIKE ")
 		arg(1)
+		if len(n.Args) > 2 {
+			b.WriteString(" ESCAPE ")
+			arg(2)
+		}
 		b.WriteByte(')')
 	case OpIsNull:
 		b.WriteByte('(')
