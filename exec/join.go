@@ -18,6 +18,7 @@ type joiner struct {
 	refs []joinColumn // by column of the program
 
 	num      uint32 // of the join
+	told     ruleList
 	external bool   // a store is asked for rows of some source
 	jobs     []*job // what waits for rows of a store, oldest first
 	job      *job   // that is being joined

@@ -1,7 +1,6 @@
 package exec
 
 import (
-	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/vec"
 )
 
@@ -27,12 +26,10 @@ func (j *joiner) passes(x *Executor, n *node, m *machine, src int32, row int) bo
 		v := c.Value(row)
 		switch {
 		case c.Fault.Has(row):
-			text := m.why(s, row)
-			n.eachRule(func(r planner.RuleID) { x.fault(r, text) })
+			x.faultJoin(n, m.why(s, row))
 			return false
 		case !v.IsNull() && v.Kind != vec.Bool:
-			text := "invalid condition " + show(v)
-			n.eachRule(func(r planner.RuleID) { x.fault(r, text) })
+			x.faultJoin(n, "invalid condition "+show(v))
 			return false
 		case !v.Truth():
 			return false

@@ -37,6 +37,14 @@ func (h *hashIndex) first(key []byte) int32 {
 	return -1
 }
 
+// follow notes rows that changed, of which there are n. If it is long since begin
+// was called, which may wait for another table, the index is made anew.
+func (h *hashIndex) follow(changed []int32, n int) {
+	if h.stale = append(h.stale, changed...); len(h.stale) > n+minDead {
+		h.valid, h.stale = false, h.stale[:0]
+	}
+}
+
 // begin makes room for the rows of s and returns those whose keys are to be set,
 // in order. They are valid until the next call.
 func (h *hashIndex) begin(s *joinSource) []int32 {

@@ -2,8 +2,6 @@ package exec
 
 import (
 	"slices"
-
-	"github.com/weir-engine/weir/planner"
 )
 
 // A job is what a join does with rows, or with a window of them, where rows of a
@@ -202,7 +200,7 @@ func (j *joiner) work(x *Executor, n *node) {
 			j.pop(x)
 			j.failed(x, n, b)
 			if !ok {
-				for _, r := range n.directRules() {
+				for _, r := range n.rules().direct {
 					x.fault(r, tooManyRows)
 				}
 				continue
@@ -237,12 +235,12 @@ func (j *joiner) failed(x *Executor, n *node, b *job) {
 	if b.faults == 0 {
 		return
 	}
-	n.eachRule(func(r planner.RuleID) { x.charge(r, b.faults, b.note) })
+	x.chargeJoin(n, b.faults, b.note)
 }
 
 // loseRows counts the rows of a job that cannot be joined and takes them out.
 func (j *joiner) loseRows(x *Executor, n *node, b *job) {
-	rules := n.directRules()
+	rules := n.rules().direct
 	left := b.rows[:0]
 	for i, k := range b.rows {
 		why, lost := b.lost[int32(i)]

@@ -23,6 +23,15 @@ type tuples struct {
 	n    int
 }
 
+// width makes t an empty list of rows of n sources.
+func (t *tuples) width(n int) {
+	t.cols = slices.Grow(t.cols[:0], n)[:n]
+	for i := range t.cols {
+		t.cols[i] = t.cols[i][:0]
+	}
+	t.n = 0
+}
+
 // joinPair says that row r of the new source goes with joined row l.
 type joinPair struct{ l, r int32 }
 
@@ -30,10 +39,8 @@ type joinPair struct{ l, r int32 }
 // there are too many.
 func (j *joiner) joinRows(x *Executor, n *node) (t *tuples, ok bool) {
 	t, other := &j.a, &j.b
-	t.cols = append(t.cols[:0], make([]int32, 0, len(j.srcs[0].rows)))
-	for i := range j.srcs[0].live {
-		t.cols[0] = append(t.cols[0], i)
-	}
+	t.width(1)
+	t.cols[0] = slices.AppendSeq(t.cols[0], j.srcs[0].live)
 	t.n = len(t.cols[0])
 	for k := range j.plan.Steps {
 		if !j.match(x, n, k, t) {
@@ -152,51 +159,7 @@ func (j *joiner) faults(x *Executor, n *node, m *machine, bad vec.Bitmap) {
 		j.job.note = m.note
 		return
 	}
-	n.eachRule(func(r planner.RuleID) { x.charge(r, uint64(bad.Count()), m.note) })
-}
-
-// eachRule calls f once for each rule of n.
-func (n *node) eachRule(f func(planner.RuleID)) {
-	ids := n.directRules()
-	for _, w := range n.prog.Windows {
-		for _, k := range w.Joined {
-			ids = append(ids, k.Rule)
-		}
-	}
-	slices.Sort(ids)
-	for _, id := range slices.Compact(ids) {
-		f(id)
-	}
-}
-
-// directRules returns the rules of n that are in no window, each once.
-func (n *node) directRules() []planner.RuleID {
-	p := n.prog
-	var ids []planner.RuleID
-	add := func(lists ...[]planner.Entry) {
-		for _, es := range lists {
-			for _, e := range es {
-				ids = append(ids, e.Rule)
-			}
-		}
-	}
-	if p.Always != nil {
-		add(p.Always.Send, p.Always.Count)
-	}
-	for _, i := range p.Ranks {
-		add(i.Entries)
-	}
-	for _, i := range p.Equals {
-		add(i.TextEntries, i.NumEntries)
-	}
-	for _, i := range p.Conds {
-		add(i.Send, i.Count)
-	}
-	for _, s := range p.Serials {
-		ids = append(ids, s.Rule)
-	}
-	slices.Sort(ids)
-	return slices.Compact(ids)
+	x.chargeJoin(n, uint64(bad.Count()), m.note)
 }
 
 // pairFilter checks what an index leaves of a condition, many pairs at a time.
@@ -274,13 +237,7 @@ func (f *pairFilter) value(c int, p joinPair) vec.Value {
 // the join keeps.
 func (j *joiner) combine(k int, t, out *tuples) {
 	kind, src := j.plan.Steps[k].Kind, &j.srcs[k+1]
-	for len(out.cols) < len(t.cols)+1 {
-		out.cols = append(out.cols, nil)
-	}
-	out.cols = out.cols[:len(t.cols)+1]
-	for i := range out.cols {
-		out.cols[i] = out.cols[i][:0]
-	}
+	out.width(len(t.cols) + 1)
 	emit := func(l, r int32) {
 		for i := range t.cols {
 			row := int32(-1)

@@ -212,7 +212,7 @@ func (s *joinSource) refresh(x *Executor, src int32) {
 		s.show(int(i), src)
 	}
 	if s.index.valid {
-		s.index.stale = append(s.index.stale, changed...)
+		s.index.follow(changed, len(s.rows))
 	}
 }
 

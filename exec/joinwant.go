@@ -11,7 +11,7 @@ import (
 // The caller frees what it gets.
 func (x *Executor) wanted(w *window, m *machine) vec.Bitmap {
 	out := w.def.Out
-	if out.Always != nil || len(out.Serials) > 0 {
+	if a := out.Always; a != nil && len(a.Send) > 0 {
 		return nil
 	}
 	want := x.bitmap(m.rows)

@@ -22,10 +22,12 @@ func (j *joiner) gather(x *Executor, w *window, p *pane, rows []kept) {
 // beside makes a joined row of each row.
 func (j *joiner) beside(rows []kept) *tuples {
 	t := &j.a
+	t.width(len(j.srcs))
 	t.n = len(rows)
-	t.cols = t.cols[:0]
-	for range j.srcs {
-		t.cols = append(t.cols, slices.Repeat([]int32{-1}, t.n))
+	for i := range t.cols {
+		for range rows {
+			t.cols[i] = append(t.cols[i], -1)
+		}
 	}
 	next := make([]int32, len(j.srcs))
 	for i, k := range rows {
@@ -156,7 +158,7 @@ func (j *joiner) joinSome(x *Executor, n *node, rows []kept) {
 		j.joinSome(x, n, rows[len(rows)/2:])
 		return
 	case !ok:
-		n.eachRule(func(r planner.RuleID) { x.fault(r, tooManyRows) })
+		x.faultJoin(n, tooManyRows)
 		return
 	}
 	j.emitJoined(x, n, t)
