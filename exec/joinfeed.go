@@ -3,7 +3,6 @@ package exec
 import (
 	"math"
 	"slices"
-	"sort"
 
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/vec"
@@ -159,20 +158,12 @@ func (f *feeder) values(m *machine, steps []planner.StepID, row int, keep bool) 
 // joinHold is hold for several streams: the watermark is the least of theirs,
 // and there is none until every stream had a row.
 type joinHold struct {
+	shelf
 	late    int64
 	marks   []int64 // by source
-	begun   bool
-	mark    int64
 	seen    []bool
 	missing int
-	rows    []heldRow
-	out     []heldRow
 	flat    []kept
-}
-
-type heldRow struct {
-	kept
-	before int64 // the watermark before it advanced to release the row
 }
 
 func newJoinHold(p *planner.JoinPlan) *joinHold {
@@ -196,54 +187,22 @@ func (h *joinHold) pass(x *Executor, rows []kept, send func(rows []kept, more bo
 			x.stats.Late++
 			continue
 		}
-		h.insert(heldRow{kept: k})
+		h.insert(k)
 		if !h.seen[k.src] {
 			h.seen[k.src] = true
 			h.missing--
 			h.marks[k.src] = k.ts - h.late
 		}
 		h.marks[k.src] = max(h.marks[k.src], k.ts-h.late)
-		if h.missing > 0 {
-			continue
-		}
-		if mark := slices.Min(h.marks); !h.begun || mark > h.mark {
-			h.release(mark)
+		if h.missing == 0 {
+			h.reach(slices.Min(h.marks))
 		}
 	}
-	for out := h.out; len(out) > 0; {
-		n := together(len(out), func(i int) (int64, int64) { return out[i].ts, out[i].before })
+	h.send(func(rows []heldRow, more bool) {
 		h.flat, x.marks = h.flat[:0], x.marks[:0]
-		for _, r := range out[:n] {
+		for _, r := range rows {
 			h.flat, x.marks = append(h.flat, r.kept), append(x.marks, r.before)
 		}
-		send(h.flat, n < len(out))
-		out = out[n:]
-	}
-	clear(h.out)
-	h.out = h.out[:0]
-}
-
-// release advances the watermark and takes the rows that it comes to from those
-// that wait.
-func (h *joinHold) release(mark int64) {
-	before := h.mark
-	if !h.begun {
-		before = math.MinInt64
-	}
-	h.begun, h.mark = true, mark
-	n := 0
-	for n < len(h.rows) && h.rows[n].ts <= mark {
-		h.rows[n].before = before
-		n++
-	}
-	h.out = append(h.out, h.rows[:n]...)
-	h.rows = slices.Delete(h.rows, 0, n)
-}
-
-func (h *joinHold) insert(r heldRow) {
-	i := len(h.rows)
-	if i > 0 && h.rows[i-1].ts > r.ts {
-		i = sort.Search(i, func(i int) bool { return h.rows[i].ts > r.ts })
-	}
-	h.rows = slices.Insert(h.rows, i, r)
+		send(h.flat, more)
+	})
 }
