@@ -7,7 +7,15 @@ import (
 )
 
 // hopping fires every Interval with the rows of the last Length.
-type hopping struct{ start, end int64 } // start: of the first window; end: of the open one
+type hopping struct {
+	unhurried
+	start, end int64 // of the first window; of the open one
+}
+
+// unhurried is what forms share that have nothing to do before a row.
+type unhurried struct{}
+
+func (unhurried) before(*Executor, *window, *rowWindow, int64, int64) {}
 
 func (h *hopping) deadline() int64 { return h.end }
 
@@ -77,11 +85,14 @@ type sliding struct {
 
 func (s *sliding) deadline() int64 { return s.at }
 
-func (s *sliding) row(x *Executor, w *window, r *rowWindow, k kept, when, _ bool, _ string) {
-	spec := w.def.Spec
-	if k.ts > s.same {
+func (s *sliding) before(x *Executor, w *window, r *rowWindow, ts, _ int64) {
+	if ts > s.same {
 		s.settle(x, w, r)
 	}
+}
+
+func (s *sliding) row(x *Executor, w *window, r *rowWindow, k kept, when, _ bool, _ string) {
+	spec := w.def.Spec
 	s.fireBefore(x, w, r, k.ts)
 	r.drop(k.ts - spec.Length - spec.Delay)
 	r.rows = append(r.rows, k)
@@ -144,7 +155,10 @@ func (s *sliding) time(x *Executor, w *window, r *rowWindow, now int64) {
 }
 
 // counting fires every Interval rows with the last Length of them.
-type counting struct{ n int64 }
+type counting struct {
+	unhurried
+	n int64
+}
 
 func (c *counting) deadline() int64                            { return 0 }
 func (c *counting) time(*Executor, *window, *rowWindow, int64) {}
@@ -167,7 +181,10 @@ func (c *counting) row(x *Executor, w *window, r *rowWindow, k kept, _, _ bool, 
 // state collects the rows of each partition from one that meets the begin
 // condition to one that meets the emit condition; with one condition, from each
 // row that meets it to the next.
-type state struct{ parts map[string][]kept }
+type state struct {
+	unhurried
+	parts map[string][]kept
+}
 
 func (s *state) deadline() int64                            { return 0 }
 func (s *state) time(*Executor, *window, *rowWindow, int64) {}

@@ -37,6 +37,9 @@ type kept struct {
 
 // form is what differs between the row windows.
 type form interface {
+	// before says that a row at ts comes, before its conditions are looked at: what
+	// is sent counts for them. In event time the watermark was mark then.
+	before(x *Executor, w *window, r *rowWindow, ts, mark int64)
 	// row takes a row at ts. when and emit are the conditions of the window for
 	// it; true where it has none. part names its partition.
 	row(x *Executor, w *window, r *rowWindow, k kept, when, emit bool, part string)
@@ -185,12 +188,11 @@ func (r *rowWindow) feed(x *Executor, w *window, m *machine, rows []int32) {
 		for _, s := range d.Parts {
 			key = appendKey(key, m.value(s, int(row)))
 		}
-		if f, ok := r.form.(*sliding); ok && d.Serial && k.ts > f.same {
-			f.settle(x, w, r) // what it sends counts for the conditions
+		mark := int64(0)
+		if r.event {
+			mark = x.marks[row]
 		}
-		if f, ok := r.form.(*session); ok && f.event {
-			f.time(x, w, r, x.marks[row])
-		}
+		r.form.before(x, w, r, k.ts, mark)
 		r.form.row(x, w, r, k, cond(d.When, row), cond(d.Emit, row), string(key))
 	}
 	r.reschedule(x)

@@ -20,6 +20,12 @@ type session struct {
 
 func (s *session) deadline() int64 { return s.check }
 
+func (s *session) before(x *Executor, w *window, r *rowWindow, _, mark int64) {
+	if s.event {
+		s.time(x, w, r, mark)
+	}
+}
+
 func (s *session) row(x *Executor, w *window, r *rowWindow, k kept, _, _ bool, _ string) {
 	if s.event {
 		s.rowInTime(x, w, r, k)
