@@ -13,6 +13,9 @@ func (j *joiner) passed(x *Executor, n *node, rows []kept) []kept {
 	out := j.passing[:0]
 	for r, k := range rows {
 		if j.passes(x, n, m, k.src, r) {
+			if j.hold != nil {
+				x.marks[len(out)] = x.marks[r]
+			}
 			out = append(out, k)
 		}
 	}
