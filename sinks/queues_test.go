@@ -3,7 +3,11 @@ package sinks
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/vfs"
 
 	"github.com/weir-engine/weir/internal/store"
 )
@@ -46,5 +50,63 @@ func TestRegistry(t *testing.T) {
 	_, err := Registry{}.Open("nosink", nil)
 	if err == nil || err.Error() != "sink nosink is not defined" {
 		t.Errorf("got %v", err)
+	}
+}
+
+// After a restart with a backlog in hundreds of destinations, which is more than
+// one byte counts, each gets its own messages, once and in order.
+func TestManyBacklogs(t *testing.T) {
+	const destinations, each = 300, 5
+	fs := vfs.NewMem()
+	opt := Options{RetryMin: time.Millisecond, RetryMax: time.Millisecond, Logger: quiet}
+	gates := make([]*gate, destinations)
+	open := func() (*Queues, []*Queue) {
+		s := NewQueues(opt, mustStore(t, store.Options{Dir: "d", FS: fs}), nil)
+		queues := make([]*Queue, destinations)
+		for i, g := range gates {
+			target := g.target()
+			target.DestKey = fmt.Sprint("gate ", i)
+			var err error
+			if queues[i], err = s.Acquire(target); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return s, queues
+	}
+	put := func(queues []*Queue, from int) {
+		for n := range each {
+			for i, q := range queues {
+				q.Put(msgsOf(fmt.Sprintf("%d for %d", from+n, i)))
+			}
+		}
+	}
+	for i := range gates {
+		gates[i] = &gate{shut: errors.New("down")}
+	}
+	for round := range 2 {
+		s, queues := open()
+		put(queues, round*each)
+		s.Close(done())
+		if err := s.st.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, queues := open()
+	defer s.Close(done())
+	for i, q := range queues {
+		if n, _ := q.Backlog(); n != 2*each {
+			t.Errorf("destination %d has %d messages waiting, want %d", i, n, 2*each)
+		}
+	}
+	for i, g := range gates {
+		g.set(nil)
+		drained(t, queues[i])
+		var want []string
+		for n := range 2 * each {
+			want = append(want, fmt.Sprintf("%d for %d", n, i))
+		}
+		if got := g.take(); !slices.Equal(got, want) {
+			t.Errorf("destination %d got %q, want %q", i, got, want)
+		}
 	}
 }

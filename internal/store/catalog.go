@@ -160,10 +160,14 @@ func (s *Store) each(lo, hi []byte, f func(key, value []byte) error) (err error)
 }
 
 // upper is the end of the keys that begin with prefix, whose first byte is below
-// 255.
+// 255: the next key of the same length, or of a shorter one where bytes of 255 have
+// no next.
 func upper(prefix []byte) []byte {
-	hi := bytes.TrimRight(prefix, "\xff")
-	hi = bytes.Clone(hi)
-	hi[len(hi)-1]++
+	end := len(prefix)
+	for prefix[end-1] == 0xff {
+		end--
+	}
+	hi := bytes.Clone(prefix[:end])
+	hi[end-1]++
 	return hi
 }

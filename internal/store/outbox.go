@@ -29,6 +29,7 @@ type Outbox struct {
 	mu     sync.Mutex
 	id     uint32
 	known  bool   // the id is in the store
+	gone   bool   // Remove was called: the id may be another outbox's by now
 	opened uint64 // head.seq when the outbox was opened
 	head   head   // where the next block goes
 	saved  head   // head before tx
@@ -144,8 +145,14 @@ func (o *Outbox) Append(t *Txn, messages int, data []byte) error {
 	return nil
 }
 
+// errRemoved is what the methods of an outbox answer after Remove.
+var errRemoved = errors.New("the outbox was removed")
+
 // join makes t the Txn that appends. The caller holds mu.
 func (o *Outbox) join(t *Txn) error {
+	if o.gone {
+		return fmt.Errorf("outbox %q: %w", o.key, errRemoved)
+	}
 	if o.tx == t {
 		return nil
 	}
@@ -276,7 +283,7 @@ func (o *Outbox) Next(buf []byte) (b Block, ok bool, err error) {
 func (o *Outbox) Advance(b Block, n int) (live bool, messages, bytes int64, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if len(o.segs) == 0 || o.cursor.seg != b.seg || o.cursor.seq > b.seq {
+	if o.gone || len(o.segs) == 0 || o.cursor.seg != b.seg || o.cursor.seq > b.seq {
 		return false, 0, 0, nil
 	}
 	t := o.s.Begin()
@@ -342,16 +349,31 @@ func (o *Outbox) Drop() (messages, bytes int64, err error) {
 	return messages, bytes, t.Commit(Lazy)
 }
 
-// Remove deletes the outbox and everything in it. It must not be used after.
+// Remove deletes the outbox and everything in it. From then on the Outbox is empty
+// and takes nothing: its number may be given to another one.
 func (o *Outbox) Remove() error {
 	o.s.destMu.Lock()
 	defer o.s.destMu.Unlock()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.gone {
+		return nil
+	}
+	if o.tx != nil {
+		return fmt.Errorf("outbox %q cannot be removed while messages are appended", o.key)
+	}
 	t := o.s.Begin()
 	for _, space := range []byte{spaceBlock, spaceSegment, spaceCursor} {
 		lo := o.destPrefix(space)
 		_ = t.batch().DeleteRange(lo, upper(lo), nil)
 	}
 	_ = t.batch().Delete(destKey(o.key), nil)
+	if err := t.Commit(Written); err != nil {
+		return err
+	}
+	o.gone, o.segs = true, nil
+	o.messages.Store(0)
+	o.bytes.Store(0)
 	delete(o.s.open, o.key)
-	return t.Commit(Written)
+	return nil
 }
