@@ -6,6 +6,7 @@ import (
 
 	"github.com/weir-engine/weir/ingest"
 	"github.com/weir-engine/weir/ingest/sim"
+	"github.com/weir-engine/weir/ingest/twin/model"
 	"github.com/weir-engine/weir/vec"
 )
 
@@ -20,24 +21,20 @@ func BenchmarkDecode(b *testing.B) {
 		}{
 			{"raw", Options{Format: Raw}, []string{"twin->temperature->actual->value"}},
 			{"flat1", Options{}, []string{"temperature"}},
-			{"flat1-model", Options{Models: model(b)}, []string{"temperature"}},
+			{"flat1-model", Options{Models: sensors(b)}, []string{"temperature"}},
 			{"flat4", Options{}, []string{"temperature", "humidity", "pressure", "door"}},
-			{"flat4-envelope", Options{Models: model(b)}, []string{"temperature", "humidity", "pressure", "door", "device", "kind", "ts"}},
-			{"row", Options{Format: Flat, Models: model(b)}, []string{"*"}},
+			{"flat4-envelope", Options{Models: sensors(b)}, []string{"temperature", "humidity", "pressure", "door", "device", "kind", "ts"}},
+			{"row", Options{Format: Flat, Models: sensors(b)}, []string{"*"}},
 		} {
 			b.Run(fmt.Sprintf("form=%s/cols=%s", form, c.name), func(b *testing.B) { benchmark(b, form, c.o, plan(c.cols...)) })
 		}
 	}
 }
 
-func model(b *testing.B) *Models {
+func sensors(b *testing.B) *model.Models {
 	b.Helper()
-	m, err := parseModel("m", []byte(`{"deviceModels":[{"name":"m","properties":[{"name":"temperature","dataType":"float"},{"name":"humidity","dataType":"float"},{"name":"pressure","dataType":"int"},{"name":"door","dataType":"boolean"}]}],
-		"deviceInstances":[{"id":"sensor-0001","model":"m"},{"id":"sensor-0002","model":"m"},{"id":"sensor-0003","model":"m"},{"id":"sensor-0004","model":"m"}]}`))
-	if err != nil {
-		b.Fatal(err)
-	}
-	return m
+	return parse(b, `{"deviceModels":[{"name":"m","properties":[{"name":"temperature","dataType":"float"},{"name":"humidity","dataType":"float"},{"name":"pressure","dataType":"int"},{"name":"door","dataType":"boolean"}]}],
+		"deviceInstances":[{"id":"sensor-0001","model":"m"},{"id":"sensor-0002","model":"m"},{"id":"sensor-0003","model":"m"},{"id":"sensor-0004","model":"m"}]}`)
 }
 
 func benchmark(b *testing.B, form sim.Form, o Options, p *vec.Plan) {

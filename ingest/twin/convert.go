@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"github.com/weir-engine/weir/ingest"
+	"github.com/weir-engine/weir/ingest/twin/model"
 	"github.com/weir-engine/weir/vec"
 )
 
@@ -20,10 +21,10 @@ func (d *decoder) convert(w *ingest.Writer, t *topicInfo) {
 			continue // taken back, or the message's own key has set it
 		}
 		typ := p.typ
-		if types != nil && types[k] != Unknown {
+		if types != nil && types[k] != model.Unknown {
 			typ = types[k]
 		}
-		if p.declared != Unknown {
+		if p.declared != model.Unknown {
 			typ = p.declared
 		}
 		text := d.text[p.off:p.end]
@@ -34,13 +35,13 @@ func (d *decoder) convert(w *ingest.Writer, t *topicInfo) {
 }
 
 // typesOf returns what m says about each flat column; nil without a model.
-func (d *decoder) typesOf(m *Model) []Type {
+func (d *decoder) typesOf(m *model.Model) []model.Type {
 	if m == nil {
 		return nil
 	}
 	types, ok := d.types[m]
 	if !ok {
-		types = make([]Type, len(d.props))
+		types = make([]model.Type, len(d.props))
 		for i, p := range d.props {
 			if x := m.Property(p.name); x != nil {
 				types[i] = x.Type
@@ -54,11 +55,11 @@ func (d *decoder) typesOf(m *Model) []Type {
 // set sets the row of c, which is null, to a value of type typ that came as JSON
 // of a kind; it tells whether the value is one. Arrays and objects stay JSON
 // unless a scalar is due.
-func (d *decoder) set(w *ingest.Writer, c *vec.Column, kind vec.Kind, typ Type, text []byte) bool {
+func (d *decoder) set(w *ingest.Writer, c *vec.Column, kind vec.Kind, typ model.Type, text []byte) bool {
 	if kind != vec.JSON {
-		return typ.setScalar(c, w.Row(), kind, text, d.ints)
+		return setScalar(typ, c, w.Row(), kind, text, d.ints)
 	}
-	if typ == Int || typ == Float || typ == Bool {
+	if typ == model.Int || typ == model.Float || typ == model.Bool {
 		return false
 	}
 	span := w.Side(text)
@@ -69,16 +70,16 @@ func (d *decoder) set(w *ingest.Writer, c *vec.Column, kind vec.Kind, typ Type, 
 
 // setScalar is set for scalars. Numbers and booleans of no known type stay what
 // they are; ints makes whole ones int64.
-func (t Type) setScalar(c *vec.Column, row int, kind vec.Kind, text []byte, ints bool) bool {
+func setScalar(t model.Type, c *vec.Column, row int, kind vec.Kind, text []byte, ints bool) bool {
 	switch {
 	case kind == vec.Null:
 		return true
 	case kind == vec.Bool:
-		return t.setBool(c, row, text)
-	case kind == vec.Float64 && t == Unknown:
+		return setBool(t, c, row, text)
+	case kind == vec.Float64 && t == model.Unknown:
 		return setNumber(c, row, text, ints)
 	}
-	return t.setText(c, row, text)
+	return setText(t, c, row, text)
 }
 
 // setNumber sets a number as a message without a model has it.
@@ -97,14 +98,14 @@ func setNumber(c *vec.Column, row int, text []byte, ints bool) bool {
 }
 
 // setBool sets true or false as a value of type t.
-func (t Type) setBool(c *vec.Column, row int, text []byte) bool {
+func setBool(t model.Type, c *vec.Column, row int, text []byte) bool {
 	v := text[0] == 't'
 	switch t {
-	case Unknown, Bool:
+	case model.Unknown, model.Bool:
 		c.SetBool(row, v)
-	case Int:
+	case model.Int:
 		c.SetInt(row, oneOrZero(v))
-	case Float:
+	case model.Float:
 		c.SetFloat(row, float64(oneOrZero(v)))
 	default:
 		c.SetString(row, text)
@@ -121,7 +122,7 @@ func oneOrZero(v bool) int64 {
 
 // bad counts a value that is not of its type: it is null in the row. The device
 // and property are kept with it.
-func (d *decoder) bad(w *ingest.Writer, property string, typ Type, text []byte) {
+func (d *decoder) bad(w *ingest.Writer, property string, typ model.Type, text []byte) {
 	d.scratch = append(d.scratch[:0], d.topic(d.row).DeviceID...)
 	d.scratch = append(d.scratch, ' ')
 	d.scratch = append(d.scratch, property...)

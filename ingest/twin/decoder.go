@@ -1,5 +1,5 @@
-// Package twin reads what KubeEdge says about devices: topics, device models,
-// and the messages in which twins are reported.
+// Package twin reads what KubeEdge says about devices: topics, and the messages in
+// which twins are reported. Device models are package model's.
 //
 // Its decoder rides on the one pass of ingest.Object. Raw columns are what the
 // message holds, as for any JSON; beside them each property is a flat column of
@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/weir-engine/weir/ingest"
+	"github.com/weir-engine/weir/ingest/twin/model"
 	"github.com/weir-engine/weir/vec"
 )
 
@@ -34,7 +35,7 @@ const (
 // share a feed.
 type Options struct {
 	// Models types the properties; nil leaves it to the messages.
-	Models *Models
+	Models *model.Models
 	// Format says which columns there are; default Both.
 	Format Format
 }
@@ -48,18 +49,18 @@ func New(o Options, feed ingest.Options) func(*vec.Plan) (ingest.Decoder, error)
 
 // decoder decodes the messages of one plan.
 type decoder struct {
-	models *Models
+	models *model.Models
 	ints   bool
 	inner  *ingest.Object
 	props  []prop
 	envs   []envelopeCol
-	meta   bool // the plan has metadata columns
+	asked  bool // the plan has metadata columns
 	whole  int  // the column that holds the flat row, or -1
 	asks   bool // what the topic says matters to some column
 
 	topics map[string]*topicInfo
-	types  map[*Model][]Type // of props, by model
-	name   string            // the topic of the last row, and what it says
+	types  map[*model.Model][]model.Type // of props, by model
+	name   string                        // the topic of the last row, and what it says
 	last   *topicInfo
 
 	// Of the row that is being decoded:
@@ -70,20 +71,18 @@ type decoder struct {
 	scratch []byte
 	stamp   int64 // timestamp, ms since 1970; 0: none
 	refused bool  // the message has an error code
-	env     ingest.Meta
-	more    ingest.MetaMap
-	items   []ingest.MetaItem
+	meta    metadata
 }
 
 // prop is a flat column.
 type prop struct {
 	col      int
 	name     string
-	declared Type // by the stream's schema
+	declared model.Type // by the stream's schema
 
-	kind     vec.Kind // of the value: Null, Bool, Float64 (any number), String, JSON
-	off, end int      // in text
-	typ      Type     // by the message's metadata
+	kind     vec.Kind   // of the value: Null, Bool, Float64 (any number), String, JSON
+	off, end int        // in text
+	typ      model.Type // by the message's metadata
 	has      bool
 	deleted  bool
 	touched  bool
@@ -93,7 +92,7 @@ type prop struct {
 // topicInfo is what a topic says about its messages.
 type topicInfo struct {
 	Topic
-	model *Model
+	model *model.Model
 	text  [5][]byte // of envelope: device, namespace, device_id, model, kind
 	head  []byte    // the same as members of an object, but for kind
 }
@@ -121,11 +120,11 @@ type envelopeCol struct {
 }
 
 func newDecoder(o Options, feed *ingest.Options, p *vec.Plan) (ingest.Decoder, error) {
-	d := &decoder{models: o.Models, ints: feed.UseInt64, whole: -1, topics: map[string]*topicInfo{}, types: map[*Model][]Type{}}
+	d := &decoder{models: o.Models, ints: feed.UseInt64, whole: -1, topics: map[string]*topicInfo{}, types: map[*model.Model][]model.Type{}}
 	m := mapper{d: d, format: o.Format}
 	for i, c := range p.Cols {
 		if c.Meta {
-			d.meta, m.metaCol = true, i
+			d.asked, m.metaCol = true, i
 			continue
 		}
 		m.column(i, c)
@@ -133,7 +132,7 @@ func newDecoder(o Options, feed *ingest.Options, p *vec.Plan) (ingest.Decoder, e
 	if len(p.Cols) > 0 {
 		m.envelope()
 	}
-	d.asks = d.models != nil || len(d.envs) > 0 || d.meta || d.whole >= 0
+	d.asks = d.models != nil || len(d.envs) > 0 || d.asked || d.whole >= 0
 	inner, err := ingest.NewObject(feed, p, m.maps)
 	if err != nil {
 		return nil, err
@@ -156,8 +155,8 @@ func (d *decoder) Decode(w *ingest.Writer, pos int, m *ingest.Meta) (int, error)
 	if d.asks {
 		t = d.topic(d.row)
 	}
-	if d.meta {
-		m = d.metadata(w, m, t)
+	if d.asked {
+		m = d.meta.of(w, m, t)
 	}
 	end, err := d.inner.Decode(w, pos, m)
 	if err != nil {
@@ -176,7 +175,7 @@ func (d *decoder) Decode(w *ingest.Writer, pos int, m *ingest.Meta) (int, error)
 }
 
 func (p *prop) reset() {
-	p.has, p.deleted, p.touched, p.raw, p.typ = false, false, false, false, Unknown
+	p.has, p.deleted, p.touched, p.raw, p.typ = false, false, false, false, model.Unknown
 }
 
 // topic returns what topic says, remembered.
@@ -196,7 +195,7 @@ func (d *decoder) topic(topic string) *topicInfo {
 	return t
 }
 
-func newTopicInfo(models *Models, topic string) *topicInfo {
+func newTopicInfo(models *model.Models, topic string) *topicInfo {
 	t := &topicInfo{Topic: ParseTopic(topic)}
 	device := t.Device
 	if t.Kind == KindNone {
@@ -250,48 +249,6 @@ func (d *decoder) setEnvelope(w *ingest.Writer, e envelopeCol, t *topicInfo) {
 	}
 }
 
-// metadata returns m with the envelope added. Kind and ts may depend on the
-// message: their setters write them here too, before ingest.Object, which reads
-// metadata last, asks.
-func (d *decoder) metadata(w *ingest.Writer, m *ingest.Meta, t *topicInfo) *ingest.Meta {
-	items := append(d.items[:0],
-		ingest.MetaItem{Key: "kind", Value: vec.StringValue(t.Kind.String())},
-		ingest.MetaItem{Key: "ts", Value: vec.IntValue(w.At())})
-	for i := envDevice; i <= envModel; i++ {
-		if text := t.envelopeString(i); text != "" {
-			items = append(items, ingest.MetaItem{Key: envelopeNames[i], Value: vec.StringValue(text)})
-		}
-	}
-	d.env = ingest.Meta{}
-	if m != nil {
-		d.env = *m
-		if m.More != nil {
-			items = append(items, m.More.Items...)
-		}
-	}
-	d.items = items
-	if d.more.Items = items; t.Kind == KindNone {
-		d.more.Items = items[2:]
-	}
-	d.env.More = &d.more
-	return &d.env
-}
-
-func (t *topicInfo) envelopeString(e envelope) string {
-	switch e {
-	case envDevice:
-		return t.Device
-	case envNamespace:
-		return t.Namespace
-	case envDeviceID:
-		return t.DeviceID
-	}
-	if t.text[envModel] == nil {
-		return ""
-	}
-	return t.model.Name
-}
-
 // setStamp takes the message's timestamp: a number, or a text of one, of
 // seconds, milli-, micro- or nanoseconds.
 func (d *decoder) setStamp(_ *ingest.Writer, _ int, kind vec.Kind, text []byte) error {
@@ -316,8 +273,8 @@ func (d *decoder) setStamp(_ *ingest.Writer, _ int, kind vec.Kind, text []byte) 
 		n /= 1e6
 	}
 	d.stamp = n
-	if d.meta && d.last.Kind != KindNone {
-		d.items[1].Value = vec.IntValue(n)
+	if d.asked && d.last.Kind != KindNone {
+		d.meta.setTS(n)
 	}
 	return nil
 }
@@ -330,8 +287,8 @@ func (d *decoder) setCode(_ *ingest.Writer, _ int, kind vec.Kind, _ []byte) erro
 	switch d.last.Kind {
 	case KindResult, KindGet, KindState, KindMembership:
 		d.refused = true
-		if d.meta {
-			d.items[0].Value = vec.StringValue(KindError.String())
+		if d.asked {
+			d.meta.setKind(KindError)
 		}
 	}
 	return nil

@@ -4,12 +4,37 @@ import (
 	"bufio"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/weir-engine/weir/ingest"
+	"github.com/weir-engine/weir/ingest/twin/model"
 	"github.com/weir-engine/weir/vec"
 )
+
+// models has model files in each of their forms.
+const models = "model/testdata"
+
+// load reads model files of the directory models.
+func load(t testing.TB, path string) *model.Models {
+	t.Helper()
+	m, err := model.Load(path, models)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// parse reads the text of a model file.
+func parse(t testing.TB, text string) *model.Models {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "m.json")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return load(t, path)
+}
 
 // spec reads a column's name: a path with arrows, @key for metadata, @* for all
 // of it, * for the whole row.
@@ -102,14 +127,11 @@ func (h *harness) rows(names []string) []string {
 const updateTopic = "$hw/events/device/plant/d1/twin/update"
 
 func TestDecode(t *testing.T) {
-	models, err := parseModel("m.json", []byte(`{
+	models := parse(t, `{
 		"deviceInstances":[{"id":"d1","name":"d1","model":"m"}],
 		"deviceModels":[{"name":"m","properties":[
 			{"name":"temperature","dataType":"float"},{"name":"count","dataType":"int"},{"name":"on","dataType":"boolean"},
-			{"name":"label","dataType":"string"},{"name":"io-data","dataType":"int"},{"name":"a/b","dataType":"int"},{"name":"device","dataType":"int"}]}]}`))
-	if err != nil {
-		t.Fatal(err)
-	}
+			{"name":"label","dataType":"string"},{"name":"io-data","dataType":"int"},{"name":"a/b","dataType":"int"},{"name":"device","dataType":"int"}]}]}`)
 	document := "$hw/events/device/plant/d1/twin/update/document"
 	data := "$ke/events/device/d1/data/update"
 	for _, c := range []struct {
@@ -365,10 +387,7 @@ func TestManyProperties(t *testing.T) {
 }
 
 func TestNoAllocations(t *testing.T) {
-	models, err := parseModel("m", []byte(`{"deviceModels":[{"name":"d1","properties":[{"name":"temperature","dataType":"float"}]}]}`))
-	if err != nil {
-		t.Fatal(err)
-	}
+	models := parse(t, `{"deviceModels":[{"name":"d1","properties":[{"name":"temperature","dataType":"float"}]}]}`)
 	h := newHarness(t, Options{Models: models}, ingest.Options{}, plan("temperature", "humidity", "device", "kind", "ts"))
 	payload := []byte(`{"event_id":"","timestamp":1721900000123,"twin":{"temperature":{"actual":{"value":"25.5"},"metadata":{"type":"int"}},"humidity":{"actual":{"value":"bad"},"metadata":{"type":"int"}}}}`)
 	m := &ingest.Meta{Topic: updateTopic}
@@ -393,8 +412,8 @@ func TestNoAllocations(t *testing.T) {
 }
 
 func TestParseProps(t *testing.T) {
-	o, use, err := ParseProps(map[string]any{"kubeedgeVersion": "1.0", "kubeedgeModelFile": "short.json"}, "testdata/models")
-	if err != nil || !use || typeOf(o.Models, "", "device1", "tag1") != "int" {
+	o, use, err := ParseProps(map[string]any{"kubeedgeVersion": "1.0", "kubeedgeModelFile": "short.json"}, models)
+	if err != nil || !use || o.Models.Device("", "device1").Property("tag1").Type != model.Int {
 		t.Errorf("got %+v %v %v", o, use, err)
 	}
 	for name, want := range map[string]bool{"": false, "RAW": false, "flat": true, "Both": true} {
@@ -402,7 +421,7 @@ func TestParseProps(t *testing.T) {
 			t.Errorf("format %q: got %v %v, want %v", name, use, err, want)
 		}
 	}
-	_, _, err = ParseProps(map[string]any{"kubeedgeFormat": "square", "kubeedgeModelFile": "gone.json", "kubeedgeVersion": []any{}}, "testdata")
+	_, _, err = ParseProps(map[string]any{"kubeedgeFormat": "square", "kubeedgeModelFile": "gone.json", "kubeedgeVersion": []any{}}, models)
 	if err == nil || strings.Count(err.Error(), "\n") != 2 || !strings.Contains(err.Error(), "gone.json") {
 		t.Errorf("faults: got %v", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/weir-engine/weir/ingest"
+	"github.com/weir-engine/weir/ingest/twin/model"
 	"github.com/weir-engine/weir/vec"
 	"github.com/weir-engine/weir/vec/rawjson"
 )
@@ -117,12 +118,12 @@ func (f *flatRow) reported(key, twin, holder []byte) {
 	if !ok {
 		return
 	}
-	typ := Unknown
+	typ := model.Unknown
 	if named, ok := rawjson.Get(twin, "metadata", "type"); ok {
 		var text []byte
 		if text, ok = rawjson.AppendUnquoted(f.d.scratch[:0], named); ok {
 			f.d.scratch = text
-			if typ = ParseType(string(text)); isDeleted(text) {
+			if typ = model.ParseType(string(text)); isDeleted(text) {
 				f.null(key)
 				return
 			}
@@ -133,7 +134,7 @@ func (f *flatRow) reported(key, twin, holder []byte) {
 
 // own appends a member of a message without twins.
 func (f *flatRow) own(key, value []byte) bool {
-	f.value(key, value, Unknown)
+	f.value(key, value, model.Unknown)
 	return true
 }
 
@@ -148,9 +149,9 @@ func (f *flatRow) null(key []byte) {
 	f.out = append(f.out, "null,"...)
 }
 
-func (f *flatRow) value(key, value []byte, typ Type) {
+func (f *flatRow) value(key, value []byte, typ model.Type) {
 	if f.t.model != nil {
-		var p *Property
+		var p *model.Property
 		if bytes.IndexByte(key, '\\') < 0 {
 			p = f.t.model.Property(string(key))
 		} else {
@@ -170,15 +171,15 @@ func (f *flatRow) value(key, value []byte, typ Type) {
 }
 
 // typed appends value, which is JSON, as one of type typ.
-func (f *flatRow) typed(value []byte, typ Type) ([]byte, bool) {
+func (f *flatRow) typed(value []byte, typ model.Type) ([]byte, bool) {
 	kind, text := rawjson.TypeOf(value), value
-	if kind == rawjson.Null || typ == Unknown {
+	if kind == rawjson.Null || typ == model.Unknown {
 		return append(f.out, value...), true
 	}
 	if kind == rawjson.Array || kind == rawjson.Object {
-		return append(f.out, value...), typ == String || typ == Bytes
+		return append(f.out, value...), typ == model.String || typ == model.Bytes
 	}
-	if typ == String || typ == Bytes {
+	if typ == model.String || typ == model.Bytes {
 		if kind == rawjson.String {
 			return append(f.out, value...), true
 		}
@@ -191,14 +192,14 @@ func (f *flatRow) typed(value []byte, typ Type) ([]byte, bool) {
 		}
 		f.d.scratch = text
 	}
-	if kind == rawjson.Bool && typ != Bool {
+	if kind == rawjson.Bool && typ != model.Bool {
 		return strconv.AppendInt(f.out, oneOrZero(text[0] == 't'), 10), true
 	}
 	switch typ {
-	case Int:
+	case model.Int:
 		i, ok := parseInt(text)
 		return strconv.AppendInt(f.out, i, 10), ok
-	case Float:
+	case model.Float:
 		x, ok := parseFloat(text)
 		if math.Abs(x) >= 1e21 || x != 0 && math.Abs(x) < 1e-6 {
 			return strconv.AppendFloat(f.out, x, 'e', -1, 64), ok
@@ -212,7 +213,7 @@ func (f *flatRow) typed(value []byte, typ Type) ([]byte, bool) {
 
 // badFlat counts a value of the flat row that is null for its type, unless its
 // flat column counts it.
-func (d *decoder) badFlat(w *ingest.Writer, key []byte, typ Type, value []byte) {
+func (d *decoder) badFlat(w *ingest.Writer, key []byte, typ model.Type, value []byte) {
 	for _, k := range d.touched {
 		if p := &d.props[k]; p.has && rawjson.KeyIs(key, p.name) {
 			return

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/weir-engine/weir/ingest"
+	"github.com/weir-engine/weir/ingest/twin/model"
 	"github.com/weir-engine/weir/vec"
 )
 
@@ -14,7 +15,7 @@ import (
 // found by way of encoding/json: "-" where it has none.
 func slow(m map[string]any) string {
 	if v, ok := m["temperature"]; ok {
-		return slowValue(v, Unknown)
+		return slowValue(v, model.Unknown)
 	}
 	found := "-"
 	twin, _ := m["twin"].(map[string]any)
@@ -66,10 +67,10 @@ func slowReported(twin, holder any, found string) string {
 	if strings.EqualFold(name, "deleted") {
 		return "null"
 	}
-	return slowValue(v, ParseType(name))
+	return slowValue(v, model.ParseType(name))
 }
 
-func slowValue(v any, typ Type) string {
+func slowValue(v any, typ model.Type) string {
 	var kind vec.Kind
 	var text []byte
 	switch x := v.(type) {
@@ -85,7 +86,7 @@ func slowValue(v any, typ Type) string {
 			text = []byte("true")
 		}
 	default:
-		if typ == Int || typ == Float || typ == Bool {
+		if typ == model.Int || typ == model.Float || typ == model.Bool {
 			return "null"
 		}
 		return "nested"
@@ -93,7 +94,7 @@ func slowValue(v any, typ Type) string {
 	var c vec.Column
 	c.Reset(1)
 	c.SetNull(0)
-	typ.setScalar(&c, 0, kind, text, false)
+	setScalar(typ, &c, 0, kind, text, false)
 	return show(c.Value(0))
 }
 
@@ -132,7 +133,7 @@ func FuzzDecode(f *testing.F) {
 	names := []string{"temperature", "twin", "kind", "ts", "@*"}
 	both := newHarness(f, Options{}, ingest.Options{}, plan(names...))
 	raw := newHarness(f, Options{Format: Raw}, ingest.Options{}, plan("temperature", "twin"))
-	flat := newHarness(f, Options{Format: Flat, Models: loadFuzz(f)}, ingest.Options{}, plan("*", "temperature"))
+	flat := newHarness(f, Options{Format: Flat, Models: load(f, ".")}, ingest.Options{}, plan("*", "temperature"))
 	f.Fuzz(func(t *testing.T, topic, payload string) {
 		both.t, raw.t, flat.t = t, t, t
 		both.push(topic, payload)
@@ -178,13 +179,4 @@ func repeated(payload string) bool {
 		}
 	}
 	return false
-}
-
-func loadFuzz(t testing.TB) *Models {
-	t.Helper()
-	m, err := Load("testdata/models", "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m
 }

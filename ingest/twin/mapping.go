@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/weir-engine/weir/ingest"
+	"github.com/weir-engine/weir/ingest/twin/model"
 	"github.com/weir-engine/weir/vec"
 )
 
@@ -40,7 +41,7 @@ func (m *mapper) column(i int, c vec.ColumnSpec) {
 	k := len(d.props)
 	d.props = append(d.props, prop{col: i, name: name, declared: declaredType(c.Type.Kind)})
 	own := ingest.Mapping{Col: i, Path: c.Path}
-	if d.props[k].declared != Unknown || d.models.hasProperty(name) {
+	if d.props[k].declared != model.Unknown || d.models.HasProperty(name) {
 		own.Set = m.value(k, true)
 	}
 	value, typ, gone := m.value(k, false), m.typ(k), m.gone()
@@ -69,10 +70,10 @@ func (m *mapper) envelope() {
 	}
 	// A mapping names a column that is cleared when its key comes twice. These set
 	// none: the column is one that ingest.Object sets after them, or one of theirs.
-	if ts || d.meta || d.whole >= 0 {
+	if ts || d.asked || d.whole >= 0 {
 		m.maps = append(m.maps, ingest.Mapping{Col: m.spare(envTS), Path: []string{"timestamp"}, Set: d.setStamp})
 	}
-	if kind || d.meta || d.whole >= 0 {
+	if kind || d.asked || d.whole >= 0 {
 		m.maps = append(m.maps, ingest.Mapping{Col: m.spare(envKind), Path: []string{"code"}, Set: d.setCode})
 	}
 }
@@ -90,18 +91,18 @@ func (m *mapper) spare(e envelope) int {
 	return m.metaCol
 }
 
-func declaredType(k vec.Kind) Type {
+func declaredType(k vec.Kind) model.Type {
 	switch k {
 	case vec.Bool:
-		return Bool
+		return model.Bool
 	case vec.Int64:
-		return Int
+		return model.Int
 	case vec.Float64:
-		return Float
+		return model.Float
 	case vec.String:
-		return String
+		return model.String
 	}
-	return Unknown
+	return model.Unknown
 }
 
 type setter = func(w *ingest.Writer, col int, kind vec.Kind, text []byte) error
@@ -143,7 +144,7 @@ func (m *mapper) typ(k int) setter {
 	return func(_ *ingest.Writer, _ int, kind vec.Kind, text []byte) error {
 		if kind == vec.String {
 			d.touch(k)
-			d.props[k].typ = ParseType(string(text))
+			d.props[k].typ = model.ParseType(string(text))
 			d.props[k].deleted = isDeleted(text)
 		}
 		return nil

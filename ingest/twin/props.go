@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/weir-engine/weir/ingest/source"
+	"github.com/weir-engine/weir/ingest/twin/model"
 )
 
 // parseFormat returns the format called name, in any case.
@@ -24,7 +25,7 @@ func parseFormat(name string) (Format, error) {
 // a stream gets this package's decoder: it does with a model file, or with a format
 // other than raw. Model files are relative to dir.
 //
-//   - kubeedgeModelFile: a model file or a directory of them, see Load
+//   - kubeedgeModelFile: a model file or a directory of them, see model.Load
 //   - kubeedgeVersion: accepted, and of no effect: the form of the file shows
 //   - kubeedgeFormat: both (default), flat or raw
 func ParseProps(props map[string]any, dir string) (o Options, use bool, err error) {
@@ -40,7 +41,7 @@ func ParseProps(props map[string]any, dir string) (o Options, use bool, err erro
 	}
 	file := p.String("kubeedgeModelFile", "")
 	if file != "" {
-		if o.Models, err = Load(file, dir); err != nil {
+		if o.Models, err = model.Load(file, dir); err != nil {
 			p.Fault("kubeedgeModelFile", "%v", err)
 		}
 	}

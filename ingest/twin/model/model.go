@@ -1,4 +1,8 @@
-package twin
+// Package model reads device models of KubeEdge, in any of the forms that their
+// files have: what a property's type is, and which device has which model. Files
+// are read once, whole; a fault in one refuses all, with its place. It knows no
+// messages.
+package model
 
 import (
 	"bytes"
@@ -71,8 +75,8 @@ type Models struct {
 	props   map[string]bool   // lower-case names of all properties
 }
 
-// hasProperty tells whether some model has the property name, in any case.
-func (m *Models) hasProperty(name string) bool {
+// HasProperty tells whether some model has the property name, in any case.
+func (m *Models) HasProperty(name string) bool {
 	return m != nil && m.props[strings.ToLower(name)]
 }
 

@@ -1,4 +1,4 @@
-package twin
+package model
 
 import (
 	"os"
@@ -9,7 +9,7 @@ import (
 
 func load(t *testing.T, path string) *Models {
 	t.Helper()
-	m, err := Load(path, "testdata/models")
+	m, err := Load(path, "testdata")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +140,7 @@ func TestLoadPaths(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	files, err := filepath.Glob("testdata/models/*")
+	files, err := filepath.Glob("testdata/*")
 	if err != nil || len(files) == 0 {
 		f.Fatal("no models", err)
 	}
