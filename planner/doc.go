@@ -1,5 +1,5 @@
 // Package planner turns the text of rules into immutable programs that package
-// exec runs over batches. It reads rule definitions (ParseRule), binds a SELECT
+// exec runs over batches. It binds a SELECT
 // against the streams that it names (Bind), and keeps the program of each input
 // while rules come and go (Builder), in which equal expressions of all rules are
 // one step, equal filters one filter and equal outputs one output.

@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/planner/ruledef"
 )
 
 // ruleArgs returns the name and the text of a rule: NAME JSON, NAME -f FILE, or
@@ -38,7 +38,7 @@ func ruleArgs(file string, args []string) (name string, text []byte, err error) 
 	case name == "":
 		name = head.ID
 	case head.ID == "":
-		text, err = planner.RuleDefSet(text, "id", name)
+		text, err = ruledef.Set(text, "id", name)
 	case head.ID != name:
 		return "", nil, fmt.Errorf("the rule is called %q in its text, not %q", head.ID, name)
 	}
@@ -101,11 +101,11 @@ func describeRule() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		def, err := planner.ParseRuleFor(args[0], text, planner.DefaultRuleOptions())
+		def, err := ruledef.ParseFor(args[0], text, ruledef.DefaultOptions())
 		if err != nil {
 			return fmt.Errorf("describe rule: %w", err)
 		}
-		if text, err = planner.RuleDefSet(text, "options", resolved(def.Options)); err != nil {
+		if text, err = ruledef.Set(text, "options", resolved(def.Options)); err != nil {
 			return fmt.Errorf("describe rule: %w", err)
 		}
 		return indent(c.OutOrStdout(), text)
@@ -130,7 +130,7 @@ type ruleOptionsJSON struct {
 	Duration           string         `json:"duration"`
 }
 
-func resolved(o planner.RuleOptions) ruleOptionsJSON {
+func resolved(o ruledef.Options) ruleOptionsJSON {
 	r := ruleOptionsJSON{
 		Debug: o.Debug, LogFilename: o.LogFilename, IsEventTime: o.IsEventTime, LateTolerance: o.LateTolerance.String(),
 		Concurrency: o.Concurrency, BufferLength: o.BufferLength, SendMetaToSink: o.SendMetaToSink, SendNilField: o.SendNilField,

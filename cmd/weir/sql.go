@@ -17,6 +17,7 @@ import (
 	"github.com/weir-engine/weir/exec/fn"
 	"github.com/weir-engine/weir/ingest"
 	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/planner/ruledef"
 	"github.com/weir-engine/weir/planner/sql"
 	"github.com/weir-engine/weir/sinks/encode"
 	"github.com/weir-engine/weir/vec"
@@ -40,7 +41,7 @@ func newSQL() *cobra.Command {
 	}
 	f := c.Flags()
 	f.StringVar(&o.timestamp, "timestamp", "", "field that holds the event time")
-	f.DurationVar(&o.late, "late", planner.DefaultRuleOptions().LateTolerance, "how long late messages are waited for, with --timestamp")
+	f.DurationVar(&o.late, "late", ruledef.DefaultOptions().LateTolerance, "how long late messages are waited for, with --timestamp")
 	f.StringVar(&o.timezone, "timezone", "", "IANA name of the time zone of dates and windows; default: the system's")
 	f.BoolVar(&o.sendNil, "send-nil", false, "print expressions that are null as null")
 	c.RunE = func(c *cobra.Command, args []string) error {

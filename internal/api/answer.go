@@ -9,25 +9,22 @@ import (
 	"net/http"
 	"strconv"
 
-	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/planner/ruledef"
 )
 
 // fault is an error as the API shows it.
 type fault struct {
 	status  int
-	code    planner.Code
+	code    ruledef.Code
 	message string
 }
 
 // faultOf turns an error of the engine into an answer: prefix, a colon, the text.
 func faultOf(err error, prefix string) fault {
-	f := fault{status: http.StatusBadRequest, code: planner.CodeUndefined, message: err.Error()}
-	var e *planner.Error
+	f := fault{status: http.StatusBadRequest, code: ruledef.CodeUndefined, message: err.Error()}
+	var e *ruledef.Error
 	if errors.As(err, &e) {
 		f.code = e.Code
-		if e.Status != 0 {
-			f.status = e.Status
-		}
 	}
 	var large *http.MaxBytesError
 	if errors.As(err, &large) {
@@ -55,12 +52,12 @@ func (f fault) write(w http.ResponseWriter) {
 
 // notFound is the answer about something that does not exist.
 func notFound(format string, args ...any) fault {
-	return fault{http.StatusNotFound, planner.CodeNotFound, fmt.Sprintf(format, args...)}
+	return fault{http.StatusNotFound, ruledef.CodeNotFound, fmt.Sprintf(format, args...)}
 }
 
 // badRequest is the answer to what is wrong with no finer class.
 func badRequest(format string, args ...any) fault {
-	return fault{http.StatusBadRequest, planner.CodeUndefined, fmt.Sprintf(format, args...)}
+	return fault{http.StatusBadRequest, ruledef.CodeUndefined, fmt.Sprintf(format, args...)}
 }
 
 // writeText sends plain text.

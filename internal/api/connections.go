@@ -4,7 +4,7 @@ import (
 	"errors"
 	"net/http"
 
-	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/planner/ruledef"
 )
 
 func (s *Server) routeConnections() {
@@ -108,7 +108,7 @@ func (s *Server) replaceConnection(w http.ResponseWriter, r *http.Request) {
 // expect.
 func (s *Server) deleteConnection(w http.ResponseWriter, r *http.Request) {
 	err := s.engine.DeleteConnection(r.PathValue("id"))
-	if err != nil && !errors.Is(err, planner.ErrNotFound) {
+	if err != nil && !errors.Is(err, ruledef.ErrNotFound) {
 		f := faultOf(err, "delete connection error")
 		f.status = http.StatusBadRequest
 		f.write(w)

@@ -4,7 +4,7 @@ import (
 	"context"
 	"iter"
 
-	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/planner/ruledef"
 )
 
 // Engine is everything that the server asks of the engine behind it. It is cut
@@ -15,9 +15,9 @@ import (
 // part in the next batch, when the method returns without error; after an error
 // nothing has changed.
 //
-// Errors: one that wraps planner.ErrNotFound, planner.ErrExists or
-// planner.ErrInUse is answered with the text and status that the path is known
-// for. A *planner.Error is answered with its code, status and text. Every other
+// Errors: one that wraps ruledef.ErrNotFound, ruledef.ErrExists or
+// ruledef.ErrInUse is answered with the text and status that the path is known
+// for. A *ruledef.Error is answered with its code, status and text. Every other
 // error is a 400 with its text.
 type Engine interface {
 	Streams
@@ -35,7 +35,7 @@ type Streams interface {
 	// ExecStatement runs one statement about streams or tables: CREATE, SHOW,
 	// DESCRIBE, EXPLAIN or DROP. The Statement is filled as far as the text could
 	// be understood, with an error too: answers name the verb and the object.
-	// Text that is no such statement is a *planner.Error with CodeParser.
+	// Text that is no such statement is a *ruledef.Error with CodeParser.
 	ExecStatement(sql string) (Statement, error)
 
 	// ReplaceStream redefines the stream, or the table, called name from a CREATE
@@ -43,7 +43,7 @@ type Streams interface {
 	// new definition. A name that is free is created.
 	ReplaceStream(kind StreamKind, name, sql string) error
 
-	// DropStream removes a definition: planner.ErrNotFound, planner.ErrInUse.
+	// DropStream removes a definition: ruledef.ErrNotFound, ruledef.ErrInUse.
 	DropStream(kind StreamKind, name string) error
 
 	// ForceDropStream removes a definition that rules may still refer to; those
@@ -53,7 +53,7 @@ type Streams interface {
 	// StreamList returns all definitions of the kind, sorted by name.
 	StreamList(kind StreamKind) []StreamInfo
 
-	// DescribeStream returns one definition, or planner.ErrNotFound.
+	// DescribeStream returns one definition, or ruledef.ErrNotFound.
 	DescribeStream(kind StreamKind, name string) (StreamDef, error)
 }
 
@@ -122,23 +122,23 @@ type Option struct {
 // Rules holds the rules and their life.
 type Rules interface {
 	// CreateRule adds a rule and starts it unless def says otherwise. It returns
-	// before the sources are connected. planner.ErrExists: the id is taken.
-	CreateRule(def *planner.RuleDef) error
+	// before the sources are connected. ruledef.ErrExists: the id is taken.
+	CreateRule(def *ruledef.Def) error
 
 	// CreateRules adds many rules with one commit and one epoch. Element i of
 	// the result is the fault of element i of defs, or nil; the good ones are
 	// created. A nil element is skipped. Definitions are not kept, so that
 	// thousands need not be in memory together. defs must not call the engine.
-	CreateRules(defs iter.Seq[*planner.RuleDef]) []error
+	CreateRules(defs iter.Seq[*ruledef.Def]) []error
 
 	// ReplaceRule creates the rule or puts def in its place. What did not change
 	// keeps its state.
-	ReplaceRule(def *planner.RuleDef) error
+	ReplaceRule(def *ruledef.Def) error
 
-	// DeleteRule stops and removes a rule: planner.ErrNotFound.
+	// DeleteRule stops and removes a rule: ruledef.ErrNotFound.
 	DeleteRule(id string) error
 
-	// StartRule, StopRule and RestartRule return planner.ErrNotFound for an
+	// StartRule, StopRule and RestartRule return ruledef.ErrNotFound for an
 	// unknown rule and nil for one that is in that state already. Start and stop
 	// store the state, so that it survives a restart of the process.
 	StartRule(id string) error
@@ -175,7 +175,7 @@ type Rules interface {
 
 	// ValidateRule plans def without creating it and returns the streams and
 	// tables that it reads.
-	ValidateRule(def *planner.RuleDef) (sources []string, err error)
+	ValidateRule(def *ruledef.Def) (sources []string, err error)
 }
 
 // RuleInfo is one line of the listing of rules.
@@ -228,7 +228,7 @@ type ConfKeys interface {
 	// errors.
 	PutConfKey(kind ConfKind, typ, key string, props map[string]any) error
 
-	// DeleteConfKey removes a group: planner.ErrNotFound, planner.ErrInUse.
+	// DeleteConfKey removes a group: ruledef.ErrNotFound, ruledef.ErrInUse.
 	DeleteConfKey(kind ConfKind, typ, key string) error
 
 	// ConfKeys returns the groups of a type by name, those of the configuration
@@ -242,7 +242,7 @@ type Connections interface {
 	// PutConnection creates or replaces a connection and does not wait for it.
 	PutConnection(c Connection) error
 
-	// DeleteConnection removes one: planner.ErrNotFound, planner.ErrInUse.
+	// DeleteConnection removes one: ruledef.ErrNotFound, ruledef.ErrInUse.
 	DeleteConnection(id string) error
 
 	// ConnectionList returns all connections sorted by id, anonymous ones too.
@@ -302,7 +302,7 @@ type Process interface {
 	Stop()
 
 	// Functions returns what SQL can call, sorted by name.
-	Functions() []planner.FuncSig
+	Functions() []FunctionInfo
 
 	// SourceTypes, SinkTypes and LookupTypes return what TYPE, an action and a
 	// lookup table can name, sorted.

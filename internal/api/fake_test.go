@@ -13,7 +13,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/planner/ruledef"
 )
 
 // fakeEngine keeps definitions in memory and runs nothing. A rule reads the
@@ -35,7 +35,7 @@ type fakeStream struct {
 }
 
 type fakeRule struct {
-	def    *planner.RuleDef
+	def    *ruledef.Def
 	text   []byte
 	status string
 }
@@ -52,7 +52,7 @@ var (
 func (e *fakeEngine) ExecStatement(sql string) (st Statement, err error) {
 	m := fakeDDL.FindStringSubmatch(sql)
 	if m == nil || (strings.EqualFold(m[1], "CREATE") && m[4] == "") {
-		return st, &planner.Error{Code: planner.CodeParser, Text: fmt.Sprintf("parse: line 1 column 1: no statement: %q", sql)}
+		return st, &ruledef.Error{Code: ruledef.CodeParser, Text: fmt.Sprintf("parse: line 1 column 1: no statement: %q", sql)}
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -66,7 +66,7 @@ func (e *fakeEngine) ExecStatement(sql string) (st Statement, err error) {
 	case "CREATE":
 		st.Verb = VerbCreate
 		if _, taken := e.streams[st.Name]; taken {
-			return st, fmt.Errorf("stream %q: %w", st.Name, planner.ErrExists)
+			return st, fmt.Errorf("stream %q: %w", st.Name, ruledef.ErrExists)
 		}
 		e.streams[st.Name] = fakeStream{fakeDef(st.Kind, st.Name, sql), sql}
 	case "SHOW":
@@ -80,16 +80,16 @@ func (e *fakeEngine) ExecStatement(sql string) (st Statement, err error) {
 			st.Verb = VerbExplain
 		}
 		if !exists {
-			return st, planner.ErrNotFound
+			return st, ruledef.ErrNotFound
 		}
 		st.Def = old.def
 	case "DROP":
 		st.Verb = VerbDrop
 		if !exists {
-			return st, planner.ErrNotFound
+			return st, ruledef.ErrNotFound
 		}
 		if e.used(st.Name) {
-			return st, planner.ErrInUse
+			return st, ruledef.ErrInUse
 		}
 		delete(e.streams, st.Name)
 	}
@@ -137,7 +137,7 @@ func (e *fakeEngine) used(name string) bool {
 func (e *fakeEngine) ReplaceStream(kind StreamKind, name, sql string) error {
 	m := fakeDDL.FindStringSubmatch(sql)
 	if m == nil || m[3] != name {
-		return &planner.Error{Code: planner.CodeStream, Text: "Replace fails: the sql statement must name the same."}
+		return &ruledef.Error{Code: ruledef.CodeStream, Text: "Replace fails: the sql statement must name the same."}
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -150,7 +150,7 @@ func (e *fakeEngine) DropStream(kind StreamKind, name string) error {
 	used := e.used(name)
 	e.mu.Unlock()
 	if used {
-		return planner.ErrInUse
+		return ruledef.ErrInUse
 	}
 	return e.ForceDropStream(kind, name)
 }
@@ -159,7 +159,7 @@ func (e *fakeEngine) ForceDropStream(kind StreamKind, name string) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if s, ok := e.streams[name]; !ok || s.def.Kind != kind {
-		return fmt.Errorf("stream %q: %w", name, planner.ErrNotFound)
+		return fmt.Errorf("stream %q: %w", name, ruledef.ErrNotFound)
 	}
 	delete(e.streams, name)
 	return nil
@@ -176,37 +176,37 @@ func (e *fakeEngine) DescribeStream(kind StreamKind, name string) (StreamDef, er
 	defer e.mu.Unlock()
 	s, ok := e.streams[name]
 	if !ok || s.def.Kind != kind {
-		return s.def, planner.ErrNotFound
+		return s.def, ruledef.ErrNotFound
 	}
 	return s.def, nil
 }
 
-func (e *fakeEngine) ValidateRule(def *planner.RuleDef) (sources []string, err error) {
+func (e *fakeEngine) ValidateRule(def *ruledef.Def) (sources []string, err error) {
 	if !strings.HasPrefix(def.SQL, "SELECT ") {
-		return nil, &planner.Error{Code: planner.CodeParser, Text: "line 1 column 1: want SELECT"}
+		return nil, &ruledef.Error{Code: ruledef.CodeParser, Text: "line 1 column 1: want SELECT"}
 	}
 	if len(def.Actions) > 0 && def.Actions[0].Type == "nosink" {
-		return nil, &planner.Error{Code: planner.CodeExecutor, Text: "sink nosink is not defined"}
+		return nil, &ruledef.Error{Code: ruledef.CodeExecutor, Text: "sink nosink is not defined"}
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, m := range fakeSource.FindAllStringSubmatch(def.SQL, -1) {
 		if _, ok := e.streams[m[1]]; !ok {
-			return nil, planner.Errorf(planner.CodePlan, "fail to get stream %s, please check if stream is created", m[1])
+			return nil, ruledef.Errorf(ruledef.CodePlan, "fail to get stream %s, please check if stream is created", m[1])
 		}
 		sources = append(sources, m[1])
 	}
 	return sources, nil
 }
 
-func (e *fakeEngine) CreateRule(def *planner.RuleDef) error {
+func (e *fakeEngine) CreateRule(def *ruledef.Def) error {
 	if _, err := e.RuleText(def.ID); err == nil {
-		return fmt.Errorf("rule %q: %w", def.ID, planner.ErrExists)
+		return fmt.Errorf("rule %q: %w", def.ID, ruledef.ErrExists)
 	}
 	return e.ReplaceRule(def)
 }
 
-func (e *fakeEngine) CreateRules(defs iter.Seq[*planner.RuleDef]) (errs []error) {
+func (e *fakeEngine) CreateRules(defs iter.Seq[*ruledef.Def]) (errs []error) {
 	for d := range defs {
 		var err error
 		if d != nil {
@@ -217,14 +217,14 @@ func (e *fakeEngine) CreateRules(defs iter.Seq[*planner.RuleDef]) (errs []error)
 	return errs
 }
 
-func (e *fakeEngine) ReplaceRule(def *planner.RuleDef) error {
+func (e *fakeEngine) ReplaceRule(def *ruledef.Def) error {
 	if _, err := e.ValidateRule(def); err != nil {
 		return err
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if old, ok := e.rules[def.ID]; ok {
-		if err := planner.CheckRuleVersion(def.ID, old.def.Version, def.Version); err != nil {
+		if err := ruledef.CheckVersion(def.ID, old.def.Version, def.Version); err != nil {
 			return err
 		}
 	}
@@ -241,7 +241,7 @@ func (e *fakeEngine) rule(id string, do func(r *fakeRule) error) error {
 	defer e.mu.Unlock()
 	r, ok := e.rules[id]
 	if !ok {
-		return fmt.Errorf("rule %q: %w", id, planner.ErrNotFound)
+		return fmt.Errorf("rule %q: %w", id, ruledef.ErrNotFound)
 	}
 	return do(r)
 }
@@ -265,7 +265,7 @@ func (e *fakeEngine) RuleText(id string) (text []byte, err error) {
 func (e *fakeEngine) EditTags(id string, edit func([]string) []string) error {
 	return e.rule(id, func(r *fakeRule) (err error) {
 		r.def.Tags = edit(r.def.Tags)
-		r.text, err = planner.RuleDefSet(r.text, "tags", r.def.Tags)
+		r.text, err = ruledef.Set(r.text, "tags", r.def.Tags)
 		return err
 	})
 }
@@ -309,7 +309,7 @@ func (e *fakeEngine) RuleSchema(id string) ([]string, error) {
 
 func (e *fakeEngine) PutConfKey(kind ConfKind, typ, key string, props map[string]any) error {
 	if typ == "nosuch" {
-		return planner.Errorf(planner.CodeConfig, "source type %q does not exist", typ)
+		return ruledef.Errorf(ruledef.CodeConfig, "source type %q does not exist", typ)
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -326,7 +326,7 @@ func (e *fakeEngine) DeleteConfKey(kind ConfKind, typ, key string) error {
 	defer e.mu.Unlock()
 	group := string(kind) + "/" + typ
 	if _, ok := e.confs[group][key]; !ok {
-		return fmt.Errorf("key %q: %w", key, planner.ErrNotFound)
+		return fmt.Errorf("key %q: %w", key, ruledef.ErrNotFound)
 	}
 	delete(e.confs[group], key)
 	return nil
@@ -350,10 +350,10 @@ func (e *fakeEngine) DeleteConnection(id string) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if id == "used" {
-		return fmt.Errorf("connection used is used by rule r1: %w", planner.ErrInUse)
+		return fmt.Errorf("connection used is used by rule r1: %w", ruledef.ErrInUse)
 	}
 	if _, ok := e.conns[id]; !ok {
-		return planner.ErrNotFound
+		return ruledef.ErrNotFound
 	}
 	delete(e.conns, id)
 	return nil
@@ -405,7 +405,7 @@ func (e *fakeEngine) ImportDefinitions(d Definitions) Definitions {
 		}
 	}
 	for id, text := range d.Rules {
-		def, err := planner.ParseRuleFor(id, []byte(text), planner.DefaultRuleOptions())
+		def, err := ruledef.ParseFor(id, []byte(text), ruledef.DefaultOptions())
 		if err == nil {
 			err = e.ReplaceRule(def)
 		}
@@ -445,8 +445,8 @@ func (e *fakeEngine) Configure(settings map[string]any) error {
 
 func (e *fakeEngine) Stop() { e.stopped++ }
 
-func (e *fakeEngine) Functions() []planner.FuncSig {
-	return []planner.FuncSig{{Name: "abs", Group: "math", Signature: "abs(x)", Doc: "The absolute value.", Example: "abs(-1)"}}
+func (e *fakeEngine) Functions() []FunctionInfo {
+	return []FunctionInfo{{Name: "abs", Group: "math", Kind: "scalar", Signature: "abs(x)", Doc: "The absolute value.", Example: "abs(-1)"}}
 }
 func (e *fakeEngine) SourceTypes() []string { return []string{"file", "mqtt"} }
 func (e *fakeEngine) SinkTypes() []string   { return []string{"log", "nop"} }
@@ -461,14 +461,14 @@ func (e *fakeEngine) PingConnection(_ context.Context, _ ConfKind, typ string, _
 
 func (e *fakeEngine) CreateSchema(sc Schema) error {
 	if _, ok := e.schemas[sc.Name]; ok {
-		return planner.ErrExists
+		return ruledef.ErrExists
 	}
 	return e.ReplaceSchema(sc)
 }
 
 func (e *fakeEngine) ReplaceSchema(sc Schema) error {
 	if !strings.Contains(sc.Content, "message") {
-		return planner.Errorf(planner.CodeConfig, "schema %s: no message", sc.Name)
+		return ruledef.Errorf(ruledef.CodeConfig, "schema %s: no message", sc.Name)
 	}
 	if e.schemas == nil {
 		e.schemas = map[string]Schema{}
@@ -480,7 +480,7 @@ func (e *fakeEngine) ReplaceSchema(sc Schema) error {
 func (e *fakeEngine) Schema(_, name string) (Schema, error) {
 	sc, ok := e.schemas[name]
 	if !ok {
-		return sc, planner.ErrNotFound
+		return sc, ruledef.ErrNotFound
 	}
 	return sc, nil
 }
@@ -491,7 +491,7 @@ func (e *fakeEngine) SchemaList(string) ([]string, error) {
 
 func (e *fakeEngine) DeleteSchema(_, name string) error {
 	if _, ok := e.schemas[name]; !ok {
-		return planner.ErrNotFound
+		return ruledef.ErrNotFound
 	}
 	delete(e.schemas, name)
 	return nil

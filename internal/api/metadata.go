@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/planner/ruledef"
 )
 
 func (s *Server) routeMetadata() {
@@ -131,8 +131,8 @@ func (s *Server) putConfKey(w http.ResponseWriter, r *http.Request, kind ConfKin
 
 func (s *Server) deleteConfKey(w http.ResponseWriter, r *http.Request, kind ConfKind) {
 	err := s.engine.DeleteConfKey(kind, r.PathValue("type"), strings.ToLower(r.PathValue("key")))
-	if errors.Is(err, planner.ErrNotFound) {
-		fault{http.StatusBadRequest, planner.CodeConfig, confKeyError + ": " + err.Error()}.write(w)
+	if errors.Is(err, ruledef.ErrNotFound) {
+		fault{http.StatusBadRequest, ruledef.CodeConfig, confKeyError + ": " + err.Error()}.write(w)
 		return
 	}
 	if err != nil {

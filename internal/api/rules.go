@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/planner/ruledef"
 )
 
 func (s *Server) routeRules() {
@@ -38,7 +38,7 @@ func (s *Server) createRule(w http.ResponseWriter, r *http.Request) {
 		faultOf(err, "Invalid body").write(w)
 		return
 	}
-	def, err := planner.ParseRuleFor("", body, *s.opts.RuleDefaults)
+	def, err := ruledef.ParseFor("", body, *s.opts.RuleDefaults)
 	if err != nil {
 		faultOf(err, invalidRule).write(w)
 		return
@@ -51,12 +51,12 @@ func (s *Server) createRule(w http.ResponseWriter, r *http.Request) {
 }
 
 // creationFault words what a rule was refused for.
-func creationFault(def *planner.RuleDef, err error) fault {
-	if errors.Is(err, planner.ErrExists) {
+func creationFault(def *ruledef.Def, err error) fault {
+	if errors.Is(err, ruledef.ErrExists) {
 		return badRequest("rule %s already exists", def.ID)
 	}
 	f := faultOf(err, "")
-	if f.code == planner.CodeParser {
+	if f.code == ruledef.CodeParser {
 		f.message = fmt.Sprintf("%s: Parse SQL %s error: %s.", invalidRule, cut(def.SQL, 1024), f.message)
 	}
 	return f
@@ -83,9 +83,9 @@ func (s *Server) createRules(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	faults := make([]bulkError, len(texts))
-	errs := s.engine.CreateRules(func(yield func(*planner.RuleDef) bool) {
+	errs := s.engine.CreateRules(func(yield func(*ruledef.Def) bool) {
 		for i, text := range texts {
-			def, err := planner.ParseRuleFor("", text, *s.opts.RuleDefaults)
+			def, err := ruledef.ParseFor("", text, *s.opts.RuleDefaults)
 			if err != nil {
 				faults[i].Error = invalidRule + ": " + err.Error()
 			}
@@ -98,7 +98,7 @@ func (s *Server) createRules(w http.ResponseWriter, r *http.Request) {
 		if err == nil {
 			continue
 		}
-		if def, bad := planner.ParseRuleFor("", texts[i], *s.opts.RuleDefaults); bad == nil {
+		if def, bad := ruledef.ParseFor("", texts[i], *s.opts.RuleDefaults); bad == nil {
 			faults[i] = bulkError{ID: def.ID, Error: creationFault(def, err).message}
 		}
 	}
@@ -128,7 +128,7 @@ func (s *Server) replaceRule(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	id := r.PathValue("id")
-	def, err := planner.ParseRuleFor(id, body, *s.opts.RuleDefaults)
+	def, err := ruledef.ParseFor(id, body, *s.opts.RuleDefaults)
 	if err != nil {
 		faultOf(err, "Invalid rule json").write(w)
 		return
@@ -148,7 +148,7 @@ func (s *Server) validateRule(w http.ResponseWriter, r *http.Request) {
 		faultOf(err, "Invalid body").write(w)
 		return
 	}
-	def, err := planner.ParseRuleFor("", body, *s.opts.RuleDefaults)
+	def, err := ruledef.ParseFor("", body, *s.opts.RuleDefaults)
 	if err != nil {
 		writeText(w, http.StatusUnprocessableEntity, invalidRule+": "+err.Error())
 		return
@@ -206,7 +206,7 @@ func (s *Server) ruleText(w http.ResponseWriter, r *http.Request) {
 // ruleFault words an error about one rule; missing is the text if there is no
 // such rule.
 func ruleFault(err error, prefix, missing string) fault {
-	if errors.Is(err, planner.ErrNotFound) {
+	if errors.Is(err, ruledef.ErrNotFound) {
 		return notFound("%s: %s", prefix, missing)
 	}
 	return faultOf(err, prefix)
@@ -216,8 +216,8 @@ func (s *Server) deleteRule(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
 	if err := s.engine.DeleteRule(id); err != nil {
 		f := ruleFault(err, "Delete rule error", "rule "+id+" not found")
-		if errors.Is(err, planner.ErrNotFound) { // the one path where that is a 400
-			f.status, f.code = http.StatusBadRequest, planner.CodeUndefined
+		if errors.Is(err, ruledef.ErrNotFound) { // the one path where that is a 400
+			f.status, f.code = http.StatusBadRequest, ruledef.CodeUndefined
 		}
 		f.write(w)
 		return

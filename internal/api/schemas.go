@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"net/http"
 
-	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/planner/ruledef"
 )
 
 // SchemaProtobuf is the one type of schemas.
@@ -21,7 +21,7 @@ type Schema struct {
 
 // Schemas holds the schemas that SCHEMAID names.
 type Schemas interface {
-	// CreateSchema adds a schema: planner.ErrExists. What is wrong with its text
+	// CreateSchema adds a schema: ruledef.ErrExists. What is wrong with its text
 	// is an error, too.
 	CreateSchema(sc Schema) error
 
@@ -29,13 +29,13 @@ type Schemas interface {
 	// the new text.
 	ReplaceSchema(sc Schema) error
 
-	// Schema returns a schema, or planner.ErrNotFound.
+	// Schema returns a schema, or ruledef.ErrNotFound.
 	Schema(typ, name string) (Schema, error)
 
 	// SchemaList returns the names of all schemas of a type, sorted.
 	SchemaList(typ string) ([]string, error)
 
-	// DeleteSchema removes a schema: planner.ErrNotFound, and an error if a
+	// DeleteSchema removes a schema: ruledef.ErrNotFound, and an error if a
 	// stream uses it.
 	DeleteSchema(typ, name string) error
 }
@@ -125,7 +125,7 @@ func (s *Server) createSchema(w http.ResponseWriter, r *http.Request) {
 	}
 	err := s.engine.CreateSchema(sc)
 	switch {
-	case errors.Is(err, planner.ErrExists):
+	case errors.Is(err, ruledef.ErrExists):
 		badRequest("schema create command error: schema %s.%s already registered", sc.Type, sc.Name).write(w)
 	case err != nil:
 		faultOf(err, "schema create command error").write(w)
@@ -154,7 +154,7 @@ func (s *Server) getSchema(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
 	sc, err := s.engine.Schema(t, name)
 	switch {
-	case errors.Is(err, planner.ErrNotFound):
+	case errors.Is(err, ruledef.ErrNotFound):
 		notFound("schema %s.%s not found", t, name).write(w)
 	case err != nil:
 		faultOf(err, "get schema error").write(w)
@@ -175,7 +175,7 @@ func (s *Server) deleteSchema(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
 	err := s.engine.DeleteSchema(t, name)
 	switch {
-	case errors.Is(err, planner.ErrNotFound):
+	case errors.Is(err, ruledef.ErrNotFound):
 		notFound("delete %s schema %s error: schema %s.%s not found", t, name, t, name).write(w)
 	case err != nil:
 		faultOf(err, fmt.Sprintf("delete %s schema %s error", t, name)).write(w)

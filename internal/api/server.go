@@ -21,7 +21,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/planner/ruledef"
 )
 
 // Options configures a Server. The zero value serves without authentication,
@@ -30,8 +30,8 @@ type Options struct {
 	Version string // shown at /; default "unknown"
 
 	// RuleDefaults are the options of rules that leave them out. Default:
-	// planner.DefaultRuleOptions.
-	RuleDefaults *planner.RuleOptions
+	// ruledef.DefaultOptions.
+	RuleDefaults *ruledef.Options
 
 	Metrics http.Handler // serves /metrics; nil: 404
 	Pprof   bool         // serves /debug/pprof/
@@ -66,7 +66,7 @@ func (o *Options) EnsureDefaults() {
 		o.Version = "unknown"
 	}
 	if o.RuleDefaults == nil {
-		d := planner.DefaultRuleOptions()
+		d := ruledef.DefaultOptions()
 		o.RuleDefaults = &d
 	}
 	setDefault(&o.MaxBodyBytes, 8<<20)

@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/planner/ruledef"
 )
 
 // words are the names of a kind of definition in answers.
@@ -66,17 +66,17 @@ func (s *Server) execStream(w http.ResponseWriter, r *http.Request, kind StreamK
 // 400: it is the statement that is at fault, not the path.
 func statementFault(st Statement, err error, kind StreamKind) fault {
 	k := st.Kind.words().lower
-	f := fault{http.StatusBadRequest, planner.CodeStream, ""}
+	f := fault{http.StatusBadRequest, ruledef.CodeStream, ""}
 	switch {
-	case st.Verb == VerbCreate && errors.Is(err, planner.ErrExists):
+	case st.Verb == VerbCreate && errors.Is(err, ruledef.ErrExists):
 		f.message = fmt.Sprintf("Create %s fails: Item %s already exists.", k, st.Name)
-	case st.Verb == VerbDescribe && errors.Is(err, planner.ErrNotFound):
+	case st.Verb == VerbDescribe && errors.Is(err, ruledef.ErrNotFound):
 		f.message = fmt.Sprintf("Describe %s fails, %s is not found.", k, st.Name)
-	case st.Verb == VerbExplain && errors.Is(err, planner.ErrNotFound):
+	case st.Verb == VerbExplain && errors.Is(err, ruledef.ErrNotFound):
 		f.message = fmt.Sprintf("Explain %s fails, %s is not found.", k, st.Name)
-	case st.Verb == VerbDrop && errors.Is(err, planner.ErrNotFound):
+	case st.Verb == VerbDrop && errors.Is(err, ruledef.ErrNotFound):
 		f.message = fmt.Sprintf("Drop %s fails: %s %s is not found.", k, k, st.Name)
-	case st.Verb == VerbDrop && errors.Is(err, planner.ErrInUse):
+	case st.Verb == VerbDrop && errors.Is(err, ruledef.ErrInUse):
 		f.message = fmt.Sprintf("Drop %s fails: %s %s has been referenced by other rules", k, k, st.Name)
 	default:
 		f = faultOf(err, "")
@@ -143,8 +143,8 @@ func (s *Server) findStream(w http.ResponseWriter, r *http.Request, kind StreamK
 	k := kind.words()
 	name := r.PathValue("name")
 	def, err := s.engine.DescribeStream(kind, name)
-	if errors.Is(err, planner.ErrNotFound) {
-		fault{http.StatusBadRequest, planner.CodeStream, fmt.Sprintf("%s %s error: Describe %s fails, %s is not found.", prefix, k.lower, k.lower, name)}.write(w)
+	if errors.Is(err, ruledef.ErrNotFound) {
+		fault{http.StatusBadRequest, ruledef.CodeStream, fmt.Sprintf("%s %s error: Describe %s fails, %s is not found.", prefix, k.lower, k.lower, name)}.write(w)
 		return def, false
 	}
 	if err != nil {
@@ -191,9 +191,9 @@ func (s *Server) dropStream(w http.ResponseWriter, r *http.Request, kind StreamK
 	switch {
 	case err == nil:
 		writeText(w, http.StatusOK, fmt.Sprintf("%s %s is dropped.", k.upper, name))
-	case errors.Is(err, planner.ErrNotFound):
+	case errors.Is(err, ruledef.ErrNotFound):
 		notFound("delete %s error: %s %s is not found", k.lower, k.lower, name).write(w)
-	case errors.Is(err, planner.ErrInUse):
+	case errors.Is(err, ruledef.ErrInUse):
 		badRequest("%s %s has been referenced by other rules", k.lower, name).write(w)
 	default:
 		faultOf(err, "delete "+k.lower+" error").write(w)

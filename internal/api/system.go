@@ -112,11 +112,7 @@ func (s *Server) configure(w http.ResponseWriter, r *http.Request) {
 
 // functions lists what SQL can call.
 func (s *Server) functions(w http.ResponseWriter, _ *http.Request) {
-	list := []FunctionInfo{}
-	for _, f := range s.engine.Functions() {
-		list = append(list, FunctionInfo{f.Name, f.Group, f.Kind.String(), f.Signature, f.Doc, f.Example})
-	}
-	writeJSON(w, http.StatusOK, list)
+	writeJSON(w, http.StatusOK, s.engine.Functions())
 }
 
 // FunctionInfo is one function in the answer of GET /functions.

@@ -8,7 +8,7 @@ import (
 	"sort"
 	"strings"
 
-	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/planner/ruledef"
 )
 
 func (s *Server) routeTransfer() {
@@ -241,10 +241,10 @@ func (s *Server) part(d Definitions, ids []string) (Definitions, error) {
 	for _, id := range ids {
 		text, ok := d.Rules[id]
 		if !ok {
-			return p, planner.Errorf(planner.CodeNotFound, "rule %s is not found", id)
+			return p, ruledef.Errorf(ruledef.CodeNotFound, "rule %s is not found", id)
 		}
 		p.Rules[id] = text
-		def, err := planner.ParseRuleFor(id, []byte(text), *s.opts.RuleDefaults)
+		def, err := ruledef.ParseFor(id, []byte(text), *s.opts.RuleDefaults)
 		if err != nil {
 			return p, fmt.Errorf("rule %s: %w", id, err)
 		}

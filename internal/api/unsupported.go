@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"net/http"
 
-	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/planner/ruledef"
 )
 
 // unsupported are the paths of eKuiper that weir does not have, by what their
@@ -31,7 +31,7 @@ var unsupported = []struct {
 // that nobody takes a 404 for a typing error or silence for success.
 func (s *Server) routeUnsupported() {
 	for _, u := range unsupported {
-		f := fault{http.StatusNotImplemented, planner.CodeUndefined, fmt.Sprintf("%s: not supported by weir", u.what)}
+		f := fault{http.StatusNotImplemented, ruledef.CodeUndefined, fmt.Sprintf("%s: not supported by weir", u.what)}
 		for _, path := range u.paths {
 			s.mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) { f.write(w) })
 		}

@@ -14,7 +14,7 @@ package config
 import (
 	"time"
 
-	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/planner/ruledef"
 )
 
 // Config is everything that can be set. Defaults returns it filled.
@@ -116,8 +116,8 @@ type RestartStrategy struct {
 }
 
 // Options returns the defaults in the planner's form.
-func (r Rule) Options() planner.RuleOptions {
-	o := planner.DefaultRuleOptions()
+func (r Rule) Options() ruledef.Options {
+	o := ruledef.DefaultOptions()
 	o.IsEventTime, o.LateTolerance = r.IsEventTime, r.LateTolerance
 	o.Concurrency, o.BufferLength = r.Concurrency, r.BufferLength
 	o.SendMetaToSink, o.SendNilField, o.SendError = r.SendMetaToSink, r.SendNilField, r.SendError

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/planner/ruledef"
 )
 
 // TestGolden loads each file of testdata and compares the settings and warnings,
@@ -110,7 +110,7 @@ func TestDefaults(t *testing.T) {
 	if err := c.Validate(); err != nil {
 		t.Error(err)
 	}
-	if got, want := c.Rule.Options(), planner.DefaultRuleOptions(); !reflect.DeepEqual(got, want) {
+	if got, want := c.Rule.Options(), ruledef.DefaultOptions(); !reflect.DeepEqual(got, want) {
 		t.Errorf("rule options: got %+v, want %+v", got, want)
 	}
 	if got := c.Basic.RestAddr(); got != "127.0.0.1:9081" {

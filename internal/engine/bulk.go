@@ -6,6 +6,7 @@ import (
 
 	"github.com/weir-engine/weir/internal/store"
 	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/planner/ruledef"
 )
 
 // bulk creates many rules with one commit, which start in one epoch. The bound
@@ -30,7 +31,7 @@ type reserved struct {
 
 // CreateRules adds rules with one commit. Element i of what it returns is about
 // element i of defs, which is not kept.
-func (e *Engine) CreateRules(defs iter.Seq[*planner.RuleDef]) []error {
+func (e *Engine) CreateRules(defs iter.Seq[*ruledef.Def]) []error {
 	defer e.defLocks.lockAll()() // what a rule was checked against stands until it runs
 	defer e.ruleLocks.lockAll()()
 	b := &bulk{e: e}
@@ -56,7 +57,7 @@ func (e *Engine) CreateRules(defs iter.Seq[*planner.RuleDef]) []error {
 }
 
 // add checks a rule and takes its id.
-func (b *bulk) add(d *planner.RuleDef) {
+func (b *bulk) add(d *ruledef.Def) {
 	i := len(b.errs) - 1
 	r, c, err := b.e.reserve(d)
 	if err != nil {
@@ -129,7 +130,7 @@ func (b *bulk) fail(err error) {
 			return false
 		}
 		e.undo(w)
-		b.errs[w.index] = planner.Errorf(planner.CodeIO, "store rule %s: %w", w.r.id, err)
+		b.errs[w.index] = ruledef.Errorf(ruledef.CodeIO, "store rule %s: %w", w.r.id, err)
 		return true
 	})
 }

@@ -10,7 +10,7 @@ import (
 
 	"github.com/weir-engine/weir/internal/api"
 	"github.com/weir-engine/weir/internal/store"
-	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/planner/ruledef"
 )
 
 // The rules of a bulk start together, whatever the executor pulls meanwhile, and
@@ -25,14 +25,14 @@ func TestBulkStartsTogether(t *testing.T) {
 	epochs := r.epochs.Load()
 	halted := r.def("halted", "SELECT seq FROM s", toMemory("out"))
 	halted.Triggered = false
-	defs := []*planner.RuleDef{
+	defs := []*ruledef.Def{
 		r.def("a", "SELECT seq AS a FROM s WHERE seq > 1", toMemory("out")), halted,
 		r.def("b", "SELECT lag(seq) AS b FROM s WHERE seq > 2", toMemory("out")),
 		r.def("c", "SELECT count(*) AS c FROM s GROUP BY COUNTWINDOW(2)", toMemory("out")),
 		r.def("d", "SELECT s.seq AS d FROM s INNER JOIN u ON s.seq = u.seq GROUP BY COUNTWINDOW(9)", toMemory("out")),
 		r.def("e", "SELECT x AS e FROM u", toMemory("out")),
 	}
-	errs := r.CreateRules(func(yield func(*planner.RuleDef) bool) {
+	errs := r.CreateRules(func(yield func(*ruledef.Def) bool) {
 		for i, d := range defs {
 			if !yield(d) {
 				return
@@ -83,7 +83,7 @@ func TestBulkOnFullDisk(t *testing.T) {
 	fs.full.Store(true)
 	temp := r.def("temp", "SELECT seq AS t FROM s WHERE seq > 1", toMemory("out"))
 	temp.Temp = true
-	errs := r.CreateRules(slices.Values([]*planner.RuleDef{
+	errs := r.CreateRules(slices.Values([]*ruledef.Def{
 		r.def("a", "SELECT seq AS a FROM s", toMemory("out")), temp,
 		r.def("b", "SELECT max(x) FROM u GROUP BY TUMBLINGWINDOW(ss, 1)", toMemory("out")),
 	}))
@@ -113,7 +113,7 @@ func TestBulkWithoutSource(t *testing.T) {
 	r := newRig(t, Options{})
 	r.must(r.PutConfKey(api.ConfSources, "mqtt", "plant", map[string]any{"connectionSelector": "later"}))
 	r.sql(`CREATE STREAM s () WITH (TYPE="mqtt", DATASOURCE="x", FORMAT="json", CONF_KEY="plant")`)
-	errs := r.CreateRules(slices.Values([]*planner.RuleDef{
+	errs := r.CreateRules(slices.Values([]*ruledef.Def{
 		r.def("a", "SELECT seq FROM s WHERE seq > 1", toMemory("out")), r.def("b", "SELECT seq FROM s WHERE seq > 2", toMemory("out")),
 	}))
 	if err := errors.Join(errs...); err != nil {
@@ -146,7 +146,7 @@ func TestBulkPanics(t *testing.T) {
 				t.Error("no panic")
 			}
 		}()
-		r.CreateRules(func(yield func(*planner.RuleDef) bool) {
+		r.CreateRules(func(yield func(*ruledef.Def) bool) {
 			yield(r.def("a", "SELECT seq AS a FROM s", toMemory("out")))
 			panic("of the caller")
 		})

@@ -14,7 +14,8 @@ import (
 	"github.com/weir-engine/weir/internal/api"
 	"github.com/weir-engine/weir/internal/mqttconn"
 	"github.com/weir-engine/weir/internal/store"
-	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/planner/graph"
+	"github.com/weir-engine/weir/planner/ruledef"
 	"github.com/weir-engine/weir/planner/sql"
 	"github.com/weir-engine/weir/sinks"
 	sinkfile "github.com/weir-engine/weir/sinks/file"
@@ -103,7 +104,7 @@ func (e *Engine) conf(n confName) map[string]any { return e.confs[n] }
 
 // sinkProps returns an action's properties over the group that it names. The
 // caller holds e.mu.
-func (e *Engine) sinkProps(a planner.Action) (map[string]any, error) {
+func (e *Engine) sinkProps(a ruledef.Action) (map[string]any, error) {
 	var base map[string]any
 	for _, ref := range []struct{ prop, kind string }{{"connectionSelector", "connections"}, {"resourceId", "sinks"}} {
 		key, ok := a.Props[ref.prop].(string)
@@ -130,7 +131,7 @@ func (e *Engine) sinkProps(a planner.Action) (map[string]any, error) {
 func (e *Engine) PutConfKey(kind api.ConfKind, typ, key string, props map[string]any) error {
 	n := confName{string(kind), strings.ToLower(typ), strings.ToLower(key)}
 	if err := e.checkConf(n, props); err != nil {
-		return planner.Errorf(planner.CodeConfig, "%s %s: %w", typ, key, err)
+		return ruledef.Errorf(ruledef.CodeConfig, "%s %s: %w", typ, key, err)
 	}
 	return e.putConf(n, props)
 }
@@ -139,10 +140,10 @@ func (e *Engine) putConf(n confName, props map[string]any) error {
 	defer e.defLocks.lock(n.id())()
 	data, err := json.Marshal(props)
 	if err != nil {
-		return planner.Errorf(planner.CodeConfig, "settings %s: %w", n.id(), err)
+		return ruledef.Errorf(ruledef.CodeConfig, "settings %s: %w", n.id(), err)
 	}
 	if err := e.catalog.Put(kindConf, n.id(), data); err != nil {
-		return planner.Errorf(planner.CodeIO, "store settings %s: %w", n.id(), err)
+		return ruledef.Errorf(ruledef.CodeIO, "store settings %s: %w", n.id(), err)
 	}
 	senders := e.senders(n)
 	e.restartUsers(func() []*rule {
@@ -180,16 +181,16 @@ func (e *Engine) senders(n confName) []string {
 		if err != nil || !bytes.Contains(text, []byte(prop)) {
 			continue // most have none, and are not parsed
 		}
-		def, err := planner.ParseRuleFor(id, text, e.opt.Rules)
+		def, err := ruledef.ParseFor(id, text, e.opt.Rules)
 		if err != nil {
 			continue
 		}
-		flow, err := def.Flow(fn.Set{})
+		flow, err := graph.Compile(def, fn.Set{})
 		if err != nil {
 			continue
 		}
-		if slices.ContainsFunc(flow.Queries, func(q planner.FlowQuery) bool {
-			return slices.ContainsFunc(q.Actions, func(a planner.Action) bool {
+		if slices.ContainsFunc(flow.Queries, func(q graph.Query) bool {
+			return slices.ContainsFunc(q.Actions, func(a ruledef.Action) bool {
 				key, _ := a.Props[prop].(string)
 				return a.Type == n.typ && strings.EqualFold(key, n.key)
 			})
@@ -292,11 +293,11 @@ func (e *Engine) DeleteConfKey(kind api.ConfKind, typ, key string) error {
 	e.mu.Lock()
 	if e.confs[n] == nil {
 		e.mu.Unlock()
-		return planner.ErrNotFound
+		return ruledef.ErrNotFound
 	}
 	if len(e.confUsers(n)) > 0 {
 		e.mu.Unlock()
-		return planner.ErrInUse
+		return ruledef.ErrInUse
 	}
 	delete(e.confs, n)
 	e.epoch++
@@ -321,10 +322,10 @@ func (e *Engine) ConfKeys(kind api.ConfKind, typ string) (map[string]map[string]
 func (e *Engine) PutConnection(c api.Connection) error {
 	n := confName{"connections", strings.ToLower(c.Type), strings.ToLower(c.ID)}
 	if !contains([]string{"mqtt", "redis", "sql"}, n.typ) {
-		return planner.Errorf(planner.CodeConfig, "connection type %s is not supported: want mqtt, redis or sql", c.Type)
+		return ruledef.Errorf(ruledef.CodeConfig, "connection type %s is not supported: want mqtt, redis or sql", c.Type)
 	}
 	if err := e.checkConf(n, c.Props); err != nil {
-		return planner.Errorf(planner.CodeConfig, "connection %s: %w", c.ID, err)
+		return ruledef.Errorf(ruledef.CodeConfig, "connection %s: %w", c.ID, err)
 	}
 	return e.putConf(n, c.Props)
 }
@@ -341,12 +342,12 @@ func (e *Engine) DeleteConnection(id string) error {
 	}
 	if n.kind == "" {
 		e.mu.Unlock()
-		return planner.ErrNotFound
+		return ruledef.ErrNotFound
 	}
 	for m, props := range e.confs {
 		if sel, ok := props["connectionSelector"].(string); ok && m.kind != "connections" && strings.EqualFold(sel, id) {
 			e.mu.Unlock()
-			return planner.ErrInUse
+			return ruledef.ErrInUse
 		}
 	}
 	delete(e.confs, n)

@@ -24,6 +24,7 @@ import (
 	"github.com/weir-engine/weir/internal/mqttconn"
 	"github.com/weir-engine/weir/internal/store"
 	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/planner/ruledef"
 	"github.com/weir-engine/weir/sinks"
 	"github.com/weir-engine/weir/sinks/encode"
 )
@@ -32,8 +33,8 @@ import (
 type Options struct {
 	Store    store.Options
 	Sinks    sinks.Options
-	Rules    planner.RuleOptions // defaults of rules; zero: planner.DefaultRuleOptions
-	Location *time.Location      // time zone of texts and windows; nil: UTC
+	Rules    ruledef.Options // defaults of rules; zero: ruledef.DefaultOptions
+	Location *time.Location  // time zone of texts and windows; nil: UTC
 	// Confs are groups of settings from the configuration file: by kind (sources,
 	// sinks, connections), type and name. Groups put over REST come before them.
 	Confs map[string]map[string]map[string]map[string]any
@@ -63,7 +64,7 @@ func (o *Options) EnsureDefaults() {
 		o.Logger = slog.Default()
 	}
 	if o.Rules.CheckpointInterval == 0 {
-		o.Rules = planner.DefaultRuleOptions()
+		o.Rules = ruledef.DefaultOptions()
 	}
 	if o.Dir == "" {
 		o.Dir = o.Store.Dir

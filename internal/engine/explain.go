@@ -8,6 +8,8 @@ import (
 	"github.com/weir-engine/weir/exec/fn"
 	"github.com/weir-engine/weir/internal/api"
 	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/planner/graph"
+	"github.com/weir-engine/weir/planner/ruledef"
 )
 
 // RuleTopo returns the graph of a rule.
@@ -23,7 +25,7 @@ func (e *Engine) RuleTopo(id string) (api.Topo, error) {
 	defer e.mu.RUnlock()
 	r := e.rules[id]
 	if r == nil {
-		return api.Topo{}, planner.ErrNotFound
+		return api.Topo{}, ruledef.ErrNotFound
 	}
 	var t api.Topo
 	for _, name := range r.streams {
@@ -40,17 +42,17 @@ func (e *Engine) RuleTopo(id string) (api.Topo, error) {
 }
 
 // graphTopo returns the graph that a rule was written as.
-func graphTopo(def *planner.RuleDef) (t api.Topo, err error) {
-	flow, err := def.Flow(fn.Set{})
+func graphTopo(def *ruledef.Def) (t api.Topo, err error) {
+	flow, err := graph.Compile(def, fn.Set{})
 	if err != nil {
 		return t, err
 	}
 	kind := func(node string) string {
 		switch {
-		case slices.ContainsFunc(flow.Sources, func(s planner.FlowSource) bool { return s.Node == node }):
+		case slices.ContainsFunc(flow.Sources, func(s graph.Source) bool { return s.Node == node }):
 			return "source_" + node
-		case slices.ContainsFunc(flow.Queries, func(q planner.FlowQuery) bool {
-			return slices.ContainsFunc(q.Actions, func(a planner.Action) bool { return a.Node == node })
+		case slices.ContainsFunc(flow.Queries, func(q graph.Query) bool {
+			return slices.ContainsFunc(q.Actions, func(a ruledef.Action) bool { return a.Node == node })
 		}):
 			return "sink_" + node
 		}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/planner/graph"
 )
 
 // A graph can have sources with options of their own. They are streams like
@@ -39,7 +40,7 @@ func (e *Engine) flowSources(c *compiled) error {
 	return nil
 }
 
-func (e *Engine) flowSource(c *compiled, src planner.FlowSource) error {
+func (e *Engine) flowSource(c *compiled, src graph.Source) error {
 	if src.Create != nil {
 		s := &stream{name: src.Name, only: []string{src.Name}, def: src.Create, inline: true}
 		if !contains(sourceTypes, s.typ()) {
@@ -73,7 +74,7 @@ func (e *Engine) flowSource(c *compiled, src planner.FlowSource) error {
 }
 
 // told words an error about a statement of a graph, which its user did not write.
-func (c *compiled) told(q *planner.FlowQuery, err error) error {
+func (c *compiled) told(q *graph.Query, err error) error {
 	if c.def.Graph == nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/planner/ruledef"
 	"github.com/weir-engine/weir/sinks"
 )
 
@@ -315,7 +316,7 @@ func (e *Engine) startLoaded() {
 
 // startStored enters one rule of the store; it tells whether its text is good.
 func (e *Engine) startStored(id string, data []byte) bool {
-	def, err := planner.ParseRuleFor(id, append([]byte(nil), data...), e.opt.Rules)
+	def, err := ruledef.ParseFor(id, append([]byte(nil), data...), e.opt.Rules)
 	if err != nil {
 		e.log.Error("stored rule is refused", "rule", id, "err", err)
 		return false

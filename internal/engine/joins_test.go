@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/weir-engine/weir/internal/api"
-	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/planner/ruledef"
 )
 
 // A rule over several streams uses each of them: they are counted, cannot be
@@ -26,7 +26,7 @@ func TestJoinLifecycle(t *testing.T) {
 		out.want(fmt.Sprintf(`{"a":%d,"b":2}`, round))
 		r.wantStatus("j", "source_l_0_records_in_total", 1)
 		r.wantStatus("j", "source_s_0_records_in_total", 1)
-		if err := r.DropStream(api.Stream, "s"); !errors.Is(err, planner.ErrInUse) {
+		if err := r.DropStream(api.Stream, "s"); !errors.Is(err, ruledef.ErrInUse) {
 			t.Errorf("drop of a stream in use: got %v", err)
 		}
 		text, err := r.ExplainRule("j")

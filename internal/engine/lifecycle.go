@@ -7,19 +7,20 @@ import (
 
 	"github.com/weir-engine/weir/internal/store"
 	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/planner/ruledef"
 )
 
 // stopped is the message of a rule that a client stopped.
 const stopped = "canceled manually"
 
 // CreateRule adds a rule, durably, and starts it.
-func (e *Engine) CreateRule(def *planner.RuleDef) error {
+func (e *Engine) CreateRule(def *ruledef.Def) error {
 	defer e.ruleLocks.lock(def.ID)()
 	return e.create(def)
 }
 
 // create is CreateRule for a caller that holds the lock of the rule.
-func (e *Engine) create(d *planner.RuleDef) error {
+func (e *Engine) create(d *ruledef.Def) error {
 	r, c, err := e.reserve(d)
 	if err != nil {
 		return err
@@ -27,7 +28,7 @@ func (e *Engine) create(d *planner.RuleDef) error {
 	if !d.Temp {
 		if err := e.catalog.Put(kindRule, d.ID, d.Raw); err != nil {
 			e.forget(r)
-			return planner.Errorf(planner.CodeIO, "store rule %s: %w", d.ID, err)
+			return ruledef.Errorf(ruledef.CodeIO, "store rule %s: %w", d.ID, err)
 		}
 	}
 	if d.Triggered {
@@ -44,7 +45,7 @@ func (e *Engine) create(d *planner.RuleDef) error {
 }
 
 // reserve checks a rule and takes its id.
-func (e *Engine) reserve(d *planner.RuleDef) (*rule, *compiled, error) {
+func (e *Engine) reserve(d *ruledef.Def) (*rule, *compiled, error) {
 	e.mu.RLock()
 	taken := e.rules[d.ID] != nil
 	var c *compiled
@@ -55,7 +56,7 @@ func (e *Engine) reserve(d *planner.RuleDef) (*rule, *compiled, error) {
 	e.mu.RUnlock()
 	switch {
 	case taken:
-		return nil, nil, planner.ErrExists
+		return nil, nil, ruledef.ErrExists
 	case err != nil:
 		return nil, nil, err
 	}
@@ -63,14 +64,14 @@ func (e *Engine) reserve(d *planner.RuleDef) (*rule, *compiled, error) {
 	defer e.mu.Unlock()
 	for _, name := range c.streams {
 		if _, ok := (catalog{e, c.inline}).Source(name); !ok {
-			return nil, nil, planner.Errorf(planner.CodePlan, "fail to get stream %s, please check if stream is created", name)
+			return nil, nil, ruledef.Errorf(ruledef.CodePlan, "fail to get stream %s, please check if stream is created", name)
 		}
 	}
 	return e.enter(d, c), c, nil
 }
 
 // enter makes the rule of a definition. The caller holds e.mu.
-func (e *Engine) enter(d *planner.RuleDef, c *compiled) *rule {
+func (e *Engine) enter(d *ruledef.Def, c *compiled) *rule {
 	r := &rule{id: d.ID, name: d.Name, version: d.Version, tags: d.Tags, temp: d.Temp}
 	e.reads(r, c)
 	if d.Temp {
@@ -142,7 +143,7 @@ func (e *Engine) reads(r *rule, c *compiled) {
 }
 
 // ReplaceRule puts def in the place of the rule with its id, or creates it.
-func (e *Engine) ReplaceRule(def *planner.RuleDef) error {
+func (e *Engine) ReplaceRule(def *ruledef.Def) error {
 	defer e.ruleLocks.lock(def.ID)()
 	e.mu.RLock()
 	old := e.rules[def.ID]
@@ -160,11 +161,11 @@ func (e *Engine) ReplaceRule(def *planner.RuleDef) error {
 	case err != nil:
 		return err
 	}
-	if err := planner.CheckRuleVersion(def.ID, version, def.Version); err != nil {
+	if err := ruledef.CheckVersion(def.ID, version, def.Version); err != nil {
 		return err
 	}
 	if err := e.restore(old, def); err != nil {
-		return planner.Errorf(planner.CodeIO, "store rule %s: %w", def.ID, err)
+		return ruledef.Errorf(ruledef.CodeIO, "store rule %s: %w", def.ID, err)
 	}
 	if def.Triggered {
 		e.open(c)
@@ -176,7 +177,7 @@ func (e *Engine) ReplaceRule(def *planner.RuleDef) error {
 }
 
 // restore stores the text of def in the place of old's.
-func (e *Engine) restore(old *rule, def *planner.RuleDef) error {
+func (e *Engine) restore(old *rule, def *ruledef.Def) error {
 	if !def.Temp {
 		return e.catalog.Put(kindRule, def.ID, def.Raw)
 	}
@@ -190,7 +191,7 @@ func (e *Engine) restore(old *rule, def *planner.RuleDef) error {
 }
 
 // exchange makes r the rule of def. The caller holds e.mu.
-func (e *Engine) exchange(r *rule, def *planner.RuleDef, c *compiled) {
+func (e *Engine) exchange(r *rule, def *ruledef.Def, c *compiled) {
 	// The streams of the old rule stay connected: the new one may read them, and
 	// must not miss a message.
 	pinned := r.streams
@@ -231,7 +232,7 @@ func (e *Engine) DeleteRule(id string) error {
 	r := e.rules[id]
 	if r == nil {
 		e.mu.Unlock()
-		return planner.ErrNotFound
+		return ruledef.ErrNotFound
 	}
 	e.uninstall(r)
 	e.remove(r)
@@ -241,7 +242,7 @@ func (e *Engine) DeleteRule(id string) error {
 		return nil
 	}
 	if err := e.catalog.Delete(kindRule, id); err != nil {
-		return planner.Errorf(planner.CodeIO, "delete rule %s: %w", id, err)
+		return ruledef.Errorf(ruledef.CodeIO, "delete rule %s: %w", id, err)
 	}
 	return nil
 }
@@ -302,12 +303,12 @@ func (e *Engine) retry(id string) {
 }
 
 // stored returns the definition of a rule.
-func (e *Engine) stored(id string) (*planner.RuleDef, error) {
+func (e *Engine) stored(id string) (*ruledef.Def, error) {
 	text, err := e.RuleText(id)
 	if err != nil {
 		return nil, err
 	}
-	return planner.ParseRuleFor(id, text, e.opt.Rules)
+	return ruledef.ParseFor(id, text, e.opt.Rules)
 }
 
 // RuleText returns the text of a rule as it was submitted.
@@ -322,13 +323,13 @@ func (e *Engine) RuleText(id string) ([]byte, error) {
 	e.mu.RUnlock()
 	switch {
 	case r == nil:
-		return nil, planner.ErrNotFound
+		return nil, ruledef.ErrNotFound
 	case temp:
 		return text, nil
 	}
 	text, err := e.catalog.Get(kindRule, id)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, planner.ErrNotFound
+		return nil, ruledef.ErrNotFound
 	}
 	return text, err
 }
@@ -346,7 +347,7 @@ func (e *Engine) StartRule(id string) error {
 func (e *Engine) StopRule(id string) error {
 	defer e.ruleLocks.lock(id)()
 	if !e.stop(id) {
-		return planner.ErrNotFound
+		return ruledef.ErrNotFound
 	}
 	return e.setTriggered(id, false)
 }
@@ -355,7 +356,7 @@ func (e *Engine) StopRule(id string) error {
 func (e *Engine) RestartRule(id string) error {
 	defer e.ruleLocks.lock(id)()
 	if !e.stop(id) {
-		return planner.ErrNotFound
+		return ruledef.ErrNotFound
 	}
 	e.call(func() {}) // the executor has let it go
 	if err := e.start(id); err != nil {
@@ -374,7 +375,7 @@ func (e *Engine) setTriggered(id string, on bool) error {
 		Triggered *bool `json:"triggered"`
 	}
 	if err := json.Unmarshal(text, &m); err != nil {
-		return planner.Errorf(planner.CodeIO, "stored rule %s: %w", id, err)
+		return ruledef.Errorf(ruledef.CodeIO, "stored rule %s: %w", id, err)
 	}
 	if (m.Triggered == nil || *m.Triggered) == on {
 		return nil
@@ -384,9 +385,9 @@ func (e *Engine) setTriggered(id string, on bool) error {
 
 // rewrite changes one key of a rule's text.
 func (e *Engine) rewrite(id string, text []byte, key string, value any) error {
-	text, err := planner.RuleDefSet(text, key, value)
+	text, err := ruledef.Set(text, key, value)
 	if err != nil {
-		return planner.Errorf(planner.CodeIO, "stored rule %s: %w", id, err)
+		return ruledef.Errorf(ruledef.CodeIO, "stored rule %s: %w", id, err)
 	}
 	e.mu.Lock()
 	r := e.rules[id]

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/weir-engine/weir/internal/api"
-	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/planner/ruledef"
 )
 
 func TestLifecycle(t *testing.T) {
@@ -39,10 +39,10 @@ func TestLifecycle(t *testing.T) {
 	out.want(`{"seq":-1}`)
 	r.wantStatus("a", "op_3_project_0_records_in_total", 1)
 
-	if err := r.CreateRule(r.def("a", "SELECT * FROM s", toMemory("out"))); !errors.Is(err, planner.ErrExists) {
+	if err := r.CreateRule(r.def("a", "SELECT * FROM s", toMemory("out"))); !errors.Is(err, ruledef.ErrExists) {
 		t.Errorf("rule that exists: got %v", err)
 	}
-	if err := r.DropStream(api.Stream, "s"); !errors.Is(err, planner.ErrInUse) {
+	if err := r.DropStream(api.Stream, "s"); !errors.Is(err, ruledef.ErrInUse) {
 		t.Errorf("drop of a stream in use: got %v", err)
 	}
 	r.sql(`CREATE STREAM brief () WITH (TYPE="memory", DATASOURCE="x", FORMAT="json", TEMP="true")`)
@@ -69,7 +69,7 @@ func TestLifecycle(t *testing.T) {
 	for what, err := range map[string]error{
 		"delete": r.DeleteRule("a"), "start": r.StartRule("a"), "stop": r.StopRule("a"), "restart": r.RestartRule("a"),
 	} {
-		if !errors.Is(err, planner.ErrNotFound) {
+		if !errors.Is(err, ruledef.ErrNotFound) {
 			t.Errorf("%s of a rule that is gone: got %v", what, err)
 		}
 	}
@@ -129,15 +129,15 @@ func TestChangesUnderLoad(t *testing.T) {
 		sql := fmt.Sprintf("SELECT seq, *, seq * 2 AS twice FROM shared WHERE "+cond, i%50)
 		switch i % 5 {
 		case 0, 1:
-			if err := r.CreateRule(r.def(id, sql, toMemory("noise"))); err != nil && !errors.Is(err, planner.ErrExists) {
+			if err := r.CreateRule(r.def(id, sql, toMemory("noise"))); err != nil && !errors.Is(err, ruledef.ErrExists) {
 				t.Fatal(err)
 			}
 		case 2:
 			r.must(r.ReplaceRule(r.def(id, sql, toMemory("noise"))))
 		case 3:
-			r.must(ignore(r.RestartRule(id), planner.ErrNotFound))
+			r.must(ignore(r.RestartRule(id), ruledef.ErrNotFound))
 		case 4:
-			r.must(ignore(r.DeleteRule(id), planner.ErrNotFound))
+			r.must(ignore(r.DeleteRule(id), ruledef.ErrNotFound))
 		}
 		where := fmt.Sprintf(" WHERE seq >= %d", -(i % 9))
 		r.must(r.ReplaceRule(r.def("shared", "SELECT seq FROM shared"+where, toMemory("shared"))))
@@ -212,7 +212,7 @@ func TestConcurrentChanges(t *testing.T) {
 func TestBulk(t *testing.T) {
 	r := newRig(t, Options{})
 	r.memoryStream("s", "in")
-	defs := []*planner.RuleDef{
+	defs := []*ruledef.Def{
 		r.def("a", "SELECT * FROM s", toMemory("out")), nil, r.def("b", "SELECT * FROM nowhere", toMemory("out")),
 		r.def("a", "SELECT * FROM s", toMemory("out")), r.def("c", "SELECT * FROM s", toMemory("out")),
 	}
@@ -222,7 +222,7 @@ func TestBulk(t *testing.T) {
 			t.Errorf("rule %d: got %v", i, errs[i])
 		}
 	}
-	if !errors.Is(errs[3], planner.ErrExists) {
+	if !errors.Is(errs[3], ruledef.ErrExists) {
 		t.Errorf("the same id again: got %v", errs[3])
 	}
 	if got := len(r.RuleList()); got != 2 {
@@ -297,7 +297,7 @@ func TestConfKeyRestartsUsers(t *testing.T) {
 	r.sql(`CREATE STREAM s () WITH (TYPE="mqtt", DATASOURCE="in", FORMAT="json", CONF_KEY="plant")`)
 	out := r.listen("out")
 	r.rule("a", "SELECT seq FROM s", "out")
-	if err := r.DeleteConfKey(api.ConfSources, "mqtt", "plant"); !errors.Is(err, planner.ErrInUse) {
+	if err := r.DeleteConfKey(api.ConfSources, "mqtt", "plant"); !errors.Is(err, ruledef.ErrInUse) {
 		t.Errorf("settings in use: got %v", err)
 	}
 	r.must(r.PutConfKey(api.ConfSources, "mqtt", "plant", map[string]any{"server": "tcp://" + addr}))
@@ -378,7 +378,7 @@ func TestForceDropAndPatrol(t *testing.T) {
 	r.await("the patrol starts the rule", func() bool { return r.statusOf("a") == "running" })
 	r.publish("in", `{"v":1}`)
 	out.want(`{"v":1}`)
-	if err := r.DropStream(api.Stream, "s"); !errors.Is(err, planner.ErrInUse) {
+	if err := r.DropStream(api.Stream, "s"); !errors.Is(err, ruledef.ErrInUse) {
 		t.Errorf("drop of a stream in use: got %v", err)
 	}
 	r.must(r.StopRule("a"))

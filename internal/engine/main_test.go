@@ -19,7 +19,7 @@ import (
 	"github.com/weir-engine/weir/internal/api"
 	"github.com/weir-engine/weir/internal/broker"
 	"github.com/weir-engine/weir/internal/membus"
-	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/planner/ruledef"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -82,10 +82,10 @@ func (r *rig) memoryStream(name, topic string) {
 }
 
 // def makes the definition of a rule; each action is one object.
-func (r *rig) def(id, sql string, actions ...string) *planner.RuleDef {
+func (r *rig) def(id, sql string, actions ...string) *ruledef.Def {
 	r.t.Helper()
 	text := fmt.Sprintf(`{"id":%q,"sql":%q,"actions":[%s]}`, id, sql, strings.Join(actions, ","))
-	d, err := planner.ParseRule([]byte(text))
+	d, err := ruledef.Parse([]byte(text))
 	if err != nil {
 		r.t.Fatal(err)
 	}

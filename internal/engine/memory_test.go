@@ -8,7 +8,7 @@ import (
 	"github.com/cockroachdb/pebble/vfs"
 
 	"github.com/weir-engine/weir/internal/store"
-	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/planner/ruledef"
 )
 
 // liveHeap returns the bytes of what is reachable.
@@ -46,7 +46,7 @@ func TestMemoryOfRules(t *testing.T) {
 			r.call(func() {})
 			before := liveHeap()
 			var waiting int64
-			for i, err := range r.CreateRules(func(yield func(*planner.RuleDef) bool) {
+			for i, err := range r.CreateRules(func(yield func(*ruledef.Def) bool) {
 				for i := range rules {
 					if !yield(r.def(fmt.Sprintf("r%04d", i), c.sql(i), toMemory("out"))) {
 						return

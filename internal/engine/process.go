@@ -11,7 +11,7 @@ import (
 	"github.com/weir-engine/weir/exec/fn"
 	"github.com/weir-engine/weir/internal/api"
 	"github.com/weir-engine/weir/internal/mqttconn"
-	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/planner/ruledef"
 )
 
 // Healthy returns nil while the process does its work.
@@ -30,13 +30,13 @@ func (e *Engine) Configure(settings map[string]any) error {
 		case "logLevel":
 			s, ok := v.(string)
 			if !ok || level.UnmarshalText([]byte(s)) != nil {
-				return planner.Errorf(planner.CodeConfig, "logLevel %v: want debug, info, warn or error", v)
+				return ruledef.Errorf(ruledef.CodeConfig, "logLevel %v: want debug, info, warn or error", v)
 			}
 			set = true
 		case "debug":
 			on, ok := v.(bool)
 			if !ok {
-				return planner.Errorf(planner.CodeConfig, "debug %v: want true or false", v)
+				return ruledef.Errorf(ruledef.CodeConfig, "debug %v: want true or false", v)
 			}
 			if on {
 				level, set = slog.LevelDebug, true
@@ -44,20 +44,20 @@ func (e *Engine) Configure(settings map[string]any) error {
 		case "timezone":
 			name, ok := v.(string)
 			if !ok {
-				return planner.Errorf(planner.CodeConfig, "timezone %v: want a name such as Europe/Berlin", v)
+				return ruledef.Errorf(ruledef.CodeConfig, "timezone %v: want a name such as Europe/Berlin", v)
 			}
 			if _, err := time.LoadLocation(name); err != nil {
-				return planner.Errorf(planner.CodeConfig, "timezone %q: %w", name, err)
+				return ruledef.Errorf(ruledef.CodeConfig, "timezone %q: %w", name, err)
 			}
 			if name != e.opt.Location.String() {
-				return planner.Errorf(planner.CodeConfig, "timezone changes with a restart only")
+				return ruledef.Errorf(ruledef.CodeConfig, "timezone changes with a restart only")
 			}
 		case "consoleLog", "fileLog":
 			if _, ok := v.(bool); !ok {
-				return planner.Errorf(planner.CodeConfig, "%s %v: want true or false", k, v)
+				return ruledef.Errorf(ruledef.CodeConfig, "%s %v: want true or false", k, v)
 			}
 		default:
-			return planner.Errorf(planner.CodeConfig, "setting %q cannot be changed while running", k)
+			return ruledef.Errorf(ruledef.CodeConfig, "setting %q cannot be changed while running", k)
 		}
 	}
 	if set && e.opt.SetLevel != nil {
@@ -70,10 +70,10 @@ func (e *Engine) Configure(settings map[string]any) error {
 func (e *Engine) Stop() { e.opt.OnStop() }
 
 // Functions returns what SQL can call.
-func (e *Engine) Functions() []planner.FuncSig {
-	var out []planner.FuncSig
+func (e *Engine) Functions() []api.FunctionInfo {
+	out := []api.FunctionInfo{}
 	for _, f := range fn.All() {
-		out = append(out, f.FuncSig)
+		out = append(out, api.FunctionInfo{Name: f.Name, Group: f.Group, Kind: f.Kind.String(), Signature: f.Signature, Doc: f.Doc, Example: f.Example})
 	}
 	sort.Slice(out, func(i, j int) bool { return out[i].Name < out[j].Name })
 	return out

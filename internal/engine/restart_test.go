@@ -11,7 +11,7 @@ import (
 
 	"github.com/weir-engine/weir/internal/api"
 	"github.com/weir-engine/weir/internal/store"
-	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/planner/ruledef"
 )
 
 // An engine on the store of another one runs what that one ran.
@@ -22,7 +22,7 @@ func TestRestart(t *testing.T) {
 	r.memoryStream("s", "in")
 	r.sql(`CREATE STREAM gone () WITH (TYPE="memory", DATASOURCE="x", FORMAT="json", TEMP="true")`)
 	r.must(r.PutConfKey(api.ConfSources, "mqtt", "plant", map[string]any{"server": "tcp://10.0.0.1:1883"}))
-	defs := make([]*planner.RuleDef, rules)
+	defs := make([]*ruledef.Def, rules)
 	for i := range defs {
 		defs[i] = r.def(fmt.Sprintf("r%04d", i), fmt.Sprintf("SELECT seq FROM s WHERE seq > %d", i), toMemory("out"))
 	}

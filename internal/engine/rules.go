@@ -12,6 +12,8 @@ import (
 	"github.com/weir-engine/weir/exec/fn"
 	"github.com/weir-engine/weir/internal/api"
 	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/planner/graph"
+	"github.com/weir-engine/weir/planner/ruledef"
 	"github.com/weir-engine/weir/planner/sql"
 	"github.com/weir-engine/weir/sinks"
 	"github.com/weir-engine/weir/sinks/encode"
@@ -70,12 +72,12 @@ func (r *rule) uses(name string) bool { return slices.Contains(r.streams, name) 
 
 // compiled is a rule that was checked against the definitions as they are.
 type compiled struct {
-	def     *planner.RuleDef // nil: it is in a bulk, under which nothing changes
+	def     *ruledef.Def // nil: it is in a bulk, under which nothing changes
 	parts   []part
 	streams []string           // inputs, each once
 	inline  map[string]*stream // streams that a graph defines; not entered anywhere
 	types   []string           // message types of sinks
-	flow    *planner.Flow
+	flow    *graph.Flow
 	epoch   uint64 // Engine.epoch when it was checked
 	err     error  // why a sink could not be opened
 	sched   *schedule
@@ -106,17 +108,17 @@ type checked struct {
 
 // compile checks everything about a rule that can be checked before it runs. The
 // caller holds e.mu for reading.
-func (e *Engine) compile(def *planner.RuleDef, num planner.RuleID) (*compiled, error) {
-	flow, err := def.Flow(fn.Set{})
+func (e *Engine) compile(def *ruledef.Def, num planner.RuleID) (*compiled, error) {
+	flow, err := graph.Compile(def, fn.Set{})
 	if err != nil {
 		return nil, err
 	}
 	c := &compiled{def: def, flow: flow, epoch: e.epoch, sendError: def.Options.SendError}
 	if c.sched, err = newSchedule(&def.Options, e.opt.Location); err != nil {
-		return nil, planner.Errorf(planner.CodeRule, "invalid rule json: Rule %s has invalid options: %w.", def.ID, err)
+		return nil, ruledef.Errorf(ruledef.CodeRule, "invalid rule json: Rule %s has invalid options: %w.", def.ID, err)
 	}
 	if err := e.flowSources(c); err != nil {
-		return nil, planner.Errorf(planner.CodeRule, "Rule %s has an invalid graph: %w.", def.ID, err)
+		return nil, ruledef.Errorf(ruledef.CodeRule, "Rule %s has an invalid graph: %w.", def.ID, err)
 	}
 	for i := range flow.Queries {
 		p, err := e.compilePart(c, i, num)
@@ -144,11 +146,11 @@ func (e *Engine) compilePart(c *compiled, i int, num planner.RuleID) (p part, er
 	q := &c.flow.Queries[i]
 	st, err := sql.Parse(q.SQL)
 	if err != nil {
-		return p, planner.Errorf(planner.CodeParser, "%w", c.told(q, err))
+		return p, ruledef.Errorf(ruledef.CodeParser, "%w", c.told(q, err))
 	}
 	sel, ok := st.(*sql.Select)
 	if !ok {
-		return p, planner.Errorf(planner.CodeParser, "SQL %s is not a select statement.", q.SQL)
+		return p, ruledef.Errorf(ruledef.CodeParser, "SQL %s is not a select statement.", q.SQL)
 	}
 	o := &c.def.Options
 	env := planner.Env{Funcs: fn.Set{}, Catalog: catalog{e, c.inline}, Fold: exec.FoldIn(e.opt.Location)}
@@ -163,7 +165,7 @@ func (e *Engine) compilePart(c *compiled, i int, num planner.RuleID) (p part, er
 		err = e.checkStreams(c, p.query)
 	}
 	if err != nil {
-		return p, planner.Errorf(planner.CodePlan, "%w", c.told(q, err))
+		return p, ruledef.Errorf(ruledef.CodePlan, "%w", c.told(q, err))
 	}
 	p.window = p.query.Root.Window != nil
 	p.count = true
@@ -173,7 +175,7 @@ func (e *Engine) compilePart(c *compiled, i int, num planner.RuleID) (p part, er
 			if a.Node != "" {
 				err = fmt.Errorf("node %q: %w", a.Node, err)
 			}
-			return p, planner.Errorf(planner.CodeExecutor, "%w", err)
+			return p, ruledef.Errorf(ruledef.CodeExecutor, "%w", err)
 		}
 		if id := ch.enc.SchemaID(); id != "" {
 			c.types = append(c.types, id)
@@ -217,7 +219,7 @@ func (e *Engine) startEpoch(sel *sql.Select) uint64 {
 }
 
 // checkAction checks one sink of a rule.
-func (e *Engine) checkAction(a planner.Action) (checked, error) {
+func (e *Engine) checkAction(a ruledef.Action) (checked, error) {
 	props, err := e.sinkProps(a)
 	if err != nil {
 		return checked{}, err
@@ -270,7 +272,7 @@ func (r *rule) status() string {
 }
 
 // ValidateRule checks a rule without creating it.
-func (e *Engine) ValidateRule(def *planner.RuleDef) ([]string, error) {
+func (e *Engine) ValidateRule(def *ruledef.Def) ([]string, error) {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	c, err := e.compile(def, 0)

@@ -8,7 +8,7 @@ import (
 
 	"github.com/robfig/cron/v3"
 
-	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/planner/ruledef"
 )
 
 // Texts of rules with a schedule, as clients know them.
@@ -36,7 +36,7 @@ var cronFields = cron.NewParser(cron.SecondOptional | cron.Minute | cron.Hour | 
 
 // newSchedule returns the schedule that o describes; nil: the rule runs always.
 // cron without duration says nothing, as in eKuiper.
-func newSchedule(o *planner.RuleOptions, loc *time.Location) (*schedule, error) {
+func newSchedule(o *ruledef.Options, loc *time.Location) (*schedule, error) {
 	if o.Cron == "" && o.Duration == 0 && len(o.CronDatetimeRanges) == 0 {
 		return nil, nil
 	}
@@ -93,7 +93,7 @@ func (d every) Next(t time.Time) time.Time {
 	return t.Truncate(time.Duration(d)).Add(time.Duration(d))
 }
 
-func newSpan(r planner.DatetimeRange, loc *time.Location) (span, error) {
+func newSpan(r ruledef.DatetimeRange, loc *time.Location) (span, error) {
 	if r.Begin == "" && r.End == "" {
 		return span{r.BeginMs, r.EndMs}, nil
 	}

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/weir-engine/weir/internal/api"
-	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/planner/ruledef"
 )
 
 // exportSchemas puts the stored schemas into texts.
@@ -47,7 +47,7 @@ func (e *Engine) importSchema(key, text string) error {
 	if strings.HasPrefix(strings.TrimSpace(text), "{") {
 		sc = api.Schema{}
 		if err := json.Unmarshal([]byte(text), &sc); err != nil {
-			return planner.Errorf(planner.CodeConfig, "schema %s: %w", key, err)
+			return ruledef.Errorf(ruledef.CodeConfig, "schema %s: %w", key, err)
 		}
 		if sc.Type == "" {
 			sc.Type = api.SchemaProtobuf

@@ -10,7 +10,7 @@ import (
 
 	"github.com/weir-engine/weir/internal/api"
 	"github.com/weir-engine/weir/internal/store"
-	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/planner/ruledef"
 	"github.com/weir-engine/weir/planner/sql"
 	"github.com/weir-engine/weir/vec"
 	"github.com/weir-engine/weir/vec/protobuf"
@@ -31,7 +31,7 @@ type schemas struct {
 func (s *schemas) read(name string) (sc api.Schema, err error) {
 	data, err := s.catalog.Get(kindSchema, api.SchemaProtobuf+"/"+name)
 	if errors.Is(err, store.ErrNotFound) {
-		return sc, planner.ErrNotFound
+		return sc, ruledef.ErrNotFound
 	}
 	if err == nil {
 		err = json.Unmarshal(data, &sc)
@@ -74,7 +74,7 @@ func (s *schemas) message(id string) (*protobuf.Message, error) {
 	}
 	sc, err := s.read(name)
 	if err != nil {
-		if errors.Is(err, planner.ErrNotFound) {
+		if errors.Is(err, ruledef.ErrNotFound) {
 			err = fmt.Errorf("there is no schema %q of type protobuf", name)
 		}
 		return nil, fmt.Errorf("SCHEMAID %q: %w", id, err)
@@ -108,7 +108,7 @@ func (e *Engine) messageOf(c *sql.Create) (*protobuf.Message, error) {
 	}
 	m, err := e.schemas.message(c.Options.SchemaID)
 	if err != nil {
-		return nil, planner.Errorf(planner.CodeStream, "%w", err)
+		return nil, ruledef.Errorf(ruledef.CodeStream, "%w", err)
 	}
 	return m, nil
 }
@@ -117,7 +117,7 @@ func (e *Engine) messageOf(c *sql.Create) (*protobuf.Message, error) {
 func (e *Engine) CreateSchema(sc api.Schema) error {
 	defer e.defLocks.lock(kindSchema)()
 	if _, err := e.schemas.read(sc.Name); err == nil {
-		return planner.ErrExists
+		return ruledef.ErrExists
 	}
 	return e.putSchema(sc)
 }
@@ -132,27 +132,27 @@ func (e *Engine) ReplaceSchema(sc api.Schema) error {
 // putSchema stores a schema for a caller that holds the lock of schemas.
 func (e *Engine) putSchema(sc api.Schema) error {
 	if sc.Type != api.SchemaProtobuf {
-		return planner.Errorf(planner.CodeConfig, "unsupported schema type %s", sc.Type)
+		return ruledef.Errorf(ruledef.CodeConfig, "unsupported schema type %s", sc.Type)
 	}
 	if sc.Name == "" {
-		return planner.Errorf(planner.CodeConfig, "a schema wants a name")
+		return ruledef.Errorf(ruledef.CodeConfig, "a schema wants a name")
 	}
-	if err := planner.CheckRuleID(sc.Name); err != nil {
-		return planner.Errorf(planner.CodeConfig, "schema %w", err)
+	if err := ruledef.CheckID(sc.Name); err != nil {
+		return ruledef.Errorf(ruledef.CodeConfig, "schema %w", err)
 	}
 	if _, err := e.schemas.compile(sc.Name, sc.Content); err != nil {
-		return planner.Errorf(planner.CodeConfig, "schema %s: %w", sc.Name, err)
+		return ruledef.Errorf(ruledef.CodeConfig, "schema %s: %w", sc.Name, err)
 	}
 	old, err := e.schemas.read(sc.Name)
-	if err != nil && !errors.Is(err, planner.ErrNotFound) {
-		return planner.Errorf(planner.CodeIO, "read schema %s: %w", sc.Name, err)
+	if err != nil && !errors.Is(err, ruledef.ErrNotFound) {
+		return ruledef.Errorf(ruledef.CodeIO, "read schema %s: %w", sc.Name, err)
 	}
 	data, err := json.Marshal(sc)
 	if err != nil {
 		return err
 	}
 	if err := e.catalog.Put(kindSchema, sc.Type+"/"+sc.Name, data); err != nil {
-		return planner.Errorf(planner.CodeIO, "store schema %s: %w", sc.Name, err)
+		return ruledef.Errorf(ruledef.CodeIO, "store schema %s: %w", sc.Name, err)
 	}
 	if old.Content == sc.Content {
 		return nil
@@ -206,7 +206,7 @@ func (e *Engine) typed(r *rule) error {
 // Schema returns a stored schema.
 func (e *Engine) Schema(typ, name string) (api.Schema, error) {
 	if typ != api.SchemaProtobuf {
-		return api.Schema{}, planner.ErrNotFound
+		return api.Schema{}, ruledef.ErrNotFound
 	}
 	return e.schemas.read(name)
 }
@@ -231,12 +231,12 @@ func (e *Engine) DeleteSchema(typ, name string) error {
 		return err
 	}
 	if user, err := e.schemaUser(name); err != nil {
-		return planner.Errorf(planner.CodeIO, "read schemas: %w", err)
+		return ruledef.Errorf(ruledef.CodeIO, "read schemas: %w", err)
 	} else if user != "" {
-		return planner.Errorf(planner.CodeStream, "schema %s is used by %s", name, user)
+		return ruledef.Errorf(ruledef.CodeStream, "schema %s is used by %s", name, user)
 	}
 	if err := e.catalog.Delete(kindSchema, typ+"/"+name); err != nil {
-		return planner.Errorf(planner.CodeIO, "delete schema %s: %w", name, err)
+		return ruledef.Errorf(ruledef.CodeIO, "delete schema %s: %w", name, err)
 	}
 	e.schemas.forget()
 	return nil

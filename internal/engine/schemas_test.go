@@ -9,7 +9,7 @@ import (
 	"github.com/cockroachdb/pebble/vfs"
 
 	"github.com/weir-engine/weir/internal/api"
-	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/planner/ruledef"
 )
 
 const machineV1 = `syntax = "proto3"; import "part.proto";
@@ -47,7 +47,7 @@ func TestProtobufStream(t *testing.T) {
 		t.Errorf("last exception: got %q", got)
 	}
 
-	if err := r.CreateSchema(schemaOf("plant", machineV2)); !errors.Is(err, planner.ErrExists) {
+	if err := r.CreateSchema(schemaOf("plant", machineV2)); !errors.Is(err, ruledef.ErrExists) {
 		t.Errorf("schema that exists: got %v", err)
 	}
 	if err := r.ReplaceSchema(schemaOf("plant", "message")); err == nil || !strings.Contains(err.Error(), "plant.proto:1:8: syntax error") {

@@ -11,6 +11,8 @@ import (
 	"github.com/weir-engine/weir/ingest"
 	"github.com/weir-engine/weir/internal/api"
 	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/planner/graph"
+	"github.com/weir-engine/weir/planner/ruledef"
 	"github.com/weir-engine/weir/sinks"
 )
 
@@ -97,7 +99,7 @@ func (e *Engine) RuleStatus(id string) ([]api.StatusField, error) {
 	r := e.rules[id]
 	e.mu.RUnlock()
 	if r == nil {
-		return nil, planner.ErrNotFound
+		return nil, ruledef.ErrNotFound
 	}
 	counts, joined := e.partCounts(r)
 	names := e.flowNames(r)
@@ -131,11 +133,11 @@ func (e *Engine) RuleStatus(id string) ([]api.StatusField, error) {
 // them.
 func (e *Engine) flowNames(r *rule) func(string) string {
 	e.mu.RLock()
-	graph := slices.ContainsFunc(r.streams, func(name string) bool { return e.streams[name] == nil || e.streams[name].inline })
+	inline := slices.ContainsFunc(r.streams, func(name string) bool { return e.streams[name] == nil || e.streams[name].inline })
 	e.mu.RUnlock()
-	if graph {
+	if inline {
 		if def, err := e.stored(r.id); err == nil {
-			if flow, err := def.Flow(fn.Set{}); err == nil {
+			if flow, err := graph.Compile(def, fn.Set{}); err == nil {
 				return flow.Named
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/weir-engine/weir/ingest"
 	"github.com/weir-engine/weir/internal/api"
 	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/planner/ruledef"
 	"github.com/weir-engine/weir/planner/sql"
 	"github.com/weir-engine/weir/vec"
 	"github.com/weir-engine/weir/vec/protobuf"
@@ -69,7 +70,7 @@ func title(table bool) string {
 func (e *Engine) ExecStatement(text string) (api.Statement, error) {
 	st, err := sql.Parse(text)
 	if err != nil {
-		return api.Statement{Verb: verbOf(text)}, planner.Errorf(planner.CodeParser, "Parse SQL %s error: %w.", text, err)
+		return api.Statement{Verb: verbOf(text)}, ruledef.Errorf(ruledef.CodeParser, "Parse SQL %s error: %w.", text, err)
 	}
 	kind := func(table bool) api.StreamKind {
 		if table {
@@ -99,7 +100,7 @@ func (e *Engine) ExecStatement(text string) (api.Statement, error) {
 		out := api.Statement{Verb: api.VerbDrop, Kind: kind(s.Table), Name: s.Name}
 		return out, e.DropStream(out.Kind, s.Name)
 	}
-	return api.Statement{}, planner.Errorf(planner.CodeParser, "Invalid stream statement: %s", text)
+	return api.Statement{}, ruledef.Errorf(ruledef.CodeParser, "Invalid stream statement: %s", text)
 }
 
 // verbOf reads the verb of a text that does not parse.
@@ -132,17 +133,17 @@ func (e *Engine) enterStream(s *sql.Create) error {
 		return err
 	}
 	if err := e.checkLookup(&stream{name: s.Name, def: s}); err != nil {
-		return planner.Errorf(planner.CodeStream, "lookup table %s: %w", s.Name, err)
+		return ruledef.Errorf(ruledef.CodeStream, "lookup table %s: %w", s.Name, err)
 	}
 	if e.known(s.Name) {
-		return fmt.Errorf("Item %s %w", s.Name, planner.ErrExists)
+		return fmt.Errorf("Item %s %w", s.Name, ruledef.ErrExists)
 	}
 	if _, err := e.messageOf(s); err != nil {
 		return err
 	}
 	if !s.Options.Temp {
 		if err := e.catalog.Put(kindOf(s.Table), s.Name, []byte(s.Text)); err != nil {
-			return planner.Errorf(planner.CodeIO, "store %s: %w", s.Name, err)
+			return ruledef.Errorf(ruledef.CodeIO, "store %s: %w", s.Name, err)
 		}
 	}
 	return e.define(s)
@@ -171,7 +172,7 @@ func (e *Engine) define(c *sql.Create) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.streams[c.Name] != nil {
-		return fmt.Errorf("Item %s %w", c.Name, planner.ErrExists)
+		return fmt.Errorf("Item %s %w", c.Name, ruledef.ErrExists)
 	}
 	msg, err := e.messageOf(c)
 	if err != nil {
@@ -222,17 +223,17 @@ func (e *Engine) ReplaceStream(kind api.StreamKind, name, text string) error {
 	c, ok := st.(*sql.Create)
 	switch {
 	case err != nil:
-		return planner.Errorf(planner.CodeParser, "Parse SQL %s error: %w.", text, err)
+		return ruledef.Errorf(ruledef.CodeParser, "Parse SQL %s error: %w.", text, err)
 	case !ok || c.Table != (kind == api.Table):
-		return planner.Errorf(planner.CodeParser, "want CREATE %s", strings.ToUpper(title(kind == api.Table)))
+		return ruledef.Errorf(ruledef.CodeParser, "want CREATE %s", strings.ToUpper(title(kind == api.Table)))
 	case c.Name != name:
-		return planner.Errorf(planner.CodeStream, "Replace %s fails: the sql statement must update the %s source", name, name)
+		return ruledef.Errorf(ruledef.CodeStream, "Replace %s fails: the sql statement must update the %s source", name, name)
 	}
 	if err := checkDefinition(c); err != nil {
 		return err
 	}
 	if err := e.checkLookup(&stream{name: name, def: c}); err != nil {
-		return planner.Errorf(planner.CodeStream, "lookup table %s: %w", name, err)
+		return ruledef.Errorf(ruledef.CodeStream, "lookup table %s: %w", name, err)
 	}
 	defer e.defLocks.lock(name)()
 	e.mu.RLock()
@@ -242,17 +243,17 @@ func (e *Engine) ReplaceStream(kind api.StreamKind, name, text string) error {
 		return e.enterStream(c)
 	}
 	if old.def.Table != c.Table {
-		return fmt.Errorf("Item %s %w", name, planner.ErrExists)
+		return fmt.Errorf("Item %s %w", name, ruledef.ErrExists)
 	}
 	switch now := &c.Options; {
 	case now.Shared != old.def.Options.Shared:
-		return planner.Errorf(planner.CodeStream, "Replace %s fails: SHARED cannot be changed", name)
+		return ruledef.Errorf(ruledef.CodeStream, "Replace %s fails: SHARED cannot be changed", name)
 	case now.Temp || old.def.Options.Temp:
-		return planner.Errorf(planner.CodeStream, "Replace %s fails: a temporary stream cannot be replaced", name)
+		return ruledef.Errorf(ruledef.CodeStream, "Replace %s fails: a temporary stream cannot be replaced", name)
 	}
 	if old.def.Options.Version != "" || c.Options.Version != "" {
 		if c.Options.Version <= old.def.Options.Version {
-			return planner.Errorf(planner.CodeStream, "stream %s already exists with version (%s), new version (%s) is lower", name, old.def.Options.Version, c.Options.Version)
+			return ruledef.Errorf(ruledef.CodeStream, "stream %s already exists with version (%s), new version (%s) is lower", name, old.def.Options.Version, c.Options.Version)
 		}
 	}
 	msg, err := e.messageOf(c)
@@ -261,7 +262,7 @@ func (e *Engine) ReplaceStream(kind api.StreamKind, name, text string) error {
 	}
 	if !c.Options.Temp {
 		if err := e.catalog.Put(kindOf(c.Table), name, []byte(c.Text)); err != nil {
-			return planner.Errorf(planner.CodeIO, "store %s: %w", name, err)
+			return ruledef.Errorf(ruledef.CodeIO, "store %s: %w", name, err)
 		}
 	}
 	e.restartUsers(func() []*rule {
@@ -304,7 +305,7 @@ func (e *Engine) restartUsers(change func() []*rule) {
 	}
 	slices.Sort(ids)
 	defer e.ruleLocks.lock(ids...)()
-	defs := make([]*planner.RuleDef, len(ids))
+	defs := make([]*ruledef.Def, len(ids))
 	errs := make([]error, len(ids))
 	for i, id := range ids {
 		defs[i], errs[i] = e.stored(id)
@@ -323,7 +324,7 @@ func (e *Engine) restartUsers(change func() []*rule) {
 
 // startAs starts r as def says, unless that could not be read. The caller holds
 // e.mu.
-func (e *Engine) startAs(r *rule, def *planner.RuleDef, err error) error {
+func (e *Engine) startAs(r *rule, def *ruledef.Def, err error) error {
 	if err != nil {
 		return err
 	}
@@ -350,10 +351,10 @@ func (e *Engine) drop(kind api.StreamKind, name string, force bool) error {
 	switch {
 	case s == nil || s.inline || s.def.Table != (kind == api.Table):
 		e.mu.Unlock()
-		return planner.ErrNotFound
+		return ruledef.ErrNotFound
 	case !force && e.used(name):
 		e.mu.Unlock()
-		return planner.ErrInUse
+		return ruledef.ErrInUse
 	}
 	s.dropped = true
 	e.epoch++
@@ -363,7 +364,7 @@ func (e *Engine) drop(kind api.StreamKind, name string, force bool) error {
 	defer e.mu.Unlock()
 	if err != nil {
 		s.dropped = false
-		return planner.Errorf(planner.CodeIO, "delete %s: %w", name, err)
+		return ruledef.Errorf(ruledef.CodeIO, "delete %s: %w", name, err)
 	}
 	for _, r := range e.readers(name) {
 		e.uninstall(r)
@@ -412,7 +413,7 @@ func (e *Engine) DescribeStream(kind api.StreamKind, name string) (api.StreamDef
 	defer e.mu.RUnlock()
 	s := e.streams[name]
 	if s == nil || s.inline || s.def.Table != (kind == api.Table) {
-		return api.StreamDef{}, planner.ErrNotFound
+		return api.StreamDef{}, ruledef.ErrNotFound
 	}
 	d := api.StreamDef{Kind: kind, Name: name, Options: options(&s.def.Options)}
 	for _, f := range s.def.Fields {

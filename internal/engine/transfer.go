@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/weir-engine/weir/internal/api"
-	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/planner/ruledef"
 )
 
 // Definitions returns everything that is defined.
@@ -37,12 +37,12 @@ func (e *Engine) Definitions() (api.Definitions, error) {
 	}
 	e.mu.RUnlock()
 	if err := e.exportSchemas(d.Schemas); err != nil {
-		return d.Definitions, planner.Errorf(planner.CodeIO, "read schemas: %w", err)
+		return d.Definitions, ruledef.Errorf(ruledef.CodeIO, "read schemas: %w", err)
 	}
 	for k, g := range groups {
 		text, err := json.Marshal(g)
 		if err != nil {
-			return d.Definitions, planner.Errorf(planner.CodeConfig, "settings %s: %w", k, err)
+			return d.Definitions, ruledef.Errorf(ruledef.CodeConfig, "settings %s: %w", k, err)
 		}
 		kind, typ, _ := strings.Cut(k, "/")
 		d.conf(kind)[typ] = string(text)
@@ -105,7 +105,7 @@ func (e *Engine) ImportDefinitions(d api.Definitions) api.Definitions {
 func (e *Engine) importConf(kind, typ, text string) error {
 	var groups map[string]map[string]any
 	if err := json.Unmarshal([]byte(text), &groups); err != nil {
-		return planner.Errorf(planner.CodeConfig, "settings of %s: %w", typ, err)
+		return ruledef.Errorf(ruledef.CodeConfig, "settings of %s: %w", typ, err)
 	}
 	for key, props := range groups {
 		if err := e.PutConfKey(api.ConfKind(kind), typ, key, props); err != nil {
@@ -127,7 +127,7 @@ func (e *Engine) importRules(texts map[string]string, bad *definitions) {
 			fresh = append(fresh, id)
 			continue
 		}
-		def, err := planner.ParseRuleFor(id, []byte(texts[id]), e.opt.Rules)
+		def, err := ruledef.ParseFor(id, []byte(texts[id]), e.opt.Rules)
 		if err == nil {
 			err = e.ReplaceRule(def)
 		}
@@ -135,9 +135,9 @@ func (e *Engine) importRules(texts map[string]string, bad *definitions) {
 			bad.Rules[id] = err.Error()
 		}
 	}
-	errs := e.CreateRules(func(yield func(*planner.RuleDef) bool) {
+	errs := e.CreateRules(func(yield func(*ruledef.Def) bool) {
 		for _, id := range fresh {
-			def, err := planner.ParseRuleFor(id, []byte(texts[id]), e.opt.Rules)
+			def, err := ruledef.ParseFor(id, []byte(texts[id]), e.opt.Rules)
 			if err != nil {
 				bad.Rules[id] = err.Error()
 			}

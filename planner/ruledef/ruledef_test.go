@@ -1,4 +1,4 @@
-package planner
+package ruledef
 
 import (
 	"errors"
@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-const fullRuleDef = `{
+const fullDef = `{
   "id": "hot-1", "version": "2", "sql": "SELECT temperature FROM demo WHERE temperature > 20",
   "actions": [{"log": {}}, {"mqtt": {"server": "tcp://127.0.0.1:1883", "topic": "out", "qos": 1}, "file": {"path": "/tmp/x"}}, {"nop": null}],
   "triggered": false, "temp": true, "tags": ["a", "b"],
@@ -17,8 +17,8 @@ const fullRuleDef = `{
     "cron": "*/5 * * * *", "duration": "10s", "cronDatetimeRange": [{"begin": "2026-01-01 00:00:00", "end": "2026-02-01 00:00:00"}, {"beginTimestamp": 1, "endTimestamp": 2}],
     "sendnilfield": true, "planOptimizeStrategy": {"enableIncrementalWindow": true}, "experiment": {"useSliceTuple": true}, "nosuch": 1, "bufferLength": null}}`
 
-func TestParseRule(t *testing.T) {
-	d, err := ParseRule([]byte(fullRuleDef))
+func TestParse(t *testing.T) {
+	d, err := Parse([]byte(fullDef))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +31,7 @@ func TestParseRule(t *testing.T) {
 	if !reflect.DeepEqual(d.Actions, wantActions) {
 		t.Errorf("actions: got %v, want %v", d.Actions, wantActions)
 	}
-	want := RuleOptions{
+	want := Options{
 		IsEventTime: true, LateTolerance: 1500 * time.Millisecond, Concurrency: 1, BufferLength: 1024, SendNilField: true,
 		QoS: 1, CheckpointInterval: time.Minute, RestartAttempts: 3, Cron: "*/5 * * * *", Duration: 10 * time.Second,
 		CronDatetimeRanges: []DatetimeRange{{Begin: "2026-01-01 00:00:00", End: "2026-02-01 00:00:00"}, {BeginMs: 1, EndMs: 2}},
@@ -48,10 +48,10 @@ func TestParseRule(t *testing.T) {
 	}
 }
 
-func TestParseRuleDefaults(t *testing.T) {
-	defaults := DefaultRuleOptions()
+func TestParseDefaults(t *testing.T) {
+	defaults := DefaultOptions()
 	defaults.QoS = 1
-	d, err := ParseRuleFor("r", []byte(`{"sql":"SELECT a FROM b","actions":[{"nop":{}}],"options":{"sendError":true}}`), defaults)
+	d, err := ParseFor("r", []byte(`{"sql":"SELECT a FROM b","actions":[{"nop":{}}],"options":{"sendError":true}}`), defaults)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,12 +60,12 @@ func TestParseRuleDefaults(t *testing.T) {
 	if d.ID != "r" || !d.Triggered || d.Temp || !reflect.DeepEqual(d.Options, want) {
 		t.Errorf("got %+v, want options %+v", d, want)
 	}
-	if g, err := ParseRule([]byte(`{"id":"g","graph":{"nodes":{}}}`)); err != nil || string(g.Graph) != `{"nodes":{}}` {
+	if g, err := Parse([]byte(`{"id":"g","graph":{"nodes":{}}}`)); err != nil || string(g.Graph) != `{"nodes":{}}` {
 		t.Errorf("graph rule: got %+v, %v", g, err)
 	}
 }
 
-func TestParseRuleFaults(t *testing.T) {
+func TestParseFaults(t *testing.T) {
 	rule := func(rest string) string {
 		return `{"id":"r","sql":"SELECT a FROM b","actions":[{"nop":{}}]` + rest + `}`
 	}
@@ -95,37 +95,37 @@ func TestParseRuleFaults(t *testing.T) {
 		{rule(`,"options":{"debug":{}}`), `Rule r has invalid options: debug must be true or false, not an object.`},
 	}
 	for _, tt := range tests {
-		_, err := ParseRule([]byte(tt.body))
+		_, err := Parse([]byte(tt.body))
 		var e *Error
 		if !errors.As(err, &e) || e.Text != tt.want {
 			t.Errorf("%s\n got %v\nwant %s", tt.body, err, tt.want)
 		}
 	}
-	if _, err := ParseRuleFor("other", []byte(rule("")), DefaultRuleOptions()); err == nil || err.Error() != "RuleId is not consistent with rule id." {
+	if _, err := ParseFor("other", []byte(rule("")), DefaultOptions()); err == nil || err.Error() != "RuleId is not consistent with rule id." {
 		t.Errorf("other id: got %v", err)
 	}
 	long := `{"id":"r","sql":"` + strings.Repeat("é", 5000)
-	if _, err := ParseRule([]byte(long)); err == nil || len(err.Error()) > 2*maxQuotedRule {
+	if _, err := Parse([]byte(long)); err == nil || len(err.Error()) > 2*maxQuotedRule {
 		t.Errorf("long text: got an error of %d bytes", len(err.Error()))
 	}
 }
 
-func TestCheckRuleVersion(t *testing.T) {
+func TestCheckVersion(t *testing.T) {
 	for _, tt := range []struct {
 		current, next string
 		ok            bool
 	}{{"", "", true}, {"", "1", true}, {"1", "", false}, {"1", "1", false}, {"1", "2", true}, {"2", "10", false}} {
-		if err := CheckRuleVersion("v1", tt.current, tt.next); (err == nil) != tt.ok {
+		if err := CheckVersion("v1", tt.current, tt.next); (err == nil) != tt.ok {
 			t.Errorf("%q to %q: got %v", tt.current, tt.next, err)
 		}
 	}
 	want := "rule v1 already exists with version (1), new version (1) is lower"
-	if err := CheckRuleVersion("v1", "1", "1"); err.Error() != want {
+	if err := CheckVersion("v1", "1", "1"); err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }
 
-func TestRuleDefSet(t *testing.T) {
+func TestSet(t *testing.T) {
 	tests := []struct {
 		raw, key string
 		value    any
@@ -136,13 +136,13 @@ func TestRuleDefSet(t *testing.T) {
 		{`{}`, "id", "r", `{"id":"r"}`},
 	}
 	for _, tt := range tests {
-		got, err := RuleDefSet([]byte(tt.raw), tt.key, tt.value)
+		got, err := Set([]byte(tt.raw), tt.key, tt.value)
 		if err != nil || string(got) != tt.want {
 			t.Errorf("%s: got %s, %v, want %s", tt.raw, got, err, tt.want)
 		}
 	}
 	for _, raw := range []string{``, `[]`, `{"a"`, `{"a":}`, `5`} {
-		if got, err := RuleDefSet([]byte(raw), "k", 1); err == nil {
+		if got, err := Set([]byte(raw), "k", 1); err == nil {
 			t.Errorf("%q: got %s, want an error", raw, got)
 		}
 	}
@@ -156,12 +156,12 @@ func TestErrorWraps(t *testing.T) {
 	}
 }
 
-func BenchmarkParseRule(b *testing.B) {
+func BenchmarkParse(b *testing.B) {
 	body := []byte(`{"id":"r17","sql":"SELECT temperature FROM demo WHERE temperature > 20.5","actions":[{"mqtt":{"server":"tcp://127.0.0.1:1883","topic":"out/17","sendSingle":true}}],"options":{"qos":0}}`)
 	b.ReportAllocs()
 	b.SetBytes(int64(len(body)))
 	for b.Loop() {
-		if _, err := ParseRule(body); err != nil {
+		if _, err := Parse(body); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -1,4 +1,4 @@
-package planner
+package graph
 
 import (
 	"crypto/sha256"
@@ -29,16 +29,16 @@ func (g *graph) start(f *Flow, ways map[outlet]*way) error {
 		}
 		g.labels = append(g.labels, label)
 		f.Sources = append(f.Sources, s)
-		ways[outlet{name, 0}] = &way{g: g, sources: []waySource{{FlowSource: s, label: label}}, out: []wayField{{star: &sql.Field{Star: true}}}}
+		ways[outlet{name, 0}] = &way{g: g, sources: []waySource{{Source: s, label: label}}, out: []wayField{{star: &sql.Field{Star: true}}}}
 	}
 	return nil
 }
 
 // source reads a source node: the name of a stream or table, or the options of a
 // stream of its own.
-func (g *graph) source(name string, n *graphNode) (FlowSource, error) {
+func (g *graph) source(name string, n *node) (Source, error) {
 	var p struct{ SourceName, SourceType string }
-	s := FlowSource{Node: name, Type: n.NodeType}
+	s := Source{Node: name, Type: n.NodeType}
 	if err := n.read(&p); err != nil {
 		return s, err
 	}
@@ -76,7 +76,7 @@ var inlineOptions = map[string]string{
 // create makes the definition of a stream from the properties of a source node.
 // What is no option of a stream is left out, as eKuiper does. The name is made of
 // the definition: rules with equal nodes have one stream.
-func (n *graphNode) create(node string) (*sql.Create, error) {
+func (n *node) create(node string) (*sql.Create, error) {
 	props := map[string]any{}
 	if err := n.read(&props); err != nil {
 		return nil, err

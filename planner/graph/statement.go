@@ -1,4 +1,4 @@
-package planner
+package graph
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/planner/sql"
 	"github.com/weir-engine/weir/vec"
 )
@@ -14,7 +15,7 @@ import (
 type statement struct {
 	*way
 	where, filter []sql.Expr
-	before        map[string][]sql.Expr // see FlowQuery
+	before        map[string][]sql.Expr // see Query
 	used          map[int]bool          // results that are read
 	alias         []string              // of each result that is read
 	taken         map[string]bool       // names of what the statement sends
@@ -24,21 +25,21 @@ type statement struct {
 }
 
 // query writes the statement of a way that ends in sinks.
-func (w *way) query() (FlowQuery, error) {
+func (w *way) query() (Query, error) {
 	w = w.clone()
 	if len(w.sources) > 1 && w.joins == nil {
 		if err := w.beside(); err != nil {
-			return FlowQuery{}, err
+			return Query{}, err
 		}
 	}
 	s := statement{way: w, used: map[int]bool{}, alias: make([]string, len(w.defs)), taken: map[string]bool{}, given: map[string]bool{}, columns: map[string]bool{}}
 	if err := s.conditions(); err != nil {
-		return FlowQuery{}, err
+		return Query{}, err
 	}
 	if err := s.names(); err != nil {
-		return FlowQuery{}, err
+		return Query{}, err
 	}
-	return FlowQuery{SQL: s.text(), After: len(w.after) > 0, Before: s.before}, nil
+	return Query{SQL: s.text(), After: len(w.after) > 0, Before: s.before}, nil
 }
 
 // conditions divides the conditions between the clauses. One over all rows of a
@@ -145,7 +146,7 @@ func (s *statement) names() error {
 // use notes what e reads.
 func (s *statement) use(e sql.Expr) sql.Expr {
 	sql.Walk(e, func(x sql.Expr) bool {
-		if c, ok := x.(*sql.Call); ok && s.g.kind(c) == FuncMeta {
+		if c, ok := x.(*sql.Call); ok && s.g.kind(c) == planner.FuncMeta {
 			return false
 		}
 		id, ok := x.(*sql.Ident)
@@ -305,13 +306,13 @@ func parts(list []sql.Expr) []string {
 func (s *statement) group() {
 	agg := len(s.dims) > 0 || !s.grouped
 	for _, f := range s.out {
-		agg = agg || f.star == nil && s.calls(f.expr, FuncAgg)
+		agg = agg || f.star == nil && s.calls(f.expr, planner.FuncAgg)
 	}
 	for _, e := range s.having {
-		agg = agg || s.calls(e, FuncAgg)
+		agg = agg || s.calls(e, planner.FuncAgg)
 	}
 	for _, o := range s.sorts {
-		agg = agg || s.calls(o.Expr, FuncAgg)
+		agg = agg || s.calls(o.Expr, planner.FuncAgg)
 	}
 	if !agg {
 		count := &sql.Call{Name: "count", Written: "count", Args: []sql.Expr{&sql.Star{}}, Star: true}

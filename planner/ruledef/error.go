@@ -1,4 +1,4 @@
-package planner
+package ruledef
 
 import (
 	"errors"
@@ -42,10 +42,9 @@ var (
 
 // Error is a fault with its class. Text is complete: it is shown as it is.
 type Error struct {
-	Code   Code
-	Status int // HTTP status; 0 is 400
-	Text   string
-	Err    error // the cause, or nil; not part of Text
+	Code Code
+	Text string
+	Err  error // the cause, or nil; not part of Text
 }
 
 // Error returns the text.

@@ -1,4 +1,4 @@
-package planner
+package graph
 
 import (
 	"fmt"
@@ -7,21 +7,23 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/planner/ruledef"
 	"github.com/weir-engine/weir/planner/sql"
 )
 
 // graphFuncs are functions that graphs of tests call.
 type graphFuncs struct{}
 
-func (graphFuncs) Lookup(name string) (*FuncSig, bool) {
-	kinds := map[string]FuncKind{"avg": FuncAgg, "count": FuncAgg, "sum": FuncAgg, "collect": FuncAgg, "lag": FuncAnalytic, "meta": FuncMeta, "window_end": FuncContext}
+func (graphFuncs) Lookup(name string) (*planner.FuncSig, bool) {
+	kinds := map[string]planner.FuncKind{"avg": planner.FuncAgg, "count": planner.FuncAgg, "sum": planner.FuncAgg, "collect": planner.FuncAgg, "lag": planner.FuncAnalytic, "meta": planner.FuncMeta, "window_end": planner.FuncContext}
 	k := kinds[name]
-	return &FuncSig{Name: name, Kind: k}, true
+	return &planner.FuncSig{Name: name, Kind: k}, true
 }
 
 // graphRule makes a rule whose graph is a chain of operators, one a line as
 // "nodeType props", from streams to a log sink.
-func graphRule(t *testing.T, sources string, ops ...string) *RuleDef {
+func graphRule(t *testing.T, sources string, ops ...string) *ruledef.Def {
 	t.Helper()
 	var nodes, edges, names []string
 	for i, s := range strings.Split(sources, ",") {
@@ -42,9 +44,9 @@ func graphRule(t *testing.T, sources string, ops ...string) *RuleDef {
 	return graphOf(t, fmt.Sprintf(`{"nodes":{%s},"topo":{"sources":[%s],"edges":{%s}}}`, strings.Join(nodes, ","), strings.Join(names, ","), strings.Join(edges, ",")))
 }
 
-func graphOf(t *testing.T, graph string) *RuleDef {
+func graphOf(t *testing.T, graph string) *ruledef.Def {
 	t.Helper()
-	d, err := ParseRule([]byte(`{"id":"g","graph":` + graph + `}`))
+	d, err := ruledef.Parse([]byte(`{"id":"g","graph":` + graph + `}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,9 +54,9 @@ func graphOf(t *testing.T, graph string) *RuleDef {
 }
 
 // one returns the only statement of a flow.
-func one(t *testing.T, d *RuleDef) FlowQuery {
+func one(t *testing.T, d *ruledef.Def) Query {
 	t.Helper()
-	f, err := d.Flow(graphFuncs{})
+	f, err := Compile(d, graphFuncs{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +66,7 @@ func one(t *testing.T, d *RuleDef) FlowQuery {
 	return f.Queries[0]
 }
 
-func TestFlowChain(t *testing.T) {
+func TestCompileChain(t *testing.T) {
 	const (
 		tumbling = `window {"type":"tumblingwindow","unit":"ss","size":1}`
 		sliding  = `window {"type":"slidingwindow","unit":"ss","size":2}`
@@ -168,8 +170,8 @@ const branches = `{"nodes":{
 	"a":{"type":"sink","nodeType":"log"},"b":{"type":"sink","nodeType":"log"},"c":{"type":"sink","nodeType":"nop"}},
 	"topo":{"sources":["inp","other"],"edges":{"inp":["up"],"up":["sw","a"],"sw":[["a","b"],["win"]],"other":["odd"],"odd":["win"],"win":["join"],"join":["c"]}}}`
 
-func TestFlowBranches(t *testing.T) {
-	f, err := graphOf(t, branches).Flow(graphFuncs{})
+func TestCompileBranches(t *testing.T) {
+	f, err := Compile(graphOf(t, branches), graphFuncs{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,12 +201,12 @@ func TestFlowBranches(t *testing.T) {
 	if o := f.Sources[1].Create.Options; o.DataSource != "u" || o.TimestampFormat != "YYYY" || f.Sources[1].Create.Name == f.Sources[0].Create.Name {
 		t.Errorf("options: got %+v", o)
 	}
-	if len(f.Edges) != 10 || f.Edges[0] != (FlowEdge{"inp", "up"}) {
+	if len(f.Edges) != 10 || f.Edges[0] != (Edge{"inp", "up"}) {
 		t.Errorf("edges: got %v", f.Edges)
 	}
 }
 
-func TestFlowRefusesNodes(t *testing.T) {
+func TestCompileRefusesNodes(t *testing.T) {
 	const tumbling, sliding = `window {"type":"tumblingwindow","unit":"ss","size":1}`, `window {"type":"slidingwindow","unit":"ss","size":1}`
 	for _, c := range []struct{ op, want string }{
 		{`filter {"expr":"a) OR (b"}`, `node "op0": filter: expr`},
@@ -261,15 +263,15 @@ func TestFlowRefusesNodes(t *testing.T) {
 	}
 }
 
-func wantFault(t *testing.T, d *RuleDef, want string) {
+func wantFault(t *testing.T, d *ruledef.Def, want string) {
 	t.Helper()
-	f, err := d.Flow(graphFuncs{})
+	f, err := Compile(d, graphFuncs{})
 	if err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "Rule g has an invalid graph: ") {
 		t.Errorf("%s: got %+v, %v, want %s", d.Graph, f, err, want)
 	}
 }
 
-func TestFlowRefusesGraphs(t *testing.T) {
+func TestCompileRefusesGraphs(t *testing.T) {
 	const src, sink, log = `"s":{"type":"source","props":{"sourceName":"s"}}`, `"x":{"type":"sink","nodeType":"log"}`, `{"type":"sink","nodeType":"log"}`
 	const filter = `{"type":"operator","nodeType":"filter","props":{"expr":"a"}}`
 	topo := func(nodes, edges string) string {
@@ -314,7 +316,7 @@ func TestFlowRefusesGraphs(t *testing.T) {
 }
 
 // beforeOf writes the conditions before a join, in order of the sources' names.
-func beforeOf(q FlowQuery) string {
+func beforeOf(q Query) string {
 	var out []string
 	for _, name := range slices.Sorted(maps.Keys(q.Before)) {
 		for _, e := range q.Before[name] {
@@ -325,7 +327,7 @@ func beforeOf(q FlowQuery) string {
 }
 
 // Rows that are left out of one source before the others come to it.
-func TestFlowBefore(t *testing.T) {
+func TestCompileBefore(t *testing.T) {
 	const nodes = `{"nodes":{
 		"a":{"type":"source","props":{"sourceName":"a"}},"b":{"type":"source","props":{"sourceName":"b"}},
 		"f":{"type":"operator","nodeType":"filter","props":{"expr":"v > 1"}},
@@ -364,7 +366,7 @@ const twoWays = `{"nodes":{
 	"x":{"type":"sink","nodeType":"log"}},
 	"topo":{"sources":["s"%s],"edges":{"s":["f","sw"],"sw":[["win"],["win"]],"f":["win"],"win":["n"],"n":["x"]%s}}}`
 
-func TestFlowTwoWays(t *testing.T) {
+func TestCompileTwoWays(t *testing.T) {
 	q := one(t, graphOf(t, fmt.Sprintf(strings.Replace(twoWays, `"t":{"type":"source","props":{"sourceName":"t"}},`, "", 1), "filter", `{"expr":"s.v < 9 AND w"}`, "", "")))
 	if want := "SELECT * FROM s FULL JOIN s AS s_2 ON FALSE FULL JOIN s AS s_3 ON FALSE WHERE (v < 9 AND w) GROUP BY COUNTWINDOW(3)"; q.SQL != want {
 		t.Errorf("got  %s\nwant %s", q.SQL, want)
@@ -372,7 +374,7 @@ func TestFlowTwoWays(t *testing.T) {
 	if got, want := beforeOf(q), "s: s.v > 1, s_2: s_2.v > 5, s_3: s_3.w"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	two := func(op, props string) *RuleDef {
+	two := func(op, props string) *ruledef.Def {
 		return graphOf(t, fmt.Sprintf(twoWays, op, props, `,"t"`, `,"t":["win"]`))
 	}
 	if q := one(t, two("filter", `{"expr":"v < 9 AND t.w"}`)); !strings.Contains(q.SQL, " FULL JOIN t ON FALSE ") || !strings.Contains(q.SQL, "WHERE (v < 9 AND t.w)") {
@@ -383,14 +385,14 @@ func TestFlowTwoWays(t *testing.T) {
 	wantFault(t, two("join", `{"from":"s","joins":[{"name":"t","type":"inner"}]}`), `node "n": join: gets the rows of source "s" by two ways`)
 }
 
-// FuzzFlow reads any graph: it is refused, or stands for statements that parse.
-func FuzzFlow(f *testing.F) {
+// FuzzCompile reads any graph: it is refused, or stands for statements that parse.
+func FuzzCompile(f *testing.F) {
 	f.Add(branches)
 	f.Add(fmt.Sprintf(twoWays, "filter", `{"expr":"v"}`, `,"t"`, `,"t":["win"]`))
 	f.Add(`{"nodes":{"s":{"type":"source","props":{"sourceName":"s"}},"w":{"type":"operator","nodeType":"window","props":{"type":"hoppingwindow","unit":"dd","size":9223372036854775807,"interval":1}},"x":{"type":"sink","nodeType":"log"}},"topo":{"sources":["s"],"edges":{"s":["w"],"w":["x"]}}}`)
 	f.Fuzz(func(t *testing.T, text string) {
-		d := RuleDef{ID: "g", Graph: []byte(text)}
-		flow, err := d.Flow(graphFuncs{})
+		d := ruledef.Def{ID: "g", Graph: []byte(text)}
+		flow, err := Compile(&d, graphFuncs{})
 		if err != nil {
 			return
 		}

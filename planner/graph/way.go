@@ -1,4 +1,4 @@
-package planner
+package graph
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/planner/sql"
 	"github.com/weir-engine/weir/vec"
 )
@@ -39,7 +40,7 @@ type way struct {
 // waySource is a source of a way, and the conditions on its rows alone once ways
 // have come together.
 type waySource struct {
-	FlowSource
+	Source
 	label string
 	where []sql.Expr
 }
@@ -156,7 +157,7 @@ func (w *way) expression(text string) (sql.Expr, error) {
 func (w *way) resolve(e sql.Expr) (sql.Expr, error) {
 	var fault error
 	out := sql.Replace(e, func(x sql.Expr) (sql.Expr, bool) {
-		if c, ok := x.(*sql.Call); ok && w.g.kind(c) == FuncMeta {
+		if c, ok := x.(*sql.Call); ok && w.g.kind(c) == planner.FuncMeta {
 			return x, true // its arguments are keys
 		}
 		id, ok := x.(*sql.Ident)
@@ -183,16 +184,16 @@ func (w *way) resolve(e sql.Expr) (sql.Expr, error) {
 }
 
 // kind returns what kind of function c calls.
-func (g *graph) kind(c *sql.Call) FuncKind {
+func (g *graph) kind(c *sql.Call) planner.FuncKind {
 	if s, ok := g.funcs.Lookup(c.Name); ok {
 		return s.Kind
 	}
-	return FuncScalar
+	return planner.FuncScalar
 }
 
 // calls tells whether e, or a result that it refers to, calls a function of a
 // kind.
-func (w *way) calls(e sql.Expr, kind FuncKind) bool {
+func (w *way) calls(e sql.Expr, kind planner.FuncKind) bool {
 	found := false
 	sql.Walk(e, func(x sql.Expr) bool {
 		if i, ok := refOf(x); ok {
@@ -380,7 +381,7 @@ func (w *way) qualify() {
 // names is nil.
 func (w *way) own(e sql.Expr, names map[string]bool) sql.Expr {
 	return sql.Replace(e, func(x sql.Expr) (sql.Expr, bool) {
-		if c, ok := x.(*sql.Call); ok && w.g.kind(c) == FuncMeta {
+		if c, ok := x.(*sql.Call); ok && w.g.kind(c) == planner.FuncMeta {
 			return x, true
 		}
 		if id, ok := x.(*sql.Ident); ok && id.Stream == "" && (names == nil || names[id.Name]) {

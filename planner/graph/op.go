@@ -1,16 +1,17 @@
-package planner
+package graph
 
 import (
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/planner/sql"
 	"github.com/weir-engine/weir/vec"
 )
 
 // operator makes the ways that leave an operator node.
-func (g *graph) operator(name string, n *graphNode, ways map[outlet]*way) error {
+func (g *graph) operator(name string, n *node, ways map[outlet]*way) error {
 	var in []*way
 	for _, o := range g.ins[name] {
 		in = append(in, ways[o])
@@ -34,7 +35,7 @@ func (g *graph) operator(name string, n *graphNode, ways map[outlet]*way) error 
 	if typ == "switch" {
 		return w.split(name, n, ways)
 	}
-	do := map[string]func(*way, *graphNode) error{
+	do := map[string]func(*way, *node) error{
 		"watermark": (*way).watermark, "filter": (*way).filter, "function": (*way).function, "aggfunc": (*way).function,
 		"pick": (*way).pick, "window": (*way).windowed, "groupby": (*way).group, "orderby": (*way).order, "join": (*way).join,
 	}[typ]
@@ -49,7 +50,7 @@ func (g *graph) operator(name string, n *graphNode, ways map[outlet]*way) error 
 }
 
 // watermark checks the node; sources have their watermarks without it.
-func (w *way) watermark(n *graphNode) error {
+func (w *way) watermark(n *node) error {
 	var p struct{ Emitters []string }
 	if err := n.read(&p); err != nil {
 		return err
@@ -70,7 +71,7 @@ func (w *way) source(name string) int {
 	return slices.IndexFunc(w.sources, func(s waySource) bool { return s.Node == name })
 }
 
-func (w *way) filter(n *graphNode) error {
+func (w *way) filter(n *node) error {
 	var p struct{ Expr string }
 	if err := n.read(&p); err != nil {
 		return err
@@ -99,7 +100,7 @@ func (w *way) keep(e sql.Expr) {
 	}
 }
 
-func (w *way) function(n *graphNode) error {
+func (w *way) function(n *node) error {
 	var p struct{ Expr string }
 	if err := n.read(&p); err != nil {
 		return err
@@ -120,7 +121,7 @@ func (w *way) function(n *graphNode) error {
 	if err != nil {
 		return fmt.Errorf("expr %q: %w", p.Expr, err)
 	}
-	if strings.EqualFold(n.NodeType, "aggfunc") || w.calls(e, FuncAgg) {
+	if strings.EqualFold(n.NodeType, "aggfunc") || w.calls(e, planner.FuncAgg) {
 		if err := w.gather(); err != nil {
 			return fmt.Errorf("expr %q: %w", p.Expr, err)
 		}
@@ -148,7 +149,7 @@ func (w *way) since(e sql.Expr) sql.Expr {
 	}
 	return sql.Replace(e, func(x sql.Expr) (sql.Expr, bool) {
 		c, ok := x.(*sql.Call)
-		if !ok || w.g.kind(c) != FuncAnalytic {
+		if !ok || w.g.kind(c) != planner.FuncAnalytic {
 			return nil, false
 		}
 		d := *c
@@ -173,7 +174,7 @@ func all(list []sql.Expr) sql.Expr {
 	return e
 }
 
-func (w *way) pick(n *graphNode) error {
+func (w *way) pick(n *node) error {
 	var p struct {
 		Fields []string
 		IsAgg  bool
@@ -196,7 +197,7 @@ func (w *way) pick(n *graphNode) error {
 			return fmt.Errorf("fields: %q: %w", text, err)
 		}
 		for _, x := range fields {
-			agg = agg || x.star == nil && w.calls(x.expr, FuncAgg)
+			agg = agg || x.star == nil && w.calls(x.expr, planner.FuncAgg)
 		}
 		out = append(out, fields...)
 	}
@@ -265,7 +266,7 @@ func (w *way) starred(f *sql.Field) ([]wayField, error) {
 	return out, nil
 }
 
-func (w *way) group(n *graphNode) error {
+func (w *way) group(n *node) error {
 	var p struct{ Dimensions []string }
 	if err := n.read(&p); err != nil {
 		return err
@@ -291,7 +292,7 @@ func (w *way) group(n *graphNode) error {
 	return nil
 }
 
-func (w *way) order(n *graphNode) error {
+func (w *way) order(n *node) error {
 	var p struct {
 		Sorts []struct {
 			Field, Order string

@@ -1,4 +1,4 @@
-package planner
+package ruledef
 
 import (
 	"bytes"
@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// RuleDef is a rule as it was submitted: what to select, where to send it, and
+// Def is a rule as it was submitted: what to select, where to send it, and
 // how to run. It is read once, compiled, and not kept; the text of a rule lives
 // in the store.
-type RuleDef struct {
+type Def struct {
 	ID        string
 	Name      string // display name; the id if none was given
 	Version   string
@@ -22,12 +22,12 @@ type RuleDef struct {
 	Triggered bool // false: created but not started
 	Temp      bool // true: gone when the process ends
 	Tags      []string
-	Options   RuleOptions
+	Options   Options
 
 	// Warnings name what was read and has no effect: options that do not exist.
 	Warnings []string
 
-	// Raw is the submitted text. It shares memory with the argument of ParseRule.
+	// Raw is the submitted text. It shares memory with the argument of Parse.
 	Raw []byte
 }
 
@@ -43,8 +43,8 @@ type Action struct {
 	Node string
 }
 
-// ruleDefWire is a rule as encoding/json reads it.
-type ruleDefWire struct {
+// wire is a rule as encoding/json reads it.
+type wire struct {
 	ID        string                      `json:"id"`
 	Name      string                      `json:"name"`
 	Version   string                      `json:"version"`
@@ -61,28 +61,28 @@ type ruleDefWire struct {
 // in bytes.
 const maxQuotedRule = 256
 
-// ParseRule reads the JSON text of a rule with the engine's own defaults for
+// Parse reads the JSON text of a rule with the engine's own defaults for
 // options. The SQL is not looked at.
-func ParseRule(body []byte) (*RuleDef, error) {
-	return ParseRuleFor("", body, DefaultRuleOptions())
+func Parse(body []byte) (*Def, error) {
+	return ParseFor("", body, DefaultOptions())
 }
 
-// ParseRuleFor reads the JSON text of the rule that is called id: a text without
+// ParseFor reads the JSON text of the rule that is called id: a text without
 // an id takes it, another id is refused. An empty id stands for the one in the
 // text, which must then be there. Options that the text leaves out are those of
 // defaults.
 //
 // The errors are worded as those of the REST API that rules were written
 // against; callers prefix them with "invalid rule json: ".
-func ParseRuleFor(id string, body []byte, defaults RuleOptions) (*RuleDef, error) {
-	var w ruleDefWire
+func ParseFor(id string, body []byte, defaults Options) (*Def, error) {
+	var w wire
 	if err := json.Unmarshal(body, &w); err != nil {
-		return nil, &Error{Code: CodeRule, Text: fmt.Sprintf("Parse rule %s error : %s.", quoteRuleDef(body), ruleDefReason(err)), Err: err}
+		return nil, &Error{Code: CodeRule, Text: fmt.Sprintf("Parse rule %s error : %s.", quote(body), JSONReason(err)), Err: err}
 	}
 	if err := w.setID(id); err != nil {
 		return nil, err
 	}
-	d := &RuleDef{
+	d := &Def{
 		ID: w.ID, Name: w.Name, Version: w.Version, SQL: w.SQL, Graph: w.Graph,
 		Triggered: w.Triggered == nil || *w.Triggered,
 		Temp:      w.Temp, Tags: w.Tags, Raw: body,
@@ -97,14 +97,14 @@ func ParseRuleFor(id string, body []byte, defaults RuleOptions) (*RuleDef, error
 		return nil, err
 	}
 	var err error
-	if d.Options, d.Warnings, err = parseRuleOptions(w.Options, defaults); err != nil {
+	if d.Options, d.Warnings, err = parseOptions(w.Options, defaults); err != nil {
 		return nil, &Error{Code: CodeRule, Text: fmt.Sprintf("Rule %s has invalid options: %s.", d.ID, err), Err: err}
 	}
 	return d, nil
 }
 
 // setID checks the id of the text against the one that is asked for.
-func (w *ruleDefWire) setID(id string) error {
+func (w *wire) setID(id string) error {
 	switch {
 	case w.ID == "" && id == "":
 		return &Error{Code: CodeRule, Text: "Missing rule id."}
@@ -113,11 +113,11 @@ func (w *ruleDefWire) setID(id string) error {
 	case id != "" && w.ID != id:
 		return &Error{Code: CodeRule, Text: "RuleId is not consistent with rule id."}
 	}
-	return CheckRuleID(w.ID)
+	return CheckID(w.ID)
 }
 
-// CheckRuleID returns an error if id cannot name a rule.
-func CheckRuleID(id string) error {
+// CheckID returns an error if id cannot name a rule.
+func CheckID(id string) error {
 	for i := 0; i < len(id); i++ {
 		c := id[i]
 		if c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9' || c == '_' || c == '-' {
@@ -130,7 +130,7 @@ func CheckRuleID(id string) error {
 
 // setActions checks that there is something to run and somewhere to send it, and
 // flattens objects that hold several sinks.
-func (d *RuleDef) setActions(objects []map[string]map[string]any) error {
+func (d *Def) setActions(objects []map[string]map[string]any) error {
 	switch {
 	case d.SQL != "" && d.Graph != nil:
 		return Errorf(CodeRule, "Rule %s has both sql and graph.", d.ID)
@@ -159,20 +159,20 @@ func (d *RuleDef) setActions(objects []map[string]map[string]any) error {
 	return nil
 }
 
-// CheckRuleVersion returns an error if a rule of version current may not be replaced
+// CheckVersion returns an error if a rule of version current may not be replaced
 // by one of version next. Versions are compared as text; two rules without one
 // replace each other freely.
-func CheckRuleVersion(id, current, next string) error {
+func CheckVersion(id, current, next string) error {
 	if current == "" && next == "" || next > current {
 		return nil
 	}
 	return Errorf(CodeUndefined, "rule %s already exists with version (%s), new version (%s) is lower", id, current, next)
 }
 
-// RuleDefSet returns the rule text raw with the value of one top-level key set.
+// Set returns the rule text raw with the value of one top-level key set.
 // The other keys keep their order and their text; a key that is new goes to the
 // end. The result shares no memory with raw.
-func RuleDefSet(raw []byte, key string, value any) ([]byte, error) {
+func Set(raw []byte, key string, value any) ([]byte, error) {
 	text, err := json.Marshal(value)
 	if err != nil {
 		return nil, fmt.Errorf("rule text: set %q: %w", key, err)
@@ -214,16 +214,16 @@ func RuleDefSet(raw []byte, key string, value any) ([]byte, error) {
 	return append(out, '}'), nil
 }
 
-// quoteRuleDef returns the start of a rule's text for an error.
-func quoteRuleDef(body []byte) string {
+// quote returns the start of a rule's text for an error.
+func quote(body []byte) string {
 	if len(body) <= maxQuotedRule {
 		return string(body)
 	}
 	return string(bytes.ToValidUTF8(body[:maxQuotedRule], nil)) + "..."
 }
 
-// ruleDefReason words an error of encoding/json without the names of Go types.
-func ruleDefReason(err error) string {
+// JSONReason words an error of encoding/json without the names of Go types.
+func JSONReason(err error) string {
 	var t *json.UnmarshalTypeError
 	if !errors.As(err, &t) {
 		return err.Error()
@@ -238,9 +238,9 @@ func ruleDefReason(err error) string {
 	return fmt.Sprintf("%q must be %s, not %s", t.Field, want, t.Value)
 }
 
-// DefaultRuleOptions returns the options of a rule that names none.
-func DefaultRuleOptions() RuleOptions {
-	return RuleOptions{
+// DefaultOptions returns the options of a rule that names none.
+func DefaultOptions() Options {
+	return Options{
 		LateTolerance:      time.Second,
 		Concurrency:        1,
 		BufferLength:       1024,

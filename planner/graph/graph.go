@@ -1,4 +1,8 @@
-package planner
+// Package graph compiles the graph of a rule, nodes and edges as the visual editors
+// of eKuiper write them, to SQL statements: one for each way from sources to sinks
+// that no other way shares to its end. It makes text, which goes through the same
+// parser and planner as what people write; it knows no program and no executor.
+package graph
 
 import (
 	"encoding/json"
@@ -8,6 +12,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/planner/ruledef"
 	"github.com/weir-engine/weir/planner/sql"
 )
 
@@ -16,15 +22,15 @@ import (
 // way shares to its end. What statements have in common is shared by the program,
 // as it is between rules.
 type Flow struct {
-	Queries []FlowQuery
-	Sources []FlowSource // of a graph
-	Edges   []FlowEdge   // of a graph, by name
+	Queries []Query
+	Sources []Source // of a graph
+	Edges   []Edge   // of a graph, by name
 }
 
-// FlowQuery is one statement of a Flow.
-type FlowQuery struct {
+// Query is one statement of a Flow.
+type Query struct {
 	SQL     string
-	Actions []Action
+	Actions []ruledef.Action
 	// After says that WHERE is applied behind the window, whatever its kind.
 	After bool
 	// Before are conditions on the rows of single sources, by their names in SQL,
@@ -32,8 +38,8 @@ type FlowQuery struct {
 	Before map[string][]sql.Expr
 }
 
-// FlowSource is a source node of a graph.
-type FlowSource struct {
+// Source is a source node of a graph.
+type Source struct {
 	Node  string
 	Type  string // nodeType; "": none was given
 	Name  string // the stream or table as statements call it
@@ -43,43 +49,43 @@ type FlowSource struct {
 	Create *sql.Create
 }
 
-// FlowEdge is an edge of a graph.
-type FlowEdge struct{ From, To string }
+// Edge is an edge of a graph.
+type Edge struct{ From, To string }
 
-// Flow returns the statements that d stands for. funcs are the functions that a
+// Compile returns the statements that d stands for. funcs are the functions that a
 // graph may call. The error names the node of the graph that is wrong.
-func (d *RuleDef) Flow(funcs FuncSet) (*Flow, error) {
+func Compile(d *ruledef.Def, funcs planner.FuncSet) (*Flow, error) {
 	if d.Graph == nil {
-		return &Flow{Queries: []FlowQuery{{SQL: d.SQL, Actions: d.Actions}}}, nil
+		return &Flow{Queries: []Query{{SQL: d.SQL, Actions: d.Actions}}}, nil
 	}
 	var g graph
 	if err := json.Unmarshal(d.Graph, &g); err != nil {
-		return nil, Errorf(CodeRule, "Rule %s has an invalid graph: %s.", d.ID, ruleDefReason(err))
+		return nil, ruledef.Errorf(ruledef.CodeRule, "Rule %s has an invalid graph: %s.", d.ID, ruledef.JSONReason(err))
 	}
 	g.funcs, g.eventTime = funcs, d.Options.IsEventTime
 	f, err := g.flow()
 	if err != nil {
-		return nil, Errorf(CodeRule, "Rule %s has an invalid graph: %w.", d.ID, err)
+		return nil, ruledef.Errorf(ruledef.CodeRule, "Rule %s has an invalid graph: %w.", d.ID, err)
 	}
 	return f, nil
 }
 
 // graph is a graph as encoding/json reads it, and what is known of it.
 type graph struct {
-	Nodes map[string]*graphNode `json:"nodes"`
+	Nodes map[string]*node `json:"nodes"`
 	Topo  struct {
 		Sources []string                     `json:"sources"`
 		Edges   map[string][]json.RawMessage `json:"edges"`
 	} `json:"topo"`
 
-	funcs     FuncSet
+	funcs     planner.FuncSet
 	eventTime bool
 	labels    []string // of the sources, as expressions call them
 	outs      map[string][][]string
 	ins       map[string][]outlet
 }
 
-type graphNode struct {
+type node struct {
 	Type     string          `json:"type"`
 	NodeType string          `json:"nodeType"`
 	Props    json.RawMessage `json:"props"`
@@ -92,7 +98,7 @@ type outlet struct {
 }
 
 // read reads the properties of a node.
-func (n *graphNode) read(v any) error {
+func (n *node) read(v any) error {
 	if n.Props == nil {
 		return nil
 	}
@@ -105,12 +111,12 @@ func (n *graphNode) read(v any) error {
 			}
 			t.Field = strings.Join(list, ".")
 		}
-		return fmt.Errorf("props: %s", strings.Replace(ruleDefReason(err), "the rule must", "they must", 1))
+		return fmt.Errorf("props: %s", strings.Replace(ruledef.JSONReason(err), "the rule must", "they must", 1))
 	}
 	return nil
 }
 
-func (n *graphNode) is(nodeType string) bool {
+func (n *node) is(nodeType string) bool {
 	return n.Type == "operator" && strings.EqualFold(n.NodeType, nodeType)
 }
 
@@ -128,7 +134,7 @@ func (g *graph) flow() (*Flow, error) {
 	if err := g.start(f, ways); err != nil {
 		return nil, err
 	}
-	sinks := map[outlet][]Action{}
+	sinks := map[outlet][]ruledef.Action{}
 	var ends []outlet
 	for _, name := range order {
 		n := g.Nodes[name]
@@ -164,7 +170,7 @@ func (g *graph) flow() (*Flow, error) {
 	for _, from := range slices.Sorted(maps.Keys(g.outs)) {
 		for _, list := range g.outs[from] {
 			for _, to := range list {
-				f.Edges = append(f.Edges, FlowEdge{from, to})
+				f.Edges = append(f.Edges, Edge{from, to})
 			}
 		}
 	}
@@ -172,8 +178,8 @@ func (g *graph) flow() (*Flow, error) {
 }
 
 // sink makes the action of a sink node.
-func (g *graph) sink(name string, n *graphNode) (Action, error) {
-	a := Action{Type: n.NodeType, Node: name, Props: map[string]any{}}
+func (g *graph) sink(name string, n *node) (ruledef.Action, error) {
+	a := ruledef.Action{Type: n.NodeType, Node: name, Props: map[string]any{}}
 	if a.Type == "" {
 		return a, fmt.Errorf("nodeType is missing")
 	}
@@ -229,7 +235,7 @@ func (g *graph) link() error {
 
 // edges reads the edges of a node: names, or for a switch a list of names for each
 // case.
-func (g *graph) edges(name string, n *graphNode) ([][]string, error) {
+func (g *graph) edges(name string, n *node) ([][]string, error) {
 	var outs [][]string
 	for i, e := range g.Topo.Edges[name] {
 		var one string
@@ -260,7 +266,7 @@ func (g *graph) edges(name string, n *graphNode) ([][]string, error) {
 }
 
 // check refuses a node that has no place in the graph.
-func (g *graph) check(name string, n *graphNode) error {
+func (g *graph) check(name string, n *node) error {
 	out := 0
 	for _, list := range g.outs[name] {
 		out += len(list)

@@ -1,4 +1,4 @@
-package planner
+package ruledef
 
 import (
 	"errors"
@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// RuleOptions says how a rule runs. DefaultRuleOptions has the defaults.
-type RuleOptions struct {
+// Options says how a rule runs. DefaultOptions has the defaults.
+type Options struct {
 	IsEventTime    bool          // windows follow the timestamps in the rows
 	LateTolerance  time.Duration // how long a late row is waited for; event time only
 	Concurrency    int           // accepted; one pass over all rules needs no copies
@@ -49,36 +49,36 @@ type DatetimeRange struct {
 	BeginMs, EndMs int64
 }
 
-// ruleOption reads the value of one option into o.
-type ruleOption func(o *RuleOptions, v any) error
+// option reads the value of one option into o.
+type option func(o *Options, v any) error
 
-var ruleOptions = map[string]ruleOption{
-	"isEventTime":               optBool(func(o *RuleOptions) *bool { return &o.IsEventTime }),
-	"lateTolerance":             optDuration(func(o *RuleOptions) *time.Duration { return &o.LateTolerance }),
-	"concurrency":               optInt(func(o *RuleOptions) *int { return &o.Concurrency }, math.MaxInt32),
-	"bufferLength":              optInt(func(o *RuleOptions) *int { return &o.BufferLength }, math.MaxInt32),
-	"sendMetaToSink":            optBool(func(o *RuleOptions) *bool { return &o.SendMetaToSink }),
-	"sendNilField":              optBool(func(o *RuleOptions) *bool { return &o.SendNilField }),
-	"sendError":                 optBool(func(o *RuleOptions) *bool { return &o.SendError }),
-	"qos":                       optInt(func(o *RuleOptions) *int { return &o.QoS }, 2),
-	"checkpointInterval":        optDuration(func(o *RuleOptions) *time.Duration { return &o.CheckpointInterval }),
+var options = map[string]option{
+	"isEventTime":               optBool(func(o *Options) *bool { return &o.IsEventTime }),
+	"lateTolerance":             optDuration(func(o *Options) *time.Duration { return &o.LateTolerance }),
+	"concurrency":               optInt(func(o *Options) *int { return &o.Concurrency }, math.MaxInt32),
+	"bufferLength":              optInt(func(o *Options) *int { return &o.BufferLength }, math.MaxInt32),
+	"sendMetaToSink":            optBool(func(o *Options) *bool { return &o.SendMetaToSink }),
+	"sendNilField":              optBool(func(o *Options) *bool { return &o.SendNilField }),
+	"sendError":                 optBool(func(o *Options) *bool { return &o.SendError }),
+	"qos":                       optInt(func(o *Options) *int { return &o.QoS }, 2),
+	"checkpointInterval":        optDuration(func(o *Options) *time.Duration { return &o.CheckpointInterval }),
 	"restartStrategy":           optRestart,
 	"cron":                      optCron,
-	"duration":                  optDuration(func(o *RuleOptions) *time.Duration { return &o.Duration }),
+	"duration":                  optDuration(func(o *Options) *time.Duration { return &o.Duration }),
 	"cronDatetimeRange":         optRanges,
-	"debug":                     optBool(func(o *RuleOptions) *bool { return &o.Debug }),
-	"logFilename":               optString(func(o *RuleOptions) *string { return &o.LogFilename }),
+	"debug":                     optBool(func(o *Options) *bool { return &o.Debug }),
+	"logFilename":               optString(func(o *Options) *string { return &o.LogFilename }),
 	"planOptimizeStrategy":      optHint("planOptimizeStrategy"),
 	"experiment":                optHint("experiment"),
-	"disableBufferFullDiscard":  optBool(func(o *RuleOptions) *bool { return &o.DisableBufferFullDiscard }),
-	"enableSaveStateBeforeStop": optBool(func(o *RuleOptions) *bool { return &o.EnableSaveStateBeforeStop }),
-	"forceExitTimeout":          optDuration(func(o *RuleOptions) *time.Duration { return &o.ForceExitTimeout }),
-	"notifySub":                 optBool(func(o *RuleOptions) *bool { return &o.NotifySub }),
+	"disableBufferFullDiscard":  optBool(func(o *Options) *bool { return &o.DisableBufferFullDiscard }),
+	"enableSaveStateBeforeStop": optBool(func(o *Options) *bool { return &o.EnableSaveStateBeforeStop }),
+	"forceExitTimeout":          optDuration(func(o *Options) *time.Duration { return &o.ForceExitTimeout }),
+	"notifySub":                 optBool(func(o *Options) *bool { return &o.NotifySub }),
 }
 
-// parseRuleOptions reads the options of a rule over defaults. All faults are in
+// parseOptions reads the options of a rule over defaults. All faults are in
 // the error, in the order of the keys.
-func parseRuleOptions(m map[string]any, defaults RuleOptions) (RuleOptions, []string, error) {
+func parseOptions(m map[string]any, defaults Options) (Options, []string, error) {
 	o := defaults
 	if len(m) == 0 {
 		return o, nil, nil
@@ -90,7 +90,7 @@ func parseRuleOptions(m map[string]any, defaults RuleOptions) (RuleOptions, []st
 	sort.Strings(keys)
 	var warnings, faults []string
 	for _, k := range keys {
-		read, ok := lookupRuleOption(k)
+		read, ok := lookupOption(k)
 		switch {
 		case !ok:
 			warnings = append(warnings, fmt.Sprintf("option %q does not exist", k))
@@ -107,13 +107,13 @@ func parseRuleOptions(m map[string]any, defaults RuleOptions) (RuleOptions, []st
 	return o, warnings, nil
 }
 
-// lookupRuleOption finds an option, in any case as encoding/json does for the
+// lookupOption finds an option, in any case as encoding/json does for the
 // other keys of a rule.
-func lookupRuleOption(key string) (ruleOption, bool) {
-	if read, ok := ruleOptions[key]; ok {
+func lookupOption(key string) (option, bool) {
+	if read, ok := options[key]; ok {
 		return read, true
 	}
-	for k, read := range ruleOptions {
+	for k, read := range options {
 		if strings.EqualFold(k, key) {
 			return read, true
 		}
@@ -121,8 +121,8 @@ func lookupRuleOption(key string) (ruleOption, bool) {
 	return nil, false
 }
 
-func optBool(field func(*RuleOptions) *bool) ruleOption {
-	return func(o *RuleOptions, v any) error {
+func optBool(field func(*Options) *bool) option {
+	return func(o *Options, v any) error {
 		b, ok := v.(bool)
 		if !ok {
 			return fmt.Errorf("must be true or false, not %s", quoteOption(v))
@@ -132,8 +132,8 @@ func optBool(field func(*RuleOptions) *bool) ruleOption {
 	}
 }
 
-func optString(field func(*RuleOptions) *string) ruleOption {
-	return func(o *RuleOptions, v any) error {
+func optString(field func(*Options) *string) option {
+	return func(o *Options, v any) error {
 		s, ok := v.(string)
 		if !ok {
 			return fmt.Errorf("must be a string, not %s", quoteOption(v))
@@ -143,8 +143,8 @@ func optString(field func(*RuleOptions) *string) ruleOption {
 	}
 }
 
-func optInt(field func(*RuleOptions) *int, limit int) ruleOption {
-	return func(o *RuleOptions, v any) error {
+func optInt(field func(*Options) *int, limit int) option {
+	return func(o *Options, v any) error {
 		f, ok := v.(float64)
 		if !ok || f != math.Trunc(f) {
 			return fmt.Errorf("must be a whole number, not %s", quoteOption(v))
@@ -160,9 +160,9 @@ func optInt(field func(*RuleOptions) *int, limit int) ruleOption {
 	}
 }
 
-func optDuration(field func(*RuleOptions) *time.Duration) ruleOption {
-	return func(o *RuleOptions, v any) error {
-		d, err := ruleDefDuration(v)
+func optDuration(field func(*Options) *time.Duration) option {
+	return func(o *Options, v any) error {
+		d, err := duration(v)
 		if err != nil {
 			return err
 		}
@@ -171,9 +171,9 @@ func optDuration(field func(*RuleOptions) *time.Duration) ruleOption {
 	}
 }
 
-// ruleDefDuration reads a duration: a whole number of milliseconds, or a text
+// duration reads a duration: a whole number of milliseconds, or a text
 // such as "1m30s".
-func ruleDefDuration(v any) (time.Duration, error) {
+func duration(v any) (time.Duration, error) {
 	var d time.Duration
 	switch x := v.(type) {
 	case float64:
@@ -198,8 +198,8 @@ func ruleDefDuration(v any) (time.Duration, error) {
 	return d, nil
 }
 
-func optHint(name string) ruleOption {
-	return func(o *RuleOptions, v any) error {
+func optHint(name string) option {
+	return func(o *Options, v any) error {
 		m, ok := v.(map[string]any)
 		if !ok {
 			return fmt.Errorf("must be an object, not %s", quoteOption(v))
@@ -217,7 +217,7 @@ func optHint(name string) ruleOption {
 
 // optRestart reads {"attempts": n}. The other keys that documentation names are
 // accepted and have no effect.
-func optRestart(o *RuleOptions, v any) error {
+func optRestart(o *Options, v any) error {
 	m, ok := v.(map[string]any)
 	if !ok {
 		return fmt.Errorf("must be an object, not %s", quoteOption(v))
@@ -226,7 +226,7 @@ func optRestart(o *RuleOptions, v any) error {
 	if !ok || a == nil {
 		return nil
 	}
-	if err := optInt(func(o *RuleOptions) *int { return &o.RestartAttempts }, math.MaxInt32)(o, a); err != nil {
+	if err := optInt(func(o *Options) *int { return &o.RestartAttempts }, math.MaxInt32)(o, a); err != nil {
 		return fmt.Errorf("attempts %w", err)
 	}
 	return nil
@@ -234,7 +234,7 @@ func optRestart(o *RuleOptions, v any) error {
 
 // optCron checks the number of fields; the scheduler that reads the expression
 // checks what they say.
-func optCron(o *RuleOptions, v any) error {
+func optCron(o *Options, v any) error {
 	s, ok := v.(string)
 	if !ok {
 		return fmt.Errorf("must be a string, not %s", quoteOption(v))
@@ -249,7 +249,7 @@ func optCron(o *RuleOptions, v any) error {
 
 const rangeLayout = "2006-01-02 15:04:05"
 
-func optRanges(o *RuleOptions, v any) error {
+func optRanges(o *Options, v any) error {
 	list, ok := v.([]any)
 	if !ok {
 		return fmt.Errorf("must be a list, not %s", quoteOption(v))

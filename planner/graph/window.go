@@ -1,4 +1,4 @@
-package planner
+package graph
 
 import (
 	"fmt"
@@ -6,14 +6,15 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/planner/sql"
 	"github.com/weir-engine/weir/vec"
 )
 
-// graphWindows are the windows of graphs, by the names that they have there.
-var graphWindows = []string{"tumblingwindow", "hoppingwindow", "slidingwindow", "sessionwindow", "countwindow"}
+// windows are the windows of graphs, by the names that they have there.
+var windows = []string{"tumblingwindow", "hoppingwindow", "slidingwindow", "sessionwindow", "countwindow"}
 
-func (w *way) windowed(n *graphNode) error {
+func (w *way) windowed(n *node) error {
 	var p struct {
 		Type, Unit     string
 		Size, Interval int
@@ -27,8 +28,8 @@ func (w *way) windowed(n *graphNode) error {
 		return fmt.Errorf("there is a window already")
 	case w.joins != nil:
 		return fmt.Errorf("comes after a join: put it before")
-	case !slices.Contains(graphWindows, kind):
-		return fmt.Errorf("type %q: want %s", p.Type, strings.Join(graphWindows, ", "))
+	case !slices.Contains(windows, kind):
+		return fmt.Errorf("type %q: want %s", p.Type, strings.Join(windows, ", "))
 	case p.Size <= 0:
 		return fmt.Errorf("size %d: want more than 0", p.Size)
 	case p.Interval < 0 || p.Interval > p.Size && kind != "sessionwindow":
@@ -55,7 +56,7 @@ func (w *way) windowed(n *graphNode) error {
 	return nil
 }
 
-func (w *way) join(n *graphNode) error {
+func (w *way) join(n *node) error {
 	var p struct {
 		From  string
 		Joins []struct{ Name, Type, On string }
@@ -109,7 +110,7 @@ func (w *way) join(n *graphNode) error {
 }
 
 // split makes a way for each case of a switch.
-func (w *way) split(name string, n *graphNode, ways map[outlet]*way) error {
+func (w *way) split(name string, n *node, ways map[outlet]*way) error {
 	var p struct {
 		Cases            []string
 		StopAtFirstMatch bool
@@ -160,9 +161,9 @@ func (w *way) ofFirst(e sql.Expr) sql.Expr {
 		c, isCall := x.(*sql.Call)
 		_, isColumn := x.(*sql.Ident)
 		switch {
-		case isCall && w.g.kind(c) == FuncAgg, isColumn && w.calls(x, FuncAgg):
+		case isCall && w.g.kind(c) == planner.FuncAgg, isColumn && w.calls(x, planner.FuncAgg):
 			return x, true
-		case isColumn, isCall && w.g.kind(c) == FuncMeta:
+		case isColumn, isCall && w.g.kind(c) == planner.FuncMeta:
 			rows := &sql.Call{Name: "collect", Written: "collect", Args: []sql.Expr{x}}
 			return &sql.Index{X: rows, I: &sql.Literal{Value: vec.IntValue(0)}}, true
 		}
