@@ -85,7 +85,8 @@ func (c *countAgg) merge(src aggregate, gids []int32) {
 	}
 }
 
-// A count of no rows at all is left out, as in the reference.
+// result writes the count, also that of no rows: pane.column leaves a window
+// without rows out before it asks.
 func (c *countAgg) result(x *Executor, dst *vec.Column, row int, g int32) {
 	if note, ok := c.bad[g]; ok {
 		dst.SetFault(row)

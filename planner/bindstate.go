@@ -8,6 +8,8 @@ import (
 	"github.com/weir-engine/weir/planner/sql"
 )
 
+// number binds row_number. No two rules share one: it counts the rows that its
+// rule selects.
 func (b *binder) number(e *sql.Call, n *Node) *Node {
 	if e.When != nil {
 		b.fault(e.When.Pos(), "WHEN cannot stand in OVER after %s", n.Func.Name)
@@ -35,6 +37,7 @@ func (b *binder) number(e *sql.Call, n *Node) *Node {
 	return n
 }
 
+// noNumber refuses row_number where rows are not counted yet.
 func (b *binder) noNumber(at sql.Pos, n *Node) {
 	if n != nil && n.nums {
 		b.fault(at, "row_number can only stand in the SELECT list and in ORDER BY")

@@ -123,7 +123,7 @@ func isRaw(v vec.Value, open byte) bool {
 	return v.Kind == vec.JSON && v.X == nil && v.S != "" && v.S[0] == open
 }
 
-// intOrNull and the like make results.
+// text makes a result, as the functions below it do of other types.
 func text(s string) (vec.Value, error)   { return vec.StringValue(s), nil }
 func integer(i int64) (vec.Value, error) { return vec.IntValue(i), nil }
 func truth(b bool) (vec.Value, error)    { return vec.BoolValue(b), nil }
@@ -138,7 +138,7 @@ func float(f float64) (vec.Value, error) {
 	return vec.FloatValue(f), nil
 }
 
-// kinds of literals that a check refuses.
+// refuse is the kinds of literals that a check refuses.
 type refuse uint8
 
 const (
@@ -171,7 +171,7 @@ func (r refuse) String() string {
 	return "bool"
 }
 
-// literal kinds as bits of refuse.
+// kindBit returns the kind of a literal as a bit of refuse.
 func kindBit(v *vec.Value) refuse {
 	switch v.Kind {
 	case vec.Int64:
