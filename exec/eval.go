@@ -247,7 +247,7 @@ func (m *machine) put(out *vec.Column, row int, v vec.Value, err error) {
 		out.SetFault(row)
 		m.note = err.Error()
 	case v.Kind == vec.Float64 && math.IsNaN(v.F):
-		out.SetNull(row) // as in the reference, a result that is no number is null
+		out.SetNull(row) // as in eKuiper, a result that is no number is null
 	case v.Kind == vec.Missing:
 		out.SetNull(row)
 	default:

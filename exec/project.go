@@ -189,7 +189,7 @@ func (x *Executor) deliverWindow(m *machine, keep func(planner.RuleID) bool) {
 }
 
 // message sends the rows of one rule. A fault in one of them loses the message,
-// as it does in the reference.
+// as it does in eKuiper.
 func (x *Executor) message(m *machine, rule planner.RuleID, proj int32, pairs []pair) {
 	p := m.projAt(proj)
 	rows := x.rows[:0]

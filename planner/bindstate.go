@@ -85,7 +85,7 @@ type stateful struct {
 }
 
 // chained has n, an analytic call, stay as it is for rows in which an earlier
-// call of the rule failed, as in the reference. Where no earlier one can fail,
+// call of the rule failed, as in eKuiper. Where no earlier one can fail,
 // n is shared with the rules that call it alike.
 func (b *binder) chained(n *Node) *Node {
 	c := &b.states[0]

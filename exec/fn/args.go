@@ -187,7 +187,7 @@ func kindBit(v *vec.Value) refuse {
 }
 
 // literals makes a check of which literals each argument may be; the last entry
-// holds for all further arguments. The texts are the incumbent's.
+// holds for all further arguments. The texts are eKuiper's.
 func literals(want ...refuse) func([]planner.FuncArg) error {
 	return func(args []planner.FuncArg) error {
 		for i, a := range args {

@@ -16,7 +16,7 @@ var castKinds = map[string]vec.Kind{
 	"boolean": vec.Bool, "datetime": vec.Timestamp, "bytea": vec.Bytes,
 }
 
-// castNames are the same in the order of the incumbent's texts.
+// castNames are the same in the order of eKuiper's texts.
 var castNames = []string{"bigint", "float", "string", "boolean", "datetime", "bytea"}
 
 // cast converts v to kind: numbers are cut off to whole numbers, text must be a
