@@ -191,7 +191,7 @@ func (c *sumAgg) add(m *machine, a *planner.Agg, rows, gids []int32) {
 		f, ok := v.Float()
 		switch {
 		case !ok:
-			s.bad = "cannot sum " + show(v)
+			s.bad = fn.Wrong("numbers", v).Error()
 		case v.Kind == vec.Int64:
 			if s.kind == vec.Missing {
 				s.kind = vec.Int64

@@ -3,6 +3,7 @@ package exec
 import (
 	"slices"
 
+	"github.com/weir-engine/weir/exec/scalar"
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/vec"
 )
@@ -264,12 +265,12 @@ func (x *Executor) sort(m *machine, keys []planner.Order, rows []int32) error {
 			case w.IsNull():
 				return -1
 			}
-			c, ok := order(planner.OpLt, v, w, x.env.Location)
+			c, ok := scalar.Order(planner.OpLt, v, w, x.env.Location)
 			if v.Kind == vec.Bool && w.Kind == vec.Bool {
 				ok = true
 			}
 			if !ok {
-				bad = opError{planner.OpLt, v.Clone(), w.Clone()}
+				bad = scalar.OpError{Op: planner.OpLt, A: v, B: w}
 			}
 			if c != 0 {
 				if k.Desc {

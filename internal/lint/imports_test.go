@@ -27,6 +27,7 @@ var rooms = []struct {
 	{"planner/graph", []string{"vec", "planner", "planner/sql", "planner/ruledef"}},
 	{"planner", []string{"vec/...", "planner/sql"}},
 	{"exec/fn", []string{"vec/...", "planner"}},
+	{"exec/scalar", []string{"vec/...", "planner", "exec/fn"}},
 	{"exec/...", []string{"vec/...", "planner", "planner/sql", "exec/..."}},
 	{"ingest", []string{"vec/..."}},
 	{"ingest/source", []string{"vec/...", "ingest"}},
