@@ -38,7 +38,7 @@ type message struct {
 func (c *Config) payload(r *rand.Rand, i int) ([]byte, float64) {
 	t := float64(r.IntN(int(c.top()*1000))) / 1000
 	if c.Shape == Twin {
-		at := 1719999999000 + i
+		at := 1719999999000 + int64(i)
 		return fmt.Appendf(nil, `{"event_id":"%08x-3d7f-4b9e","timestamp":%d,"twin":{"temperature":{"actual":{"value":"%.3f","metadata":{"timestamp":%d}},"metadata":{"type":"float"}},"humidity":{"actual":{"value":"%d","metadata":{"timestamp":%d}},"metadata":{"type":"int"}}}}`,
 			i, at, t, at, r.IntN(100), at), t
 	}

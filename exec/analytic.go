@@ -2,7 +2,6 @@ package exec
 
 import (
 	"github.com/weir-engine/weir/exec/fn"
-	"github.com/weir-engine/weir/exec/scalar"
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/vec"
 )
@@ -109,7 +108,7 @@ func (m *machine) analytic(s planner.StepID, st *planner.Step, mm *memo) {
 // ignoreNull, ...) sends.
 func changed(c *fn.ChangedCols, st *planner.Step, args []vec.Value) (vec.Value, error) {
 	if args[0].Kind != vec.String || args[1].Kind != vec.Bool {
-		return vec.Value{}, scalar.OpError{Op: st.Op, A: args[0], B: args[1]}
+		return vec.Value{}, opError{st.Op, args[0].Clone(), args[1].Clone()}
 	}
 	ignore := args[1].Truth()
 	out := map[string]any{}

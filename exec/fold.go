@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/weir-engine/weir/exec/fn"
-	"github.com/weir-engine/weir/exec/scalar"
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/vec"
 )
@@ -23,9 +22,9 @@ func fold(n *planner.Node, loc *time.Location) (vec.Value, error) {
 	}
 	switch n.Op {
 	case planner.OpNeg:
-		return scalar.Negate(args[0])
+		return negate(args[0])
 	case planner.OpNot:
-		return scalar.Invert(args[0])
+		return invert(args[0])
 	case planner.OpIndex, planner.OpArrow:
 		return vec.Value{}, errors.New("not folded")
 	case planner.OpCall:
@@ -35,5 +34,5 @@ func fold(n *planner.Node, loc *time.Location) (vec.Value, error) {
 		}
 		return f.Call(&fn.Ctx{Location: loc}, args)
 	}
-	return scalar.Binary(n.Op, args[0], args[1], loc)
+	return binary(n.Op, args[0], args[1], loc)
 }

@@ -13,7 +13,7 @@ import (
 type table struct {
 	idle
 	def    *planner.Window
-	retain int
+	retain int64
 	keyed  bool
 	rows   []tableRow
 	at     map[string]int // keyed: position in rows
@@ -39,7 +39,7 @@ type tableChange struct {
 }
 
 func newTable(def *planner.Window) *table {
-	t := &table{retain: int(def.Spec.Length), keyed: len(def.Keys) > 0, logged: 1}
+	t := &table{retain: def.Spec.Length, keyed: len(def.Keys) > 0, logged: 1}
 	if t.keyed {
 		t.at = map[string]int{}
 	}
@@ -100,7 +100,7 @@ func (t *table) apply(c tableChange) {
 	switch {
 	case !t.keyed:
 		t.add(c.row)
-		if t.retain > 0 && len(t.rows)-t.dead > t.retain {
+		if t.retain > 0 && int64(len(t.rows)-t.dead) > t.retain {
 			t.remove(t.dead) // the oldest
 		}
 	case c.gone && known:

@@ -3,7 +3,6 @@ package exec
 import (
 	"slices"
 
-	"github.com/weir-engine/weir/exec/scalar"
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/vec"
 )
@@ -190,7 +189,7 @@ func (x *Executor) deliverWindow(m *machine, keep func(planner.RuleID) bool) {
 }
 
 // message sends the rows of one rule. A fault in one of them loses the message,
-// as it does in eKuiper.
+// as it does in the reference.
 func (x *Executor) message(m *machine, rule planner.RuleID, proj int32, pairs []pair) {
 	p := m.projAt(proj)
 	rows := x.rows[:0]
@@ -265,12 +264,12 @@ func (x *Executor) sort(m *machine, keys []planner.Order, rows []int32) error {
 			case w.IsNull():
 				return -1
 			}
-			c, ok := scalar.Order(planner.OpLt, v, w, x.env.Location)
+			c, ok := order(planner.OpLt, v, w, x.env.Location)
 			if v.Kind == vec.Bool && w.Kind == vec.Bool {
 				ok = true
 			}
 			if !ok {
-				bad = scalar.OpError{Op: planner.OpLt, A: v, B: w}
+				bad = opError{planner.OpLt, v.Clone(), w.Clone()}
 			}
 			if c != 0 {
 				if k.Desc {

@@ -176,7 +176,8 @@ func exact(v vec.Value) (float64, bool) {
 	case vec.Float64:
 		return v.F, !math.IsNaN(v.F)
 	case vec.Int64:
-		return vec.ExactFloat(v.I)
+		f := float64(v.I)
+		return f, f < 1<<63 && int64(f) == v.I
 	}
 	return 0, false
 }

@@ -14,7 +14,7 @@ var lengths = []int{0, 1, 63, 64, 65, 1000}
 var shapes = map[string]func(row int) bool{
 	"all": func(int) bool { return true }, "none": func(int) bool { return false },
 	"even": func(row int) bool { return row%2 == 0 }, "first": func(row int) bool { return row == 0 },
-	"but the last of a word": func(row int) bool { return row&63 != 63 }, "random": func(row int) bool { return row*2654435761>>7&3 != 0 },
+	"but the last of a word": func(row int) bool { return row&63 != 63 }, "random": func(row int) bool { return uint32(row)*2654435761>>7&3 != 0 },
 }
 
 func validity(n int, shape func(int) bool) Bitmap {

@@ -257,8 +257,8 @@ func ParseProps(props map[string]any) (Options, error) {
 		Topic:      p.String("topic", ""),
 		PerMessage: p.Int("perMessage", 0, 1, 1000),
 		Rate:       p.Float("rate", 0, Unpaced, 1e9),
-		Count:      uint64(p.Int("count", 0, 0, math.MaxInt64>>11)),
-		Seed:       uint64(p.Int("seed", 0, 0, math.MaxInt64>>11)),
+		Count:      uint64(p.Int64("count", 0, 0, math.MaxInt64>>11)),
+		Seed:       uint64(p.Int64("seed", 0, 0, math.MaxInt64>>11)),
 		Drift:      p.Float("drift", 0, 0, 1),
 		Spikes:     p.Float("spikes", 0, 0, 1),
 	}

@@ -231,7 +231,7 @@ func TestOptionFaults(t *testing.T) {
 
 func TestParseProps(t *testing.T) {
 	var m map[string]any
-	text := `{"devices":5,"form":"Document","rate":"200","seed":7,"namespace":"plant","properties":["a",{"name":"b","type":"int","min":1,"max":3}]}`
+	text := `{"devices":5,"form":"Document","rate":"200","seed":4294967299,"namespace":"plant","properties":["a",{"name":"b","type":"int","min":1,"max":3}]}`
 	if err := json.Unmarshal([]byte(text), &m); err != nil {
 		t.Fatal(err)
 	}
@@ -240,7 +240,7 @@ func TestParseProps(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := fmt.Sprintln(o.Devices, o.Form, o.Rate, o.Seed, o.Namespace, o.Properties)
-	if want := "5 document 200 7 plant [{a float 0 100 2 []} {b int 1 3 0 []}]\n"; got != want {
+	if want := "5 document 200 4294967299 plant [{a float 0 100 2 []} {b int 1 3 0 []}]\n"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	_, err = ParseProps(map[string]any{"devices": "many", "form": "round", "properties": []any{3}})

@@ -74,6 +74,12 @@ func (p *Props) Bool(key string, def bool) bool {
 
 // Int returns a whole number from lo to hi, which may be written as text.
 func (p *Props) Int(key string, def, lo, hi int) int {
+	return int(p.Int64(key, int64(def), int64(lo), int64(hi)))
+}
+
+// Int64 is Int for what may be too large for an int of 32 bits. Numbers from 2^53
+// on are exact only as far as a float64 is.
+func (p *Props) Int64(key string, def, lo, hi int64) int64 {
 	raw := p.Any(key)
 	if raw == nil {
 		return def
@@ -83,7 +89,7 @@ func (p *Props) Int(key string, def, lo, hi int) int {
 		p.Fault(key, "want a whole number from %d to %d, found %s", lo, hi, quote(raw))
 		return def
 	}
-	return int(f)
+	return int64(f)
 }
 
 // Float returns a number from lo to hi, which may be written as text.

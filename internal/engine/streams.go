@@ -463,7 +463,7 @@ func options(o *sql.StreamOptions) []api.Option {
 	flag("SHARED", o.Shared)
 	text("KIND", o.Kind)
 	if o.RetainSize > 0 {
-		out = append(out, api.Option{Key: "RETAIN_SIZE", Value: int(o.RetainSize)})
+		out = append(out, api.Option{Key: "RETAIN_SIZE", Value: o.RetainSize})
 	}
 	text("DELIMITER", o.Delimiter)
 	text("VERSION", o.Version)

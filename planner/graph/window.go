@@ -17,7 +17,7 @@ var windows = []string{"tumblingwindow", "hoppingwindow", "slidingwindow", "sess
 func (w *way) windowed(n *node) error {
 	var p struct {
 		Type, Unit     string
-		Size, Interval int
+		Size, Interval int64
 	}
 	if err := n.read(&p); err != nil {
 		return err
@@ -45,9 +45,9 @@ func (w *way) windowed(n *node) error {
 	if kind != "countwindow" {
 		args = append(args, unit)
 	}
-	args = append(args, strconv.Itoa(p.Size))
+	args = append(args, strconv.FormatInt(p.Size, 10))
 	if kind == "hoppingwindow" || kind == "sessionwindow" || kind == "countwindow" && p.Interval != 0 && p.Interval != p.Size {
-		args = append(args, strconv.Itoa(p.Interval))
+		args = append(args, strconv.FormatInt(p.Interval, 10))
 	}
 	w.kind, w.window = kind, strings.ToUpper(kind)+"("+strings.Join(args, ", ")+")"
 	if _, err := sql.ParseSelect("SELECT * FROM s GROUP BY " + w.window); err != nil {

@@ -228,7 +228,7 @@ func JSONReason(err error) string {
 	if !errors.As(err, &t) {
 		return err.Error()
 	}
-	want := map[string]string{"string": "a string", "bool": "true or false", "slice": "a list", "map": "an object", "struct": "an object"}[t.Type.Kind().String()]
+	want := map[string]string{"string": "a string", "bool": "true or false", "slice": "a list", "map": "an object", "struct": "an object", "int": "a whole number", "int64": "a whole number", "float64": "a number"}[t.Type.Kind().String()]
 	if want == "" {
 		want = t.Type.Kind().String()
 	}

@@ -1,18 +1,16 @@
-package scalar
+package exec
 
 import (
 	"fmt"
 	"math"
-	"time"
 
-	"github.com/weir-engine/weir/exec/fn"
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/vec"
 	"github.com/weir-engine/weir/vec/rawjson"
 )
 
-// Arrow returns v->key; a value that is no object has no keys.
-func Arrow(v vec.Value, key string) vec.Value {
+// arrow returns v->key; a value that is no object has no keys.
+func arrow(v vec.Value, key string) vec.Value {
 	if v.Kind != vec.JSON {
 		return vec.NullValue
 	}
@@ -31,16 +29,16 @@ func Arrow(v vec.Value, key string) vec.Value {
 	return rawjson.Value(raw, v.Ints)
 }
 
-// Index returns a[i]; negative positions count from the end. Only a number is a
+// index returns a[i]; negative positions count from the end. Only a number is a
 // position, even of null.
-func Index(a, i vec.Value) (vec.Value, error) {
+func index(a, i vec.Value) (vec.Value, error) {
 	at, ok := place(i)
 	if ok && a.IsNull() {
 		return vec.NullValue, nil
 	}
-	list, isList := Elements(a)
+	list, isList := elements(a)
 	if !ok || !isList {
-		return vec.Value{}, OpError{planner.OpIndex, a, i}
+		return vec.Value{}, opError{planner.OpIndex, a.Clone(), i.Clone()}
 	}
 	if at < 0 {
 		at += int64(len(list))
@@ -51,64 +49,45 @@ func Index(a, i vec.Value) (vec.Value, error) {
 	return rawjson.FromAny(list[at]), nil
 }
 
-// InArray decides x IN an array.
-func InArray(x, list vec.Value, not bool, loc *time.Location) (vec.Value, error) {
-	if x.IsNull() {
-		return vec.BoolValue(false), nil
-	}
-	if list.IsNull() && x.Kind != vec.JSON {
-		return vec.BoolValue(not), nil
-	}
-	es, ok := Elements(list)
-	if !ok {
-		return vec.Value{}, OpError{planner.OpIn, x, list}
-	}
-	vs := make([]vec.Value, len(es))
-	for i, e := range es {
-		vs[i] = rawjson.FromAny(e)
-	}
-	return In(x, vs, not, loc)
-}
-
-// Edge is a bound of a slice: open, or a value, which must be a number.
-type Edge struct {
-	Value vec.Value
-	Open  bool
+// edge is a bound of a slice: open, or a value, which must be a number.
+type edge struct {
+	v    vec.Value
+	open bool
 }
 
 // at returns the position of e in an array of n; an open one is at whole.
-func (e Edge) at(whole, n int64) (int64, bool) {
-	if e.Open {
+func (e edge) at(whole, n int64) (int64, bool) {
+	if e.open {
 		return whole, true
 	}
-	i, ok := place(e.Value)
+	i, ok := place(e.v)
 	if i < 0 {
 		i += n
 	}
 	return i, ok
 }
 
-// Slice returns a[from:to]. It must begin at an element: behind the last one, and
-// In an empty array, there is nothing to slice.
-func Slice(a vec.Value, from, to Edge) (vec.Value, error) {
+// slice returns a[from:to]. It must begin at an element: behind the last one, and
+// in an empty array, there is nothing to slice.
+func slice(a vec.Value, from, to edge) (vec.Value, error) {
 	if a.IsNull() {
 		return vec.NullValue, nil
 	}
-	list, ok := Elements(a)
+	list, ok := elements(a)
 	if !ok {
-		return vec.Value{}, OpError{planner.OpSlice, a, from.Value}
+		return vec.Value{}, opError{planner.OpSlice, a.Clone(), from.v.Clone()}
 	}
 	n := int64(len(list))
 	lo, ok := from.at(0, n)
 	hi, ok2 := to.at(n, n)
 	if !ok || !ok2 || lo < 0 || lo >= n || hi > n || lo > hi {
-		return vec.Value{}, fmt.Errorf("slice out of range: %s:%s of %d", fn.Show(from.Value), fn.Show(to.Value), n)
+		return vec.Value{}, fmt.Errorf("slice out of range: %s:%s of %d", show(from.v), show(to.v), n)
 	}
 	return vec.TreeValue(list[lo:hi:hi]), nil
 }
 
-// Elements returns the elements of an array.
-func Elements(v vec.Value) ([]any, bool) {
+// elements returns the elements of an array.
+func elements(v vec.Value) ([]any, bool) {
 	if v.Kind != vec.JSON {
 		return nil, false
 	}
