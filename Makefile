@@ -40,13 +40,13 @@ run: build
 test: testdeps
 	WEIR_EQUIV_FILES=$(EQUIV_FILES) $(GO) test -timeout $(TIMEOUT) ./...
 
-# Some tests of connections run against mosquitto where it is there.
+# Some tests run against mosquitto and redis-server where they are there.
 testdeps:
-	@command -v mosquitto >/dev/null 2>&1 || { \
+	@command -v mosquitto >/dev/null 2>&1 && command -v redis-server >/dev/null 2>&1 || { \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
-			{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends mosquitto; } >/dev/null 2>&1 \
-				|| echo 'mosquitto could not be installed: tests against it are skipped'; \
-		else echo 'mosquitto is not installed: tests against it are skipped'; fi; }
+			{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends mosquitto redis-server; } >/dev/null 2>&1 \
+				|| echo 'mosquitto or redis-server could not be installed: tests against them are skipped'; \
+		else echo 'mosquitto or redis-server is not installed: tests against them are skipped'; fi; }
 
 race: testdeps
 	CGO_ENABLED=1 $(GO) test -race -tags invariants -timeout $(TIMEOUT) ./...

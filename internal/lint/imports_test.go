@@ -23,30 +23,28 @@ var rooms = []struct {
 	{"vec", nil},
 	{"vec/...", []string{"vec"}},
 	{"planner/sql", []string{"vec"}},
-	{"planner/ruledef", []string{"internal/props"}},
+	{"planner/ruledef", nil},
 	{"planner/graph", []string{"vec", "planner", "planner/sql", "planner/ruledef"}},
 	{"planner", []string{"vec/...", "planner/sql"}},
 	{"exec/fn", []string{"vec/...", "planner"}},
-	{"exec/scalar", []string{"vec/...", "planner", "exec/fn"}},
 	{"exec/...", []string{"vec/...", "planner", "planner/sql", "exec/..."}},
 	{"ingest", []string{"vec/..."}},
-	{"ingest/source", []string{"vec/...", "ingest", "internal/props"}},
-	{"ingest/mqtt", []string{"vec/...", "ingest", "ingest/source", "internal/mqttconn", "internal/props"}},
-	{"ingest/memory", []string{"vec/...", "ingest", "ingest/source", "internal/membus", "internal/props"}},
-	{"ingest/twin", []string{"vec/...", "ingest", "ingest/source", "ingest/twin/model", "internal/props"}},
+	{"ingest/source", []string{"vec/...", "ingest"}},
+	{"ingest/mqtt", []string{"vec/...", "ingest", "ingest/source", "internal/mqttconn"}},
+	{"ingest/memory", []string{"vec/...", "ingest", "ingest/source", "internal/membus"}},
+	{"ingest/twin", []string{"vec/...", "ingest", "ingest/source", "ingest/twin/model"}},
 	{"ingest/twin/model", nil},
-	{"ingest/lookup", []string{"vec/...", "ingest/source", "internal/props"}},
-	{"ingest/lookup/file", []string{"vec/...", "ingest", "ingest/source", "ingest/lookup", "ingest/file", "internal/props"}},
-	{"ingest/lookup/...", []string{"vec/...", "ingest/source", "ingest/lookup", "internal/props"}},
-	{"ingest/...", []string{"vec/...", "ingest", "ingest/source", "internal/props"}},
-	{"sinks", []string{"vec/...", "internal/store", "internal/props"}},
-	{"sinks/encode", []string{"vec/...", "internal/props"}},
-	{"sinks/mqtt", []string{"vec/...", "sinks", "internal/mqttconn", "internal/props"}},
-	{"sinks/memory", []string{"vec/...", "sinks", "internal/membus", "internal/props"}},
-	{"sinks/nop", []string{"vec/...", "sinks", "sinks/log", "internal/props"}}, // nop is log that says nothing
-	{"sinks/...", []string{"vec/...", "sinks", "internal/props"}},
-	{"internal/mqttconn", []string{"internal/props"}},
-	{"internal/props", nil},
+	{"ingest/lookup", []string{"vec/...", "ingest/source"}},
+	{"ingest/lookup/file", []string{"vec/...", "ingest", "ingest/source", "ingest/lookup", "ingest/file"}},
+	{"ingest/lookup/...", []string{"vec/...", "ingest/source", "ingest/lookup"}},
+	{"ingest/...", []string{"vec/...", "ingest", "ingest/source"}},
+	{"sinks", []string{"vec/...", "internal/store"}},
+	{"sinks/encode", []string{"vec/..."}},
+	{"sinks/mqtt", []string{"vec/...", "sinks", "internal/mqttconn"}},
+	{"sinks/memory", []string{"vec/...", "sinks", "internal/membus"}},
+	{"sinks/nop", []string{"vec/...", "sinks", "sinks/log"}}, // nop is log that says nothing
+	{"sinks/...", []string{"vec/...", "sinks"}},
+	{"internal/mqttconn", nil},
 	{"internal/broker", nil},
 	{"internal/membus", nil},
 	{"internal/store", nil},
@@ -55,7 +53,7 @@ var rooms = []struct {
 	{"internal/config", []string{"planner/ruledef"}},
 	{"internal/engine", []string{
 		"vec/...", "planner/...", "exec/...", "ingest/...", "sinks/...",
-		"internal/mqttconn", "internal/membus", "internal/props", "internal/store", "internal/metrics", "internal/api",
+		"internal/mqttconn", "internal/membus", "internal/store", "internal/metrics", "internal/api",
 	}},
 	{"internal/rowref", []string{"vec/...", "planner/...", "exec/fn"}}, // not exec: it is what exec is held against
 	{"internal/logictest", []string{"vec/...", "planner/...", "exec/...", "ingest", "sinks/encode", "internal/rowref"}},
@@ -68,7 +66,7 @@ var rooms = []struct {
 // runs is what a program may use: all but the packages that only test others.
 var runs = []string{
 	"vec/...", "planner/...", "exec/...", "ingest/...", "sinks/...", "internal/engine", "internal/api", "internal/config",
-	"internal/metrics", "internal/mqttconn", "internal/broker", "internal/membus", "internal/props", "internal/store",
+	"internal/metrics", "internal/mqttconn", "internal/broker", "internal/membus", "internal/store",
 }
 
 // homes is where a third-party module may be imported. instead is what everybody
@@ -98,7 +96,7 @@ var homes = []struct {
 	{"github.com/bufbuild/protocompile", []string{"vec/protobuf"}, "use vec/protobuf"},
 	{"google.golang.org/protobuf", []string{"vec/protobuf"}, "use vec/protobuf"},
 	{"modernc.org/sqlite", []string{"ingest/lookup/sqldb"}, "ask databases in ingest/lookup/sqldb"},
-	{"github.com/redis/go-redis/v9", []string{"ingest/lookup/redis"}, "ask Redis in ingest/lookup/redis"},
+	{"github.com/gomodule/redigo", []string{"ingest/lookup/redis"}, "ask Redis in ingest/lookup/redis"},
 	// Of tests alone.
 	{"github.com/alicebob/miniredis/v2", []string{"tests"}, "use it in tests only"},
 	{"go.uber.org/goleak", []string{"tests"}, "use it in TestMain only"},

@@ -6,12 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strconv"
-	"sync"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/maintnotifications"
+	"github.com/gomodule/redigo/redis"
 
 	"github.com/weir-engine/weir/ingest/lookup"
 	"github.com/weir-engine/weir/ingest/source"
@@ -19,6 +18,10 @@ import (
 
 // maxKeys is the number of keys in one pipeline.
 const maxKeys = 1000
+
+// checkAfter is how long a connection may be idle before it is tried with a PING:
+// servers and what stands between drop such connections without a word.
+const checkAfter = 30 * time.Second
 
 // Options configures a Source.
 type Options struct {
@@ -28,7 +31,8 @@ type Options struct {
 	List bool
 	// Ints makes whole numbers int64 instead of float64.
 	Ints bool
-	// Timeout bounds connecting; default lookup.DefaultTimeout.
+	// Timeout bounds connecting, and each write and read; default
+	// lookup.DefaultTimeout.
 	Timeout time.Duration
 }
 
@@ -65,60 +69,107 @@ func ParseProps(props map[string]any, dataSource string) (Options, error) {
 	return o, err
 }
 
-// Source is a lookup table in Redis.
+// Source is a lookup table in Redis. It has one connection, since one goroutine
+// asks, and makes it anew when it broke.
 type Source struct {
-	o      Options
-	client *redis.Client
+	o    Options
+	conn redis.Conn // nil: none yet, or it broke
+	net  net.Conn   // what conn speaks over
+	used time.Time  // when conn last answered
 }
-
-// quiet takes the client's own log lines: what fails is told by errors.
-type quiet struct{}
-
-// Printf does nothing.
-func (quiet) Printf(context.Context, string, ...any) {}
-
-var silence = sync.OnceFunc(func() { redis.SetLogger(quiet{}) })
 
 // New makes a source of o. It connects with the first question.
 func New(o Options) *Source {
 	if o.Timeout <= 0 {
 		o.Timeout = lookup.DefaultTimeout
 	}
-	silence()
-	s := &Source{o: o}
-	s.connect()
-	return s
-}
-
-// connect makes a new client. A pool that failed to connect as often as it has
-// places tries on by itself and outlives its Close by a second; this one has two
-// places, and is let go after the first failure.
-func (s *Source) connect() {
-	o := &s.o
-	s.client = redis.NewClient(&redis.Options{
-		Addr: o.Addr, Username: o.Username, Password: o.Password, DB: o.DB,
-		PoolSize: 2, MaxRetries: -1, DialTimeout: o.Timeout, ReadTimeout: o.Timeout, WriteTimeout: o.Timeout,
-		DialerRetries: 1, ContextTimeoutEnabled: true, DisableIdentity: true, Protocol: 2,
-		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
-	})
+	return &Source{o: o}
 }
 
 // Ping asks the server for a sign of life.
-func (s *Source) Ping(ctx context.Context) error { return s.fault(s.client.Ping(ctx).Err()) }
+func (s *Source) Ping(ctx context.Context) error { return s.fault(s.with(ctx, s.ping)) }
+
+func (s *Source) ping() error {
+	_, err := s.conn.Do("PING")
+	return err
+}
 
 // Close disconnects.
-func (s *Source) Close() error { return s.client.Close() }
+func (s *Source) Close() error {
+	if s.conn == nil {
+		return nil
+	}
+	err := s.conn.Close()
+	s.conn = nil
+	return err
+}
 
-// fault names the server in an error, and has the next question connect anew.
+// fault names the server in an error.
 func (s *Source) fault(err error) error {
 	if err == nil {
 		return nil
 	}
-	if !told(err) {
-		err = errors.Join(err, s.client.Close())
-		s.connect()
-	}
 	return fmt.Errorf("redis %s: %w", s.o.Addr, err)
+}
+
+// with calls f while there is a connection. One on which f failed is given up: it
+// may have answers on it that belong to no question any more.
+func (s *Source) with(ctx context.Context, f func() error) error {
+	if s.conn != nil && time.Since(s.used) > checkAfter && guard(ctx, s.net, s.ping) != nil {
+		_ = s.Close() // it broke while nobody asked: that is no fault of this question
+	}
+	if s.conn == nil {
+		if err := s.connect(ctx); err != nil {
+			return err
+		}
+	}
+	if err := guard(ctx, s.net, f); err != nil {
+		_ = s.Close() // err says why
+		return err
+	}
+	s.used = time.Now()
+	return nil
+}
+
+// guard calls f and closes c when ctx ends before: the client's own calls with a
+// context cost a goroutine each, and do not bound what they write.
+func guard(ctx context.Context, c net.Conn, f func() error) error {
+	stop := context.AfterFunc(ctx, func() { _ = c.Close() })
+	err := f()
+	if !stop() {
+		return ctx.Err()
+	}
+	return err
+}
+
+// connect makes the connection, and says who asks and for which database.
+func (s *Source) connect(ctx context.Context) error {
+	dialer := net.Dialer{Timeout: s.o.Timeout}
+	c, err := dialer.DialContext(ctx, "tcp", s.o.Addr)
+	if err != nil {
+		return err
+	}
+	conn := redis.NewConn(c, s.o.Timeout, s.o.Timeout)
+	if err := guard(ctx, c, func() error { return s.greet(conn) }); err != nil {
+		_ = conn.Close() // err says why
+		return err
+	}
+	s.conn, s.net = conn, c
+	return nil
+}
+
+func (s *Source) greet(conn redis.Conn) error {
+	var err error
+	switch {
+	case s.o.Username != "": // of which a password may be empty
+		_, err = conn.Do("AUTH", s.o.Username, s.o.Password)
+	case s.o.Password != "":
+		_, err = conn.Do("AUTH", s.o.Password)
+	}
+	if err == nil && s.o.DB != 0 {
+		_, err = conn.Do("SELECT", s.o.DB)
+	}
+	return err
 }
 
 // Fetch reads what is at keys, whose one part is the key in the database.
@@ -126,62 +177,63 @@ func (s *Source) Fetch(ctx context.Context, fields []string, keys []lookup.Key) 
 	if len(fields) != 1 {
 		return nil, lookup.Final(fmt.Errorf("redis: a row is found by one key, not by %d columns", len(fields)))
 	}
-	out, err := lookup.InParts(keys, maxKeys, func(keys []lookup.Key, out []lookup.Answer) error { return s.fetch(ctx, keys, out) })
+	out, err := lookup.InParts(keys, maxKeys, func(keys []lookup.Key, out []lookup.Answer) error {
+		return s.with(ctx, func() error { return s.fetch(keys, out) })
+	})
 	if err != nil {
 		return nil, s.fault(err)
 	}
 	return out, nil
 }
 
-func (s *Source) fetch(ctx context.Context, keys []lookup.Key, out []lookup.Answer) error {
-	pipe := s.client.Pipeline()
-	strings := make([]*redis.StringCmd, 0, len(keys))
-	lists := make([]*redis.StringSliceCmd, 0, len(keys))
+func (s *Source) fetch(keys []lookup.Key, out []lookup.Answer) error {
 	for _, k := range keys {
+		var err error
 		if s.o.List {
-			lists = append(lists, pipe.LRange(ctx, lookup.Text(k.Values[0]), 0, -1))
+			err = s.conn.Send("LRANGE", lookup.Text(k.Values[0]), 0, -1)
 		} else {
-			strings = append(strings, pipe.Get(ctx, lookup.Text(k.Values[0])))
+			err = s.conn.Send("GET", lookup.Text(k.Values[0]))
+		}
+		if err != nil {
+			return err
 		}
 	}
-	if _, err := pipe.Exec(ctx); err != nil && !told(err) {
+	if err := s.conn.Flush(); err != nil {
 		return err
 	}
 	for i, k := range keys {
-		var values []string
-		var err error
-		if s.o.List {
-			values, err = lists[i].Result()
-		} else {
-			var v string
-			v, err = strings[i].Result()
-			values = []string{v}
+		key := lookup.Text(k.Values[0])
+		reply, err := s.conn.Receive()
+		var refusal redis.Error
+		if errors.As(err, &refusal) { // of this command alone
+			out[i].Err = fmt.Errorf("redis: key %q: %w", key, err)
+			continue
 		}
-		switch {
-		case errors.Is(err, redis.Nil):
-		case err != nil && !told(err):
+		if err == nil {
+			out[i], err = s.rows(key, reply)
+		}
+		if err != nil {
 			return err
-		case err != nil:
-			out[i].Err = fmt.Errorf("redis: key %q: %w", lookup.Text(k.Values[0]), err)
-		default:
-			out[i] = s.rows(lookup.Text(k.Values[0]), values)
 		}
 	}
 	return nil
 }
 
-// told tells whether err is the server's answer to a command.
-func told(err error) bool {
-	var e redis.Error
-	return errors.As(err, &e)
-}
-
-func (s *Source) rows(key string, values []string) (a lookup.Answer) {
+// rows reads the reply for a key: a text, a list of them, or nil.
+func (s *Source) rows(key string, reply any) (a lookup.Answer, err error) {
+	values, ok := reply.([]any)
+	if !ok && reply != nil {
+		values = []any{reply}
+	}
 	for _, v := range values {
-		if a.Rows, a.Err = lookup.AppendRows(a.Rows, []byte(v), s.o.Ints); a.Err != nil {
+		text, ok := v.([]byte)
+		if !ok {
+			return a, fmt.Errorf("key %q: the server answered %v where a text was asked for", key, v)
+		}
+		if a.Rows, a.Err = lookup.AppendRows(a.Rows, text, s.o.Ints); a.Err != nil {
 			a.Err = fmt.Errorf("redis: key %q: %w", key, a.Err)
-			return a
+			break
 		}
 	}
-	return a
+	return a, nil
 }
