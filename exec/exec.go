@@ -121,22 +121,23 @@ func New(env Env, out Output) *Executor {
 	return x
 }
 
-// SetProgram makes p the program of stream. A nil p ends the stream. Windows
-// that p still has keep their state; rules that are new in a window see only
-// rows from now on. now is in ms since 1970.
+// SetProgram makes p the program of stream. A nil p ends the stream, and so does
+// one of another Builder than the last before it begins anew. Windows that p still
+// has keep their state; rules that are new in a window see only rows from now on.
+// now is in ms since 1970.
 func (x *Executor) SetProgram(stream uint32, p *planner.Program, now int64) {
 	for int(stream) >= len(x.streams) {
 		x.streams = append(x.streams, nil)
 	}
+	x.stale = true
 	n := x.streams[stream]
-	if p == nil {
-		if n != nil {
-			x.flush(n)
-			x.dropJobs(n)
-		}
-		x.streams[stream] = nil
+	if n != nil && (p == nil || n.prog.Origin != p.Origin) {
+		x.flush(n)
+		x.dropJobs(n)
+		n, x.streams[stream] = nil, nil
 		delete(x.caches, stream)
-		x.stale = true
+	}
+	if p == nil {
 		return
 	}
 	if n == nil {
@@ -148,7 +149,6 @@ func (x *Executor) SetProgram(stream uint32, p *planner.Program, now int64) {
 		x.adoptJoin(stream, n, p)
 	}
 	x.adopt(n, p)
-	x.stale = true
 }
 
 func (x *Executor) node(stream uint32) *node {

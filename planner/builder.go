@@ -31,7 +31,7 @@ type Builder struct {
 	rules   map[RuleID]*placed
 	windows map[string]*windowBuilder
 	kept    map[RuleID]kept
-	nextID  *uint64        // window ids, shared by a stream's builders
+	origin  *Origin        // shared by a stream's builder and those of its windows
 	win     *windowBuilder // the window whose output is the input, nil for a stream
 }
 
@@ -77,13 +77,14 @@ const (
 
 // NewBuilder makes the builder of a stream's program.
 func NewBuilder() *Builder {
-	return newBuilder(new(uint64), nil)
+	return newBuilder(new(Origin), nil)
 }
 
-func newBuilder(ids *uint64, w *windowBuilder) *Builder {
+func newBuilder(o *Origin, w *windowBuilder) *Builder {
 	return &Builder{
+		prog:  Program{Origin: o},
 		colAt: map[string]int{}, stepAt: map[string]StepID{}, projAt: map[string]int32{},
-		rules: map[RuleID]*placed{}, nextID: ids, win: w, dirty: true,
+		rules: map[RuleID]*placed{}, origin: o, win: w, dirty: true,
 	}
 }
 

@@ -29,12 +29,15 @@ type Step struct {
 // it has until it takes the next, and several may share their parts.
 type Program struct {
 	Epoch uint64
-	Rules int              // over the input, those of windows included
-	Cols  []vec.ColumnSpec // the input columns that steps read; a zero Path and Meta false may be unused slots, see Used
-	Used  []bool           // Cols[i] is read by a step
-	Steps []Step           // freed slots have a nil Node
-	Projs []*Projection    // nil in freed slots
-	Rests [][]Atom         // conditions left to check on the candidates of an index
+	// Origin tells which Builder the program is from. Places of steps and ids of
+	// windows mean something only among the programs of one origin.
+	Origin *Origin
+	Rules  int              // over the input, those of windows included
+	Cols   []vec.ColumnSpec // the input columns that steps read; a zero Path and Meta false may be unused slots, see Used
+	Used   []bool           // Cols[i] is read by a step
+	Steps  []Step           // freed slots have a nil Node
+	Projs  []*Projection    // nil in freed slots
+	Rests  [][]Atom         // conditions left to check on the candidates of an index
 
 	Join *JoinPlan // nil: the input is a stream or what a window emits
 
@@ -46,6 +49,12 @@ type Program struct {
 	Equals  []*EqualIndex // by equality or IN
 	Conds   []*CondIndex  // by any other condition
 	Windows []*Window     // windows over this input
+}
+
+// Origin is the identity of a Builder, by its address: no two have the same one
+// while a program of either is in use.
+type Origin struct {
+	windows uint64 // ids that were given to windows
 }
 
 // Entry is a rule in an index.

@@ -81,10 +81,10 @@ func (b *Builder) window(w *BoundWindow) *windowBuilder {
 	if wb := b.windows[key]; wb != nil {
 		return wb
 	}
-	*b.nextID++
+	b.origin.windows++
 	wb := &windowBuilder{up: b, key: key, colAt: map[string]int{}}
 	wb.place = &placed{kind: inWindow, window: wb}
-	wb.out = newBuilder(b.nextID, wb)
+	wb.out = newBuilder(b.origin, wb)
 	step := func(n *Node) StepID {
 		if n == nil {
 			return NoStep
@@ -101,7 +101,7 @@ func (b *Builder) window(w *BoundWindow) *windowBuilder {
 		return out
 	}
 	wb.win = Window{
-		ID: *b.nextID, Spec: w.Spec, Text: key, Ring: w.ring(), After: w.After, Group: w.Group,
+		ID: b.origin.windows, Spec: w.Spec, Text: key, Ring: w.ring(), After: w.After, Group: w.Group,
 		Where: steps(w.Where), Guard: steps(w.Guard), Filter: step(w.Filter), When: step(w.When), Emit: step(w.Emit),
 		Serial: w.When != nil && w.When.hits, Parts: steps(w.Parts), Time: step(w.Time), Keys: steps(w.Keys),
 	}

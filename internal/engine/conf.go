@@ -44,8 +44,8 @@ func (e *Engine) sinkTypes() sinks.Registry {
 func (e *Engine) ruleName(num uint32) string {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
-	if int(num) < len(e.sinkOf) && e.sinkOf[num] != nil {
-		return e.sinkOf[num].id
+	if of := e.numbers.ofSink; int(num) < len(of) && of[num] != nil {
+		return of[num].id
 	}
 	return "?"
 }

@@ -115,31 +115,25 @@ type Engine struct {
 
 	mu      sync.RWMutex
 	streams map[string]*stream
-	numbers int     // of streams that were given out
-	freed   []freed // numbers of streams that are no more
 	rules   map[string]*rule
 	users   map[string]int // rules that read a stream, by its name
-	byNum   []*rule        // by rule number, [0] unused
-	freeNum []planner.RuleID
-	// sinkOf has the rule of each sink in use, by the number of its counters.
-	sinkOf   []*rule
-	freeSink []uint32
-	feeds    map[string]*feed
-	sources  map[*mqttconn.Conn]*mqtt.Source
-	feedSeq  atomic.Uint64
-	confs    map[confName]map[string]any
-	joins    map[string]*stream // joins that the executor has not pulled yet, by text
-	changed  []*stream          // builders that the executor has to pull
-	edits    []edit             // actions that the executor has to pull
-	fresh    []*feed            // feeds that the executor has to pull
-	epoch    uint64             // of streams, tables and settings: what rules are compiled against
-	closing  bool               // nothing is started any more
-	started  time.Time
-	panics   atomic.Uint64
-	bad      badMessages
-	quiet    *time.Timer   // runs OnQuiet
-	epochs   atomic.Uint64 // programs that the executor took
-	gone     ingest.Stats  // of feeds that are no more
+	numbers numbers
+	feeds   map[string]*feed
+	sources map[*mqttconn.Conn]*mqtt.Source
+	feedSeq atomic.Uint64
+	confs   map[confName]map[string]any
+	joins   map[string]*stream // joins that the executor has not pulled yet, by text
+	changed []*stream          // builders that the executor has to pull
+	edits   []edit             // actions that the executor has to pull
+	fresh   []*feed            // feeds that the executor has to pull
+	epoch   uint64             // of streams, tables and settings: what rules are compiled against
+	closing bool               // nothing is started any more
+	started time.Time
+	panics  atomic.Uint64
+	bad     badMessages
+	quiet   *time.Timer   // runs OnQuiet
+	epochs  atomic.Uint64 // programs that the executor took
+	gone    ingest.Stats  // of feeds that are no more
 }
 
 // Open opens the store, reads the definitions and starts everything that they
@@ -154,7 +148,7 @@ func Open(o Options) (*Engine, error) {
 		opt: o, log: o.Logger, store: st, catalog: st.Catalog(), bus: membus.New(), pool: new(mqttconn.Pool),
 		inbox: ingest.NewInbox(), calls: make(chan func()), nudge: make(chan struct{}, 1), room: make(chan struct{}, 1), watch: make(chan struct{}, 1),
 		defLocks: newLocks(), ruleLocks: newLocks(),
-		streams: map[string]*stream{}, joins: map[string]*stream{}, rules: map[string]*rule{}, users: map[string]int{}, byNum: make([]*rule, 1),
+		streams: map[string]*stream{}, joins: map[string]*stream{}, rules: map[string]*rule{}, users: map[string]int{}, numbers: numbers{ofRule: make([]*rule, 1)},
 		feeds: map[string]*feed{}, sources: map[*mqttconn.Conn]*mqtt.Source{}, confs: map[confName]map[string]any{}, started: time.Now(),
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())

@@ -43,15 +43,16 @@ func (e *Engine) badMessage(streams []uint32, reason string) {
 // tellFaults sends the text of what did not decode to the sinks of the rules
 // that asked for it. It runs on the executor goroutine.
 func (e *Engine) tellFaults() {
-	if !e.bad.some.Swap(false) {
+	if !e.bad.some.Load() {
 		return
 	}
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	e.bad.some.Store(false) // under the lock: see streamNum
 	e.bad.mu.Lock()
 	list := e.bad.list
 	e.bad.list = nil
 	e.bad.mu.Unlock()
-	e.mu.RLock()
-	defer e.mu.RUnlock()
 	for _, m := range list {
 		for _, s := range m.streams {
 			for _, num := range e.faultRules(s) {
@@ -65,7 +66,7 @@ func (e *Engine) tellFaults() {
 // faults. The caller holds e.mu.
 func (e *Engine) faultRules(stream uint32) []planner.RuleID {
 	var out []planner.RuleID
-	for _, r := range e.byNum {
+	for _, r := range e.numbers.ofRule {
 		if r == nil || !r.running || !r.wantsFaults {
 			continue
 		}

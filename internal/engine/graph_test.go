@@ -143,8 +143,8 @@ func TestGraphUpdate(t *testing.T) {
 	r.wantStatus("g", "status", "stopped")
 	r.must(r.DeleteRule("g"))
 	r.must(r.DeleteRule("twin"))
-	if len(r.streams) != 0 || len(r.users) != 0 || slices.ContainsFunc(r.byNum, func(x *rule) bool { return x != nil }) {
-		t.Errorf("after the rules: %d streams, rules %v", len(r.streams), r.byNum)
+	if len(r.streams) != 0 || len(r.users) != 0 || slices.ContainsFunc(r.numbers.ofRule, func(x *rule) bool { return x != nil }) {
+		t.Errorf("after the rules: %d streams, rules %v", len(r.streams), r.numbers.ofRule)
 	}
 	// A rule over one statement takes the place of one over three, and back.
 	r.must(r.CreateRule(def))

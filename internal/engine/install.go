@@ -125,7 +125,7 @@ func (e *Engine) place(c *compiled) error {
 		s := e.streams[name]
 		if s == nil && c.inline[name] != nil {
 			s = c.inline[name]
-			s.num = e.number()
+			s.num = e.streamNum()
 			e.streams[name] = s
 			out = append(out, s) // it goes if it is not used
 		}
@@ -180,14 +180,7 @@ func (e *Engine) attach(r *rule, c *part, streams []*stream) []action {
 
 // sinkNum gives a sink of r the number of its counters. The caller holds e.mu.
 func (e *Engine) sinkNum(r *rule) uint32 {
-	num := uint32(len(e.sinkOf))
-	if n := len(e.freeSink); n > 0 {
-		num = e.freeSink[n-1]
-		e.freeSink = e.freeSink[:n-1]
-		e.sinkOf[num] = r
-	} else {
-		e.sinkOf = append(e.sinkOf, r)
-	}
+	num := e.numbers.sink(r)
 	e.counters.Reset(num)
 	return num
 }
@@ -208,8 +201,7 @@ func (e *Engine) detach(r *rule, streams []*stream) []*sinks.Queue {
 	var out []*sinks.Queue
 	for _, k := range r.sinks {
 		out = append(out, k.queue)
-		e.sinkOf[k.num] = nil
-		e.freeSink = append(e.freeSink, k.num)
+		e.numbers.freeSink(k.num, k.queue)
 		to := e.out.outlets[k.queue]
 		if to == nil || !k.fed {
 			continue
@@ -288,7 +280,7 @@ func (e *Engine) leave(s *stream) {
 // discard forgets a stream that has no source any more. The caller holds e.mu.
 func (e *Engine) discard(s *stream) {
 	delete(e.streams, s.name)
-	e.freed = append(e.freed, freed{s.num, s.last})
+	e.numbers.freeStream(s.num, s.last)
 	s.builder = nil
 	e.touch(s)
 }

@@ -15,7 +15,7 @@ func (e *Engine) enterJoin(r *rule, q *planner.Query, streams []*stream) {
 		for _, s := range streams {
 			nums[s.name] = s.num
 		}
-		j = &stream{num: e.number(), builder: planner.NewJoinBuilder(q.Join, nums)}
+		j = &stream{num: e.streamNum(), builder: planner.NewJoinBuilder(q.Join, nums)}
 		e.joins[q.Join.Text] = j
 	}
 	r.join = j
@@ -45,5 +45,5 @@ func (e *Engine) leaveJoin(r *rule) {
 			delete(e.joins, text)
 		}
 	}
-	e.freed = append(e.freed, freed{num: j.num})
+	e.numbers.freeStream(j.num, nil)
 }

@@ -77,21 +77,16 @@ func (e *Engine) enter(d *ruledef.Def, c *compiled) *rule {
 	if d.Temp {
 		r.text = d.Raw
 	}
-	e.ruleNum(r)
+	e.numbers.rule(r)
 	e.rules[d.ID] = r
 	return r
 }
 
-// ruleNum gives a rule, or a part of one, its number. The caller holds e.mu.
-func (e *Engine) ruleNum(r *rule) {
-	if n := len(e.freeNum); n > 0 {
-		r.num = e.freeNum[n-1]
-		e.freeNum = e.freeNum[:n-1]
-		e.byNum[r.num] = r
-		return
-	}
-	r.num = planner.RuleID(len(e.byNum))
-	e.byNum = append(e.byNum, r)
+// freeRule takes the number of a rule that does not run, or of a part of one, back.
+// The caller holds e.mu.
+func (e *Engine) freeRule(r *rule) {
+	e.numbers.freeRule(r)
+	e.edited(edit{rule: r.num, forget: true})
 }
 
 // setParts gives a rule that does not run as many parts as it is to have. The
@@ -99,13 +94,12 @@ func (e *Engine) ruleNum(r *rule) {
 func (e *Engine) setParts(r *rule, n int) {
 	for len(r.more) > n-1 {
 		last := len(r.more) - 1
-		e.byNum[r.more[last].num] = nil
-		e.freeNum = append(e.freeNum, r.more[last].num)
+		e.freeRule(r.more[last])
 		r.more = r.more[:last]
 	}
 	for len(r.more) < n-1 {
 		p := &rule{id: r.id}
-		e.ruleNum(p)
+		e.numbers.rule(p)
 		r.more = append(r.more, p)
 	}
 }
@@ -121,8 +115,7 @@ func (e *Engine) remove(r *rule) {
 	delete(e.rules, r.id)
 	e.reads(r, &compiled{})
 	e.setParts(r, 1)
-	e.byNum[r.num] = nil
-	e.freeNum = append(e.freeNum, r.num)
+	e.freeRule(r)
 }
 
 // used tells whether a rule, running or not, reads the stream called name. The

@@ -196,6 +196,9 @@ func (e *Engine) fetch() ([]edit, []adopted) {
 		progs = append(progs, p)
 	}
 	e.epochs.Add(uint64(len(progs)))
+	if len(later) == 0 {
+		e.numbers.settle()
+	}
 	clear(e.changed)
 	e.changed = append(e.changed[:0], later...)
 	clear(e.joins) // a rule that comes later must not see rows from before
@@ -229,5 +232,8 @@ func (e *Engine) touch(s *stream) {
 func (e *Engine) edited(ed edit) {
 	e.edits = append(e.edits, ed)
 	e.quiet.Reset(quietTime)
+	if e.numbers.many() {
+		signal(e.nudge)
+	}
 	e.dirty.Store(true)
 }

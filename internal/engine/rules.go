@@ -64,7 +64,7 @@ type sinkInfo struct {
 	index int
 	node  string // of a graph
 	queue *sinks.Queue
-	num   uint32 // whose counters its messages change, see Engine.sinkOf
+	num   uint32 // whose counters its messages change, see numbers
 	fed   bool   // the rule's feed counts in the queue's outlet
 }
 

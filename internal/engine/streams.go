@@ -45,13 +45,6 @@ type stream struct {
 	last    *ingest.Feed
 }
 
-// freed is the number of a stream that was dropped. It is given out again when
-// no row of the old stream can be left in the feed that it had last.
-type freed struct {
-	num  uint32
-	feed *ingest.Feed
-}
-
 func kindOf(table bool) string {
 	if table {
 		return kindTable
@@ -178,21 +171,9 @@ func (e *Engine) define(c *sql.Create) error {
 	if err != nil {
 		e.log.Error("stream has no message type", "stream", c.Name, "err", err)
 	}
-	e.streams[c.Name] = &stream{name: c.Name, only: []string{c.Name}, def: c, num: e.number(), message: msg}
+	e.streams[c.Name] = &stream{name: c.Name, only: []string{c.Name}, def: c, num: e.streamNum(), message: msg}
 	e.epoch++
 	return nil
-}
-
-// number returns a number that no stream has.
-func (e *Engine) number() uint32 {
-	if len(e.freed) > 0 {
-		if f := e.freed[0]; f.feed == nil || f.feed.Idle() {
-			e.freed = e.freed[1:]
-			return f.num
-		}
-	}
-	e.numbers++
-	return uint32(e.numbers - 1)
 }
 
 // checkDefinition refuses what can be seen to be wrong without data.
