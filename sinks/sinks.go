@@ -97,6 +97,16 @@ type Target struct {
 	// Volatile destinations are always as fast as the process (log, memory, nop):
 	// their messages are never written to disk.
 	Volatile bool
+	// Discards says that the destination keeps nothing: rows that go nowhere else
+	// are counted, and neither encoded nor handed over.
+	Discards bool
+	// CompressesItself destinations obey the property compression themselves, for
+	// what they write as a whole. Others get payloads that are compressed one by one.
+	CompressesItself bool
+	// Unframed destinations write payloads one after the other, with nothing between
+	// them that a reader could go by: formats whose messages do not end by themselves
+	// are refused.
+	Unframed bool
 	// Open opens one lane of the destination. An error is retried with back-off.
 	Open func(ctx context.Context, lane int) (Destination, error)
 	// Restore returns the interned Route of a Spec, for messages read from disk.

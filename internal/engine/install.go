@@ -154,7 +154,7 @@ func (e *Engine) attach(r *rule, c *part, streams []*stream) []action {
 		q := ch.queue
 		ch.queue = nil // the rule's from here on
 		num := e.sinkNum(r)
-		r.sinks = append(r.sinks, sinkInfo{typ: ch.typ, index: ch.index, node: ch.node, queue: q, num: num, fed: !c.count})
+		r.sinks = append(r.sinks, sinkInfo{typ: ch.typ, index: ch.index, node: ch.node, discards: ch.target.Discards, queue: q, num: num, fed: !c.count})
 		if c.count {
 			continue // nothing is ever sent
 		}

@@ -60,12 +60,13 @@ func (r *rule) parts() iter.Seq2[int, *rule] {
 
 // sinkInfo names a sink of a rule in its status.
 type sinkInfo struct {
-	typ   string
-	index int
-	node  string // of a graph
-	queue *sinks.Queue
-	num   uint32 // whose counters its messages change, see numbers
-	fed   bool   // the rule's feed counts in the queue's outlet
+	typ      string
+	index    int
+	node     string // of a graph
+	discards bool   // the destination keeps nothing
+	queue    *sinks.Queue
+	num      uint32 // whose counters its messages change, see numbers
+	fed      bool   // the rule's feed counts in the queue's outlet
 }
 
 func (r *rule) uses(name string) bool { return slices.Contains(r.streams, name) }
@@ -180,7 +181,7 @@ func (e *Engine) compilePart(c *compiled, i int, num planner.RuleID) (p part, er
 		if id := ch.enc.SchemaID(); id != "" {
 			c.types = append(c.types, id)
 		}
-		p.count = p.count && a.Type == "nop" && a.Props["log"] != true
+		p.count = p.count && ch.target.Discards
 		p.actions = append(p.actions, ch)
 	}
 	return p, nil
@@ -229,15 +230,15 @@ func (e *Engine) checkAction(a ruledef.Action) (checked, error) {
 		return checked{}, err
 	}
 	ch := checked{typ: a.Type, index: a.Index, node: a.Node, target: t}
-	if a.Type == "file" && props["compression"] != nil {
+	if t.CompressesItself && props["compression"] != nil {
 		props = maps.Clone(props)
-		delete(props, "compression") // the file as a whole is compressed, by the sink
+		delete(props, "compression")
 	}
 	if ch.enc, err = e.encoders.Get(props, encode.In(e.opt.Location), encode.Messages(e.schemas.message)); err != nil {
 		return ch, fmt.Errorf("sink %s: %w", a.Type, err)
 	}
-	if a.Type == "file" && ch.enc.Format() == encode.Protobuf {
-		return ch, fmt.Errorf("sink file: format protobuf: messages without an end of their own cannot stand in a file, one after the other")
+	if t.Unframed && ch.enc.Format() == encode.Protobuf {
+		return ch, fmt.Errorf("sink %s: format protobuf: messages without an end of their own cannot stand in a %s, one after the other", a.Type, a.Type)
 	}
 	if t.Dynamic != "" {
 		if ch.place, _, err = encode.CompileDynamic(t.Dynamic, encode.In(e.opt.Location)); err != nil {

@@ -279,7 +279,7 @@ func (f *fields) sink(o *ruleOutput, e *Engine) {
 	if at == 0 && st.LastError != "" {
 		last, at = st.LastError, st.LastErrorMs
 	}
-	if o.sinks[0].typ == "nop" {
+	if o.sinks[0].discards {
 		out = o.in
 	}
 	f.add(prefix+"records_in_total", o.in)

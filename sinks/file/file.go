@@ -74,7 +74,7 @@ func (f *Factory) Open(props map[string]any) (sinks.Target, error) {
 	static, _, dynamic := strings.Cut(o.Path, "{{")
 	t := sinks.Target{
 		DestKey: "file " + filepath.Dir(f.place(static+"x")), Route: f.route(string(spec), o),
-		WithHeader: o.HeaderFirst, Restore: f.restore,
+		WithHeader: o.HeaderFirst, Restore: f.restore, CompressesItself: true, Unframed: true,
 		Open: func(context.Context, int) (sinks.Destination, error) { return newDestination(f.place), nil },
 	}
 	if dynamic {

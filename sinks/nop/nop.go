@@ -36,7 +36,7 @@ func (f *Factory) Open(props map[string]any) (sinks.Target, error) {
 		}, nil
 	}
 	return sinks.Target{
-		DestKey: "nop", Route: f.quiet, Volatile: true,
+		DestKey: "nop", Route: f.quiet, Volatile: true, Discards: true,
 		Open: func(context.Context, int) (sinks.Destination, error) { return destination{}, nil },
 	}, nil
 }

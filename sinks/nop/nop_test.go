@@ -19,6 +19,9 @@ func TestNop(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if target.Discards == logs {
+			t.Errorf("log %v: got Discards %v", logs, target.Discards)
+		}
 		d, err := target.Open(context.Background(), 0)
 		if err != nil {
 			t.Fatal(err)
