@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/weir-engine/weir/internal/store"
-	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/planner/ruledef"
 )
 

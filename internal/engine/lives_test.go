@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/planner/ruledef"
 	"github.com/weir-engine/weir/sinks"
 )
 
@@ -84,13 +84,13 @@ func newLives(t *testing.T, seed uint64) *lives {
 	return v
 }
 
-func (v *lives) defs(l *life) (crowd, alone *planner.RuleDef) {
+func (v *lives) defs(l *life) (crowd, alone *ruledef.Def) {
 	topic := "out/" + l.id()
 	return v.def(l.id(), l.sql(false), toMemory(topic)), v.def(l.id(), l.sql(true), toMemory(topic))
 }
 
 // born makes a rule of a text; the caller creates it in the crowd.
-func (v *lives) born(text string) (*life, *planner.RuleDef) {
+func (v *lives) born(text string) (*life, *ruledef.Def) {
 	l := &life{n: len(v.list), text: text, running: true}
 	v.list = append(v.list, l)
 	for _, s := range []string{"s", "u"} {
@@ -110,7 +110,7 @@ func (v *lives) post(text string) *life {
 }
 
 func (v *lives) bulk(n int) {
-	var defs []*planner.RuleDef
+	var defs []*ruledef.Def
 	for range n {
 		l, d := v.born(v.text())
 		v.log = append(v.log, fmt.Sprintf("bulk %d %s", l.n, l.text))
