@@ -36,7 +36,7 @@ func (e *Engine) sinkTypes() sinks.Registry {
 	lines := sinklog.Options{Logger: e.log, RuleName: e.ruleName}
 	return sinks.Registry{
 		"log": sinklog.New(lines), "nop": nop.New(lines), "memory": sinkmemory.New(e.bus),
-		"file": &sinkfile.Factory{Dir: e.opt.Dir}, "mqtt": sinkmqtt.New(e.pool), "rest": &rest.Factory{},
+		"file": &sinkfile.Factory{Dir: e.opt.Files, Store: e.opt.Store.Dir}, "mqtt": sinkmqtt.New(e.pool), "rest": &rest.Factory{},
 	}
 }
 

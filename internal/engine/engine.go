@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,7 +41,10 @@ type Options struct {
 	Confs map[string]map[string]map[string]map[string]any
 	// Dir is the directory of device models and of files that sources name by a
 	// relative path; default: the data directory, else the working directory.
-	Dir    string
+	Dir string
+	// Files is where file sinks begin with a relative path; default: the folder
+	// files of the data directory, else Dir.
+	Files  string
 	Logger *slog.Logger
 	// Patrol is the time between attempts to start rules that stopped by an
 	// error; default 10 s.
@@ -66,8 +70,14 @@ func (o *Options) EnsureDefaults() {
 	if o.Rules.CheckpointInterval == 0 {
 		o.Rules = ruledef.DefaultOptions()
 	}
+	if o.Files == "" && o.Store.Dir != "" {
+		o.Files = filepath.Join(o.Store.Dir, "files")
+	}
 	if o.Dir == "" {
 		o.Dir = o.Store.Dir
+	}
+	if o.Files == "" {
+		o.Files = o.Dir
 	}
 	if o.Patrol == 0 {
 		o.Patrol = 10 * time.Second

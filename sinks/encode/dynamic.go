@@ -1,6 +1,7 @@
 package encode
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -23,26 +24,38 @@ func CompileDynamic(s string, opts ...Option) (t *Template, dynamic bool, err er
 	return t, err == nil, err
 }
 
+// errNoText is the error of a property that has no text for a message: it would
+// be taken for one that was not given.
+var errNoText = errors.New("the template gives an empty text")
+
 // Eval returns the property for a message of rows: the data is their array, as in
-// a dataTemplate without sendSingle.
+// a dataTemplate without sendSingle. An empty text is an error.
 func (t *Template) Eval(p *vec.Projection, rows []int32) (string, error) {
 	if len(rows) > 0 {
 		if out, ok := t.simple(p, int(rows[0]), true); ok {
-			return out, nil
+			return t.given(out, nil)
 		}
 	}
 	out, err := t.appendText(nil, rowTrees(p, rows, t.settings.loc))
-	return string(out), err
+	return t.given(string(out), err)
 }
 
 // EvalRow returns the property for a message of one row with sendSingle: the data
-// is the row's object.
+// is the row's object. An empty text is an error.
 func (t *Template) EvalRow(p *vec.Projection, row int) (string, error) {
 	if out, ok := t.simple(p, row, false); ok {
-		return out, nil
+		return t.given(out, nil)
 	}
 	out, err := t.appendText(nil, rowTree(p, row, t.settings.loc))
-	return string(out), err
+	return t.given(string(out), err)
+}
+
+// given refuses an empty text.
+func (t *Template) given(text string, err error) (string, error) {
+	if text == "" && err == nil {
+		err = fmt.Errorf("%s %q: %w", t.prop, t.text, errNoText)
+	}
+	return text, err
 }
 
 // part is a piece of a simple template: a text, or a field of the row.

@@ -66,6 +66,7 @@ func TestDynamic(t *testing.T) {
 		"t/{{(index . 0).dev}}":            {"error", "t/d1"},
 		`t/{{index . 0 "dev"}}`:            {"error", "t/d1"},
 		`{{len .}}`:                        {"", "1"},
+		`{{if .nope}}x{{end}}`:             {"error", "error"}, // an empty text
 		`{{upper "x"}}`:                    {"X", "X"},
 	} {
 		for name, p := range map[string]*struct{ star bool }{"star": {true}, "columns": {false}} {

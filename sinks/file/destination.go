@@ -22,7 +22,7 @@ const (
 // destination writes the files of one directory. Series of files by age are closed
 // by a timer too, so that their last file does not wait for the next message.
 type destination struct {
-	place func(path string) string
+	locate func(place string, f *form) (spot, error)
 
 	mu    sync.Mutex
 	open  map[key]*output
@@ -33,21 +33,24 @@ type destination struct {
 	ended bool
 }
 
-// key is a file by its path, or a series of files by its path and form.
+// key is a file by its path, or a series of files by its path and form. A path
+// that payloads chose does not share what the same path as a constant opened.
 type key struct {
 	path   string
+	chosen bool
 	series *form
 }
 
 func keyOf(path string, f *form) key {
+	k := key{path: path, chosen: f.dynamic}
 	if f.rolls() {
-		return key{path, f}
+		k.series = f
 	}
-	return key{path: path}
+	return k
 }
 
-func newDestination(place func(string) string) *destination {
-	return &destination{place: place, open: make(map[key]*output)}
+func newDestination(locate func(place string, f *form) (spot, error)) *destination {
+	return &destination{locate: locate, open: make(map[key]*output)}
 }
 
 // Write writes runs of messages that go to one file together.
@@ -104,8 +107,11 @@ func judge(place string, err error) error {
 	if err == nil {
 		return nil
 	}
+	if len(place) > maxName {
+		place = place[:maxName] + "..."
+	}
 	err = fmt.Errorf("file %q: %w", place, err)
-	for _, e := range []error{syscall.EISDIR, syscall.ENOTDIR, syscall.ENAMETOOLONG, syscall.EINVAL, errNoFile} {
+	for _, e := range []error{syscall.EISDIR, syscall.ENOTDIR, syscall.ENAMETOOLONG, syscall.EINVAL, syscall.ELOOP, syscall.EEXIST, errPlace} {
 		if errors.Is(err, e) {
 			return sinks.Refuse(err)
 		}
@@ -137,7 +143,12 @@ func (d *destination) output(k key, f *form) (*output, error) {
 			return nil, err
 		}
 	}
-	out, err := openOutput(d.place(k.path), f)
+	at, err := d.locate(k.path, f)
+	if err != nil {
+		return nil, err
+	}
+	defer at.close()
+	out, err := openOutput(at, f)
 	if err != nil {
 		return nil, err
 	}

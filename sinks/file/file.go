@@ -23,6 +23,9 @@ type Factory struct {
 	// Dir is where paths that are not absolute begin. Default: the working
 	// directory.
 	Dir string
+	// Store is a directory that no file may be in, but for those in Dir: that of
+	// the process' own data. Empty: there is none.
+	Store string
 
 	routes sinks.Routes
 }
@@ -64,6 +67,9 @@ func (f *Factory) Open(props map[string]any) (sinks.Target, error) {
 	if p.Has("rollingHook") && p.Text("rollingHook", "") != "" {
 		p.Fault("property rollingHook is not supported yet")
 	}
+	if err := f.guard(f.fixed(o.Path)); err != nil {
+		p.Fault("property path: %q: %w; relative paths begin in %q", o.Path, err, f.place(""))
+	}
 	if err := p.Err(); err != nil {
 		return sinks.Target{}, err
 	}
@@ -71,11 +77,14 @@ func (f *Factory) Open(props map[string]any) (sinks.Target, error) {
 	if err != nil {
 		return sinks.Target{}, err
 	}
-	static, _, dynamic := strings.Cut(o.Path, "{{")
+	dest, dynamic := f.fixed(o.Path), strings.Contains(o.Path, "{{")
+	if !dynamic {
+		dest = filepath.Dir(dest)
+	}
 	t := sinks.Target{
-		DestKey: "file " + filepath.Dir(f.place(static+"x")), Route: f.route(string(spec), o),
+		DestKey: "file " + dest, Route: f.route(string(spec), o),
 		WithHeader: o.HeaderFirst, Restore: f.restore, CompressesItself: true, Unframed: true,
-		Open: func(context.Context, int) (sinks.Destination, error) { return newDestination(f.place), nil },
+		Open: func(context.Context, int) (sinks.Destination, error) { return newDestination(f.locate), nil },
 	}
 	if dynamic {
 		t.Dynamic = o.Path
@@ -106,24 +115,23 @@ func header(p *sinks.Props, o *options) {
 	o.HeaderFirst = true
 }
 
-// place makes a path absolute.
-func (f *Factory) place(path string) string {
-	if filepath.IsAbs(path) {
-		return filepath.Clean(path)
+// fixed is what a path leads to whatever payloads say: the path, or the directory
+// of the constant part of a template.
+func (f *Factory) fixed(path string) string {
+	static, _, dynamic := strings.Cut(path, "{{")
+	if !dynamic {
+		return f.place(path)
 	}
-	dir := f.Dir
-	if dir == "" {
-		dir = "."
-	}
-	if abs, err := filepath.Abs(filepath.Join(dir, path)); err == nil {
-		return abs
-	}
-	return filepath.Join(dir, path)
+	return filepath.Dir(f.place(static + "x"))
 }
 
 func (f *Factory) route(spec string, o options) *sinks.Route {
 	return f.routes.Intern(spec, func() *sinks.Route {
-		return &sinks.Route{Target: o.Path, Options: &form{options: o, every: time.Duration(o.RollMs) * time.Millisecond}}
+		fm := &form{options: o, every: time.Duration(o.RollMs) * time.Millisecond}
+		if static, _, dynamic := strings.Cut(o.Path, "{{"); dynamic {
+			fm.dynamic, fm.static = true, static[:strings.LastIndexByte(static, '/')+1]
+		}
+		return &sinks.Route{Target: o.Path, Options: fm}
 	})
 }
 
@@ -139,6 +147,10 @@ func (f *Factory) restore(spec string) (*sinks.Route, error) {
 type form struct {
 	options
 	every time.Duration
+	// static is the directory that a templated path begins with, as it is
+	// written, with its last slash; the rest differs by message.
+	static  string
+	dynamic bool
 }
 
 // rolls tells whether there is a series of files.

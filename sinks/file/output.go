@@ -13,9 +13,6 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// errNoFile is the error of a path that names no file.
-var errNoFile = errors.New("path names no file")
-
 // output is one open file.
 type output struct {
 	f      *os.File
@@ -28,15 +25,9 @@ type output struct {
 	plain  bool  // a regular file: a failed write can be taken back
 }
 
-// openOutput opens path, or the next of the series that it stands for, for
-// appending.
-func openOutput(path string, f *form) (*output, error) {
-	if base := filepath.Base(path); base == "." || base == ".." || strings.IndexByte(path, 0) >= 0 {
-		return nil, errNoFile
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, err
-	}
+// openOutput opens the file at a spot, or the next of the series that it stands
+// for, for appending.
+func openOutput(at spot, f *form) (*output, error) {
 	now := time.Now()
 	flags := os.O_CREATE | os.O_WRONLY | os.O_APPEND
 	if f.Type == "json" {
@@ -45,7 +36,7 @@ func openOutput(path string, f *form) (*output, error) {
 	if f.rolls() {
 		flags |= os.O_EXCL
 	}
-	h, name, err := create(path, f, now, flags)
+	h, name, err := create(at, f, now, flags)
 	if err != nil {
 		return nil, err
 	}
@@ -65,19 +56,18 @@ func openOutput(path string, f *form) (*output, error) {
 }
 
 // create opens the file, of a series the first name that is free.
-func create(path string, f *form, now time.Time, flags int) (h *os.File, name string, err error) {
-	dir, base := filepath.Split(path)
+func create(at spot, f *form, now time.Time, flags int) (h *os.File, name string, err error) {
 	for ms := now.UnixMilli(); ; ms++ {
 		switch f.Pattern {
 		case "prefix":
-			name = fmt.Sprintf("%s%d-%s", dir, ms, base)
+			name = fmt.Sprintf("%d-%s", ms, at.base)
 		case "suffix":
-			ext := filepath.Ext(base)
-			name = fmt.Sprintf("%s%s-%d%s", dir, strings.TrimSuffix(base, ext), ms, ext)
+			ext := filepath.Ext(at.base)
+			name = fmt.Sprintf("%s-%d%s", strings.TrimSuffix(at.base, ext), ms, ext)
 		default:
-			name = path
+			name = at.base
 		}
-		h, err = os.OpenFile(name, flags, 0o644)
+		h, err = at.open(name, flags)
 		if !f.rolls() || !errors.Is(err, os.ErrExist) {
 			return h, name, err
 		}
