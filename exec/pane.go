@@ -40,14 +40,27 @@ func (p *pane) fit(def *planner.Window) {
 	}
 }
 
-// adopt makes the aggregates those of def, whose others were old's.
+// adopt makes a pane that is laid out as old one that is laid out as def. Where
+// def is shorter, what lies behind its end goes: panes are merged position by
+// position, and the base of a ring becomes a view's pane and back.
 func (p *pane) adopt(def, old *planner.Window) {
-	for i := range p.aggs {
-		if i < len(old.Aggs) && (i >= len(def.Aggs) || def.Aggs[i].Text != old.Aggs[i].Text) {
+	for i := range min(len(p.aggs), len(def.Aggs)) {
+		if i < len(old.Aggs) && def.Aggs[i].Text != old.Aggs[i].Text {
 			p.aggs[i] = nil
 		}
 	}
+	p.aggs = cut(p.aggs, len(def.Aggs))
+	p.cols = cut(p.cols, len(def.Rows))
 	p.fit(def)
+}
+
+// cut returns the first n elements of s, or all; what it takes off is let go.
+func cut[T any](s []T, n int) []T {
+	if len(s) <= n {
+		return s
+	}
+	clear(s[n:])
+	return s[:n]
 }
 
 // grow makes room for groups groups.

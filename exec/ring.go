@@ -71,6 +71,7 @@ func (r *ring) regroup(n *node) {
 		r.base.adopt(r.def, old)
 	}
 	r.base.fit(r.def)
+	r.check()
 }
 
 // union returns the definition of the base: the first view's with the aggregates
