@@ -6,8 +6,12 @@ import (
 )
 
 // span computes an aggregate over all rows of a window that sends its rows one by
-// one; each row has the result.
+// one; each row has the result, an empty window none.
 func (m *machine) span(st *planner.Step, mm *memo) {
+	mm.all, mm.col = true, m.get()
+	if m.rows == 0 {
+		return // an empty window: the aggregate of nothing has no row to stand in
+	}
 	a := planner.Agg{Func: st.Func.Name, Args: st.In, Star: st.Star, Diff: st.Diff}
 	var cond *vec.Column
 	if st.Part {
@@ -22,7 +26,6 @@ func (m *machine) span(st *planner.Step, mm *memo) {
 	agg := newAggregate(&a)
 	agg.grow(1)
 	agg.add(m, &a, rows, make([]int32, len(rows)))
-	mm.all, mm.col = true, m.get()
 	agg.result(m.x, mm.col, 0, 0)
 	if mm.col.Fault.Has(0) {
 		m.note = m.x.lastNote
