@@ -60,16 +60,16 @@ func valueOf(x any) vec.Value { return rawjson.FromAny(x) }
 
 // objects returns what the spread value of a row stands for: the objects of one
 // row each. An element that is none is column as, or unnest.
-func objects(st *planner.Step, v vec.Value, as string) ([]map[string]any, error) {
+func objects(f *planner.FuncSig, v vec.Value, as string) ([]map[string]any, error) {
 	switch {
-	case st.Func.Kind == planner.FuncMultiCol:
+	case f.Kind == planner.FuncMultiCol:
 		m, _ := rawjson.Tree(v).(map[string]any)
 		return []map[string]any{m}, nil
-	case st.Func.Name == "extract":
+	case f.Name == "extract":
 		m, err := fn.Extract(v)
 		return []map[string]any{m}, err
 	case as == "":
-		as = st.Func.Name
+		as = f.Name
 	}
 	list, err := fn.Unnest(v)
 	if err != nil {
@@ -90,12 +90,12 @@ func objects(st *planner.Step, v vec.Value, as string) ([]map[string]any, error)
 // rows are all rows of it.
 func (x *Executor) spread(m *machine, p *projection, rows []int32) error {
 	sp := &x.spreads
-	st := &m.prog.Steps[p.plan.Spread]
+	f := p.plan.SpreadFunc
 	sp.which = sp.which[:0]
 	sp.made = sp.made[:0]
 	var objs []map[string]any
 	for _, r := range rows {
-		list, err := objects(st, m.value(p.plan.Spread, int(r)), p.plan.SpreadAs)
+		list, err := objects(f, m.value(p.plan.Spread, int(r)), p.plan.SpreadAs)
 		if err != nil {
 			return err
 		}
@@ -115,7 +115,7 @@ func (x *Executor) spread(m *machine, p *projection, rows []int32) error {
 	for i := range sp.out.Fields {
 		sp.cols[i].Gather(p.out.Fields[i].Col, sp.which)
 		sp.out.Fields[i].Col = &sp.cols[i]
-		if st.Func.Kind == planner.FuncSRF {
+		if f.Kind == planner.FuncSRF {
 			sp.cover(&sp.out.Fields[i], p.out.SendNil)
 		}
 	}

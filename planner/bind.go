@@ -231,9 +231,11 @@ func (b *binder) selectList() *Bound {
 			if n != nil && r.Spread != nil {
 				b.fault(f.At, "only one of unnest, extract and changed_cols can stand in a SELECT list")
 			}
-			r.Spread = n
-			if n != nil && n.Func.Kind == FuncSRF {
-				r.SpreadAs = f.Alias
+			if n != nil {
+				r.Spread, r.SpreadFunc = n, n.Func
+				if n.Func.Kind == FuncSRF {
+					r.SpreadAs = f.Alias
+				}
 			}
 			continue
 		}

@@ -21,10 +21,13 @@ type Bound struct {
 	Distinct bool
 	Meta     *Node
 	Spread   *Node
-	SpreadAs string // the alias of unnest, "" without
-	Order    []BoundOrder
-	Limit    int64 // -1: none
-	Offset   int64
+	// SpreadFunc is the function that Spread is the result of: over a window Spread
+	// is a column of what the window emits and names none itself.
+	SpreadFunc *FuncSig
+	SpreadAs   string // the alias of unnest, "" without
+	Order      []BoundOrder
+	Limit      int64 // -1: none
+	Offset     int64
 
 	Window *BoundWindow
 }

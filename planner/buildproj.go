@@ -30,7 +30,7 @@ func (b *Builder) project(r *Bound) int32 {
 		p.Meta = b.intern(r.Meta)
 	}
 	if r.Spread != nil {
-		p.Spread, p.SpreadAs = b.intern(r.Spread), strings.Clone(r.SpreadAs)
+		p.Spread, p.SpreadFunc, p.SpreadAs = b.intern(r.Spread), r.SpreadFunc, strings.Clone(r.SpreadAs)
 	}
 	for _, o := range r.Order {
 		p.Order = append(p.Order, Order{Step: b.intern(o.Node), Desc: o.Desc})

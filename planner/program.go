@@ -150,10 +150,13 @@ type Projection struct {
 	SendNil bool
 	// Distinct sends equal rows of one message once.
 	Distinct bool
-	Meta     StepID  // the __meta column, or NoStep
-	Spread   StepID  // a set-returning call that makes rows or columns, or NoStep
-	SpreadAs string  // the column of its elements that are no objects; "": its name
-	Order    []Order // of the rows of one window
+	Meta     StepID // the __meta column, or NoStep
+	Spread   StepID // a set-returning call that makes rows or columns, or NoStep
+	// SpreadFunc is what Spread is the result of; the step may be a column of a
+	// window's output.
+	SpreadFunc *FuncSig
+	SpreadAs   string  // the column of its elements that are no objects; "": its name
+	Order      []Order // of the rows of one window
 	// Numbered are the steps that depend on row_number: what they give is made
 	// anew for each message. Those that are row_number come first.
 	Numbered []StepID
