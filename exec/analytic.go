@@ -18,40 +18,45 @@ type remembering struct {
 	cols  *fn.ChangedCols
 }
 
-// memory returns the memory of step s, which begins with the step.
-func (n *node) memory(s planner.StepID) *memory {
-	st := &n.prog.Steps[s]
-	if n.memories == nil {
-		n.memories = map[*planner.Node]*memory{}
+// memories are those of the stateful steps of a program, by what they compute.
+// Whoever evaluates the steps over rows of his own needs memories of his own: the
+// windows of a join each join their rows themselves, and so do its rules without
+// one. A step that they have in common must not see what the others saw.
+type memories map[*planner.Node]*memory
+
+// of returns the memory of step st, which begins with the step.
+func (ms *memories) of(st *planner.Step) *memory {
+	if *ms == nil {
+		*ms = memories{}
 	}
-	mem := n.memories[st.Node]
+	mem := (*ms)[st.Node]
 	if mem == nil {
 		f, _ := fn.Lookup(st.Func.Name)
 		mem = &memory{fn: f.Analytic, parts: map[string]remembering{}}
-		n.memories[st.Node] = mem
+		(*ms)[st.Node] = mem
 	}
 	return mem
 }
 
-// keepMemories forgets the memories of steps that p does not have.
-func (n *node) keepMemories(p *planner.Program) {
-	if len(n.memories) == 0 {
+// keep forgets the memories of steps that p does not have.
+func (ms *memories) keep(p *planner.Program) {
+	if len(*ms) == 0 {
 		return
 	}
-	kept := map[*planner.Node]*memory{}
+	kept := memories{}
 	for _, s := range p.Analytics {
-		if mem := n.memories[p.Steps[s].Node]; mem != nil {
+		if mem := (*ms)[p.Steps[s].Node]; mem != nil {
 			kept[p.Steps[s].Node] = mem
 		}
 	}
-	n.memories = kept
+	*ms = kept
 }
 
 // analytic computes a stateful step over all rows, in their order.
-func (m *machine) analytic(s planner.StepID, st *planner.Step, mm *memo) {
+func (m *machine) analytic(st *planner.Step, mm *memo) {
 	out := m.get()
 	mm.col, mm.all = out, true
-	mem := m.node.memory(s)
+	mem := m.memories.of(st)
 	var failed vec.Bitmap
 	for _, a := range st.In {
 		if c := m.col(a, nil); c.Fault != nil {

@@ -22,6 +22,7 @@ type machine struct {
 
 	gen      uint32
 	memos    []memo
+	memories *memories // that stateful steps are evaluated with
 	projs    []projection
 	pool     []*vec.Column
 	used     int
@@ -43,6 +44,7 @@ type memo struct {
 func (m *machine) begin(n *node, b *vec.Batch) {
 	p := n.prog
 	m.node, m.prog, m.batch, m.cols = n, p, b, n.cols
+	m.memories = &n.memories
 	m.rows, m.words = b.Rows, vec.Words(b.Rows)
 	m.gen++
 	m.together = false
@@ -104,7 +106,7 @@ func (m *machine) col(s planner.StepID, want vec.Bitmap) *vec.Column {
 	case planner.OpCall:
 		m.call(s, st, mm, want)
 	case planner.OpAnalytic:
-		m.analytic(s, st, mm)
+		m.analytic(st, mm)
 	case planner.OpSpan:
 		m.span(st, mm)
 	case planner.OpNumber:

@@ -24,6 +24,8 @@ type joiner struct {
 	job      *job   // that is being joined
 	parked   int    // rows of jobs
 
+	memories memories // of stateful steps over rows that are not joined
+
 	pending []pendingRow
 	head    int  // of pending
 	keeps   bool // rows outlive the batch
@@ -220,6 +222,7 @@ func (j *joiner) run(x *Executor, n *node, rows []kept) {
 		j.running = rows
 		m := x.enter()
 		m.begin(n, j.alone(n, rows))
+		m.memories = &j.memories
 		for _, w := range n.windows {
 			x.feed(w, m)
 		}

@@ -75,6 +75,7 @@ func (j *joiner) collect(x *Executor, w *window, p *pane, t *tuples, ok bool) {
 		w.in.identity()
 		m := x.enter()
 		m.begin(w.in, b)
+		m.memories = &w.memories
 		m.rowsBuf = m.rowsBuf[:0]
 		for r := range b.Rows {
 			m.rowsBuf = append(m.rowsBuf, int32(r))

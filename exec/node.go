@@ -15,8 +15,8 @@ type node struct {
 	in   uint64 // rows seen since the counters were flushed
 	over bool   // over a window's output
 
-	funcs    []*fn.Bound               // by step, made at first use
-	memories map[*planner.Node]*memory // of stateful steps
+	funcs    []*fn.Bound // by step, made at first use
+	memories memories    // of stateful steps
 	ranks    []rankCount
 	equals   []equalCount
 	tellers  map[teller][]planner.Entry // rules that want to be told of faults; made at the first
@@ -53,7 +53,13 @@ func (x *Executor) adopt(n *node, p *planner.Program) {
 			}
 		}
 	}
-	n.keepMemories(p)
+	n.memories.keep(p)
+	if n.join != nil {
+		n.join.memories.keep(p)
+		for _, w := range n.windows {
+			w.memories.keep(p)
+		}
+	}
 	n.prog, n.plan, n.tellers = p, nil, nil
 	n.ranks = resize(n.ranks, len(p.Ranks))
 	for i, r := range p.Ranks {

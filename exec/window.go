@@ -21,6 +21,8 @@ type window struct {
 	groups *groups // that the aggregates are of
 	epoch  uint64  // joins up to it are known
 
+	memories memories // over a join: of stateful steps over the rows that it joins
+
 	batch vec.Batch
 	plan  vec.Plan
 }
