@@ -85,7 +85,8 @@ func (c *countAgg) merge(src aggregate, gids []int32) {
 	}
 }
 
-// A count of no rows at all is left out, as in the reference.
+// result writes the count, also that of no rows: pane.column leaves a window
+// without rows out before it asks.
 func (c *countAgg) result(x *Executor, dst *vec.Column, row int, g int32) {
 	if note, ok := c.bad[g]; ok {
 		dst.SetFault(row)
@@ -190,7 +191,7 @@ func (c *sumAgg) add(m *machine, a *planner.Agg, rows, gids []int32) {
 		f, ok := v.Float()
 		switch {
 		case !ok:
-			s.bad = "cannot sum " + show(v)
+			s.bad = fn.Wrong("numbers", v).Error()
 		case v.Kind == vec.Int64:
 			if s.kind == vec.Missing {
 				s.kind = vec.Int64

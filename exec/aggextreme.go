@@ -1,6 +1,8 @@
 package exec
 
 import (
+	"github.com/weir-engine/weir/exec/fn"
+	"github.com/weir-engine/weir/exec/scalar"
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/vec"
 )
@@ -81,7 +83,7 @@ func (c *extremeAgg) int(e *extreme, v int64) {
 
 // mismatch notes a value that does not go with the first.
 func (e *extreme) mismatch(v vec.Value) {
-	e.bad(opError{planner.OpLt, v.Clone(), e.value(false)}.Error())
+	e.bad(scalar.OpError{Op: planner.OpLt, A: v, B: e.value(false)}.Error())
 }
 
 func (c *extremeAgg) take(e *extreme, v vec.Value) {
@@ -99,7 +101,7 @@ func (c *extremeAgg) take(e *extreme, v vec.Value) {
 				e.rest().v = v.Clone()
 			}
 		default:
-			e.bad("cannot compare " + show(v))
+			e.bad(fn.Wrong("numbers or texts", v).Error())
 			return
 		}
 	}
@@ -109,7 +111,7 @@ func (c *extremeAgg) take(e *extreme, v vec.Value) {
 	case v.Kind != e.kind:
 		e.mismatch(v)
 	default:
-		if d, _ := order(planner.OpLt, v, e.other.v, nil); d > 0 == c.max && d != 0 {
+		if d, _ := scalar.Order(planner.OpLt, v, e.other.v, nil); d > 0 == c.max && d != 0 {
 			e.other.v = v.Clone()
 		}
 	}
@@ -171,7 +173,7 @@ func (c *extremeAgg) result(x *Executor, dst *vec.Column, row int, g int32) {
 	case e.other != nil && e.other.bad != "":
 		note = e.other.bad
 	case e.kind == vec.Float64 && e.ints:
-		note = opError{planner.OpLt, vec.IntValue(e.i), vec.FloatValue(e.f)}.Error()
+		note = scalar.OpError{Op: planner.OpLt, A: vec.IntValue(e.i), B: vec.FloatValue(e.f)}.Error()
 	case e.kind == vec.Int64 && e.wide:
 		note = noteWide
 	default:

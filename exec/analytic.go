@@ -2,6 +2,7 @@ package exec
 
 import (
 	"github.com/weir-engine/weir/exec/fn"
+	"github.com/weir-engine/weir/exec/scalar"
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/vec"
 )
@@ -113,7 +114,7 @@ func (m *machine) analytic(st *planner.Step, mm *memo) {
 // ignoreNull, ...) sends.
 func changed(c *fn.ChangedCols, st *planner.Step, args []vec.Value) (vec.Value, error) {
 	if args[0].Kind != vec.String || args[1].Kind != vec.Bool {
-		return vec.Value{}, opError{st.Op, args[0].Clone(), args[1].Clone()}
+		return vec.Value{}, scalar.OpError{Op: st.Op, A: args[0], B: args[1]}
 	}
 	ignore := args[1].Truth()
 	out := map[string]any{}

@@ -3,6 +3,7 @@ package exec
 import (
 	"math"
 
+	"github.com/weir-engine/weir/exec/scalar"
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/vec"
 )
@@ -249,7 +250,7 @@ func (m *machine) put(out *vec.Column, row int, v vec.Value, err error) {
 		out.SetFault(row)
 		m.note = err.Error()
 	case v.Kind == vec.Float64 && math.IsNaN(v.F):
-		out.SetNull(row) // as in the reference, a result that is no number is null
+		out.SetNull(row) // as in eKuiper, a result that is no number is null
 	case v.Kind == vec.Missing:
 		out.SetNull(row)
 	default:
@@ -276,38 +277,46 @@ func (m *machine) scalar(st *planner.Step, a []vec.Value, row int) (vec.Value, e
 			return vec.Value{}, m.again()
 		}
 	case planner.OpNeg:
-		return negate(a[0])
+		return scalar.Negate(a[0])
 	case planner.OpNot:
-		return invert(a[0])
+		return scalar.Invert(a[0])
 	case planner.OpArrow:
-		return arrow(a[0], st.Key), nil
+		return scalar.Arrow(a[0], st.Key), nil
 	case planner.OpIndex:
-		return index(a[0], a[1])
+		return scalar.Index(a[0], a[1])
 	case planner.OpSlice:
-		return slice(a[0], m.edge(st.In[1], a[1]), m.edge(st.In[2], a[2]))
+		return scalar.Slice(a[0], m.edge(st.In[1], a[1]), m.edge(st.In[2], a[2]))
 	case planner.OpIsNull:
 		return vec.BoolValue(a[0].IsNull() != st.Not), nil
 	case planner.OpIn:
-		return in(a[0], a[1:], st.Not, loc)
+		return scalar.In(a[0], a[1:], st.Not, loc)
 	case planner.OpInArray:
-		return inArray(a[0], a[1], st.Not, m)
+		return scalar.InArray(a[0], a[1], st.Not, loc)
 	case planner.OpBetween:
-		return between(a[0], a[1], a[2], st.Not, loc)
+		return scalar.Between(a[0], a[1], a[2], st.Not, loc)
 	case planner.OpLike:
-		return likeValue(a, st.Not)
+		return scalar.LikeValue(a[0], a[1], escapeOf(a), st.Not)
 	case planner.OpCase, planner.OpSwitch:
 		return m.branch(st, a, row)
 	case planner.OpAgg:
 		return m.x.single(st, a)
 	}
-	return binary(st.Op, a[0], a[1], loc)
+	return scalar.Binary(st.Op, a[0], a[1], loc)
 }
 
 // edge makes a bound of a slice of the value of step s: one that was left out is a
 // null constant.
-func (m *machine) edge(s planner.StepID, v vec.Value) edge {
+func (m *machine) edge(s planner.StepID, v vec.Value) scalar.Edge {
 	k, konst := m.isConst(s)
-	return edge{v: v, open: konst && k.IsNull()}
+	return scalar.Edge{Value: v, Open: konst && k.IsNull()}
+}
+
+// escapeOf returns the escape of a LIKE with operands a.
+func escapeOf(a []vec.Value) rune {
+	if len(a) < 3 {
+		return scalar.DefaultEscape
+	}
+	return scalar.Escape(a[2])
 }
 
 // again is the fault of an argument: its text is noted already.

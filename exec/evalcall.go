@@ -4,9 +4,9 @@ import (
 	"slices"
 
 	"github.com/weir-engine/weir/exec/fn"
+	"github.com/weir-engine/weir/exec/scalar"
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/vec"
-	"github.com/weir-engine/weir/vec/rawjson"
 )
 
 // branch computes CASE: the first branch that is taken decides, and only
@@ -26,7 +26,7 @@ func (m *machine) branch(st *planner.Step, a []vec.Value, row int) (vec.Value, e
 		cond := a[i]
 		if st.Op == planner.OpSwitch && !cond.IsNull() && !a[0].IsNull() {
 			var err error
-			if cond, err = compare(planner.OpEq, a[0], cond, m.x.env.Location); err != nil {
+			if cond, err = scalar.Compare(planner.OpEq, a[0], cond, m.x.env.Location); err != nil {
 				return cond, err
 			}
 		} else if st.Op == planner.OpSwitch {
@@ -36,7 +36,7 @@ func (m *machine) branch(st *planner.Step, a []vec.Value, row int) (vec.Value, e
 		case cond.IsNull():
 			continue
 		case cond.Kind != vec.Bool:
-			return vec.Value{}, opError{planner.OpCase, vec.NullValue, cond.Clone()}
+			return vec.Value{}, scalar.OpError{Op: planner.OpCase, B: cond}
 		case cond.I == 0:
 			continue
 		}
@@ -120,42 +120,4 @@ func (m *machine) callRow(f *fn.Bound, st *planner.Step, row int) (vec.Value, er
 		m.x.ctx.EventTime = m.batch.At[row]
 	}
 	return f.Row(&m.x.ctx, args)
-}
-
-func inArray(x, list vec.Value, not bool, m *machine) (vec.Value, error) {
-	if x.IsNull() {
-		return vec.BoolValue(false), nil
-	}
-	if list.IsNull() && x.Kind != vec.JSON {
-		return vec.BoolValue(not), nil
-	}
-	es, ok := elements(list)
-	if !ok {
-		return vec.Value{}, opError{planner.OpIn, x.Clone(), list.Clone()}
-	}
-	vs := make([]vec.Value, len(es))
-	for i, e := range es {
-		vs[i] = rawjson.FromAny(e)
-	}
-	return in(x, vs, not, m.x.env.Location)
-}
-
-func likeValue(a []vec.Value, not bool) (vec.Value, error) {
-	if a[0].IsNull() || a[1].IsNull() {
-		return vec.BoolValue(false), nil
-	}
-	if a[0].Kind != vec.String || a[1].Kind != vec.String {
-		return vec.Value{}, opError{planner.OpLike, a[0].Clone(), a[1].Clone()}
-	}
-	return vec.BoolValue(like(a[0].S, a[1].S, likeEscape(a)) != not), nil
-}
-
-func likeEscape(a []vec.Value) rune {
-	if len(a) < 3 {
-		return '\\'
-	}
-	for _, r := range a[2].S {
-		return r
-	}
-	return 0
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/weir-engine/weir/exec/fn"
+	"github.com/weir-engine/weir/exec/scalar"
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/vec"
 )
@@ -22,9 +23,9 @@ func fold(n *planner.Node, loc *time.Location) (vec.Value, error) {
 	}
 	switch n.Op {
 	case planner.OpNeg:
-		return negate(args[0])
+		return scalar.Negate(args[0])
 	case planner.OpNot:
-		return invert(args[0])
+		return scalar.Invert(args[0])
 	case planner.OpIndex, planner.OpArrow:
 		return vec.Value{}, errors.New("not folded")
 	case planner.OpCall:
@@ -34,5 +35,5 @@ func fold(n *planner.Node, loc *time.Location) (vec.Value, error) {
 		}
 		return f.Call(&fn.Ctx{Location: loc}, args)
 	}
-	return binary(n.Op, args[0], args[1], loc)
+	return scalar.Binary(n.Op, args[0], args[1], loc)
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // groups numbers the group keys of a ring. Numbers live as long as the ring has
-// use for them; see shrink.
+// use for them; see ring.tidy.
 type groups struct {
 	ids  map[string]int32
 	keys []vec.Value // width values a group

@@ -3,6 +3,8 @@ package exec
 import (
 	"math"
 
+	"github.com/weir-engine/weir/exec/fn"
+	"github.com/weir-engine/weir/exec/scalar"
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/vec"
 )
@@ -36,10 +38,10 @@ func (h *hold) feed(x *Executor, w *window, m *machine, rows []int32) {
 	}
 	before := h.mark
 	for _, r := range rows {
-		ts, ok := instant(times.Value(int(r)), x.env.Location)
+		ts, ok := scalar.Instant(times.Value(int(r)), x.env.Location)
 		if !ok || times.Value(int(r)).IsNull() || math.IsNaN(ts) || math.Abs(ts) > 1<<53 {
 			for _, j := range w.def.Joined {
-				x.fault(j.Rule, "row without a valid event time: "+show(times.Value(int(r))))
+				x.fault(j.Rule, "row without a valid event time: "+fn.Show(times.Value(int(r))))
 			}
 			continue
 		}

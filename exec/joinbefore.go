@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"github.com/weir-engine/weir/exec/fn"
 	"github.com/weir-engine/weir/vec"
 )
 
@@ -32,7 +33,7 @@ func (j *joiner) passes(x *Executor, n *node, m *machine, src int32, row int) bo
 			x.faultJoin(n, m.why(s, row))
 			return false
 		case !v.IsNull() && v.Kind != vec.Bool:
-			x.faultJoin(n, "invalid condition "+show(v))
+			x.faultJoin(n, "invalid condition "+fn.Show(v))
 			return false
 		case !v.Truth():
 			return false

@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 
+	"github.com/weir-engine/weir/exec/fn"
+	"github.com/weir-engine/weir/exec/scalar"
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/vec"
 )
@@ -109,9 +111,9 @@ func (f *feeder) feed(x *Executor, w *window, m *machine, rows []int32) {
 		ts := x.now
 		if w.def.Time != planner.NoStep {
 			v := m.col(w.def.Time, nil).Value(int(row))
-			t, ok := instant(v, x.env.Location)
+			t, ok := scalar.Instant(v, x.env.Location)
 			if !ok || v.IsNull() || math.IsNaN(t) || math.Abs(t) > 1<<53 {
-				x.faultJoined(w, "row without a valid event time: "+show(v))
+				x.faultJoined(w, "row without a valid event time: "+fn.Show(v))
 				continue
 			}
 			ts = int64(t)

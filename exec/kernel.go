@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"github.com/weir-engine/weir/exec/scalar"
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/vec"
 )
@@ -51,11 +52,11 @@ func (m *machine) kernel(st *planner.Step, mm *memo, want vec.Bitmap) bool {
 		m.faults(out, in[0].col.Fault)
 		return true
 	case st.Op == planner.OpLike && in[0].col != nil && in[0].col.Kind == vec.String && in[1].konst && in[1].value.Kind == vec.String && (len(st.In) == 2 || in[2].konst):
-		esc := '\\'
+		esc := rune(scalar.DefaultEscape)
 		if len(st.In) == 3 {
-			esc = likeEscape([]vec.Value{{}, {}, in[2].value})
+			esc = scalar.Escape(in[2].value)
 		}
-		m.perText(in[0].col, out, func(s string) bool { return like(s, in[1].value.S, esc) }, st.Not)
+		m.perText(in[0].col, out, func(s string) bool { return scalar.Like(s, in[1].value.S, esc) }, st.Not)
 		return true
 	case st.Op == planner.OpIn:
 		return m.inKernel(st, in[0], out)
@@ -143,7 +144,7 @@ func (m *machine) compareKernel(op planner.Op, a, b operand, out *vec.Column) bo
 		f, _ := b.value.Float()
 		if kb == vec.Int64 {
 			var ok bool
-			if f, ok = exactFloat(b.value.I); !ok {
+			if f, ok = vec.ExactFloat(b.value.I); !ok {
 				return false
 			}
 		}
@@ -336,7 +337,7 @@ func (m *machine) divide(a, b operand, out *vec.Column, floats func(operand) ([]
 	fault := m.x.bitmap(m.rows)
 	vec.Divide(out.Floats, x, y, out.Valid, fault)
 	if fault.Any() {
-		m.note = errZero.Error()
+		m.note = scalar.ErrZero.Error()
 		m.faults(out, fault)
 	}
 	m.x.free(fault)
@@ -353,7 +354,7 @@ func (m *machine) inKernel(st *planner.Step, x operand, out *vec.Column) bool {
 		if !ok || x.col.Kind != vec.Null && v.Kind != x.col.Kind && !(x.col.Kind == vec.Float64 && v.Kind == vec.Int64) {
 			return false
 		}
-		if _, exact := exactFloat(v.I); v.Kind == vec.Int64 && x.col.Kind == vec.Float64 && !exact {
+		if _, exact := vec.ExactFloat(v.I); v.Kind == vec.Int64 && x.col.Kind == vec.Float64 && !exact {
 			return false // no float is equal to it
 		}
 	}

@@ -183,8 +183,10 @@ func keyParts(n int, part func(int) vec.Value) []vec.Value {
 		switch {
 		case v.Kind == vec.Timestamp:
 			v = vec.IntValue(v.I)
-		case v.Kind == vec.Float64 && v.F == math.Trunc(v.F) && math.Abs(v.F) < 1<<63:
-			v = vec.IntValue(int64(v.F))
+		case v.Kind == vec.Float64:
+			if i, ok := vec.Whole(v.F); ok {
+				v = vec.IntValue(i)
+			}
 		}
 		out[i] = v
 	}
@@ -231,8 +233,10 @@ func foundValue(row vec.Value, c vec.ColumnSpec) vec.Value {
 	}
 	v := dig(row, c.Path)
 	switch {
-	case c.Type.Kind == vec.Int64 && v.Kind == vec.Float64 && v.F == math.Trunc(v.F) && math.Abs(v.F) < 1<<63:
-		return vec.IntValue(int64(v.F))
+	case c.Type.Kind == vec.Int64 && v.Kind == vec.Float64:
+		if i, ok := vec.Whole(v.F); ok {
+			return vec.IntValue(i)
+		}
 	case c.Type.Kind == vec.Float64 && v.Kind == vec.Int64:
 		return vec.FloatValue(float64(v.I))
 	}

@@ -3,6 +3,8 @@ package exec
 import (
 	"math"
 
+	"github.com/weir-engine/weir/exec/fn"
+	"github.com/weir-engine/weir/exec/scalar"
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/vec"
 )
@@ -94,7 +96,9 @@ func (x *Executor) matchRank(m *machine, r *planner.RankIndex, c *rankCount) {
 				k, ok = rank(r, v.F), true
 			}
 			if !ok {
-				text := func() string { return opError{r.Op, col.Value(row), vec.FloatValue(r.Keys[0])}.Error() }
+				text := func() string {
+					return scalar.OpError{Op: r.Op, A: col.Value(row), B: vec.FloatValue(r.Keys[0])}.Error()
+				}
 				x.tellRow(m, teller{index: r}, r.Entries, row, text)
 				if c.faults++; c.faults == 1 || c.note == "" {
 					c.note = text()
@@ -176,7 +180,7 @@ func rankInt(r *planner.RankIndex, v int64) int {
 }
 
 func holdsInt(op planner.Op, v int64, c float64) bool {
-	d := cmpIntFloat(v, c)
+	d := vec.CompareIntFloat(v, c)
 	switch op {
 	case planner.OpGt:
 		return d > 0
@@ -223,7 +227,7 @@ func (x *Executor) matchEqual(m *machine, e *planner.EqualIndex, c *equalCount) 
 				f := v.F
 				if v.Kind != vec.Float64 {
 					var ok bool
-					if f, ok = exactFloat(v.I); !ok {
+					if f, ok = vec.ExactFloat(v.I); !ok {
 						f = math.NaN()
 					}
 				}
@@ -251,9 +255,9 @@ func (x *Executor) wrongKind(m *machine, e *planner.EqualIndex, c *equalCount, t
 	}
 	text := func() string {
 		if texts {
-			return opError{planner.OpEq, v.Clone(), vec.StringValue(e.Texts[0])}.Error()
+			return scalar.OpError{Op: planner.OpEq, A: v, B: vec.StringValue(e.Texts[0])}.Error()
 		}
-		return opError{planner.OpEq, v.Clone(), vec.FloatValue(e.Nums[0])}.Error()
+		return scalar.OpError{Op: planner.OpEq, A: v, B: vec.FloatValue(e.Nums[0])}.Error()
 	}
 	x.tellRow(m, teller{e, texts}, es, row, text)
 	if *n++; c.note == "" { // once, not for each of a thousand rows
@@ -267,7 +271,9 @@ func (x *Executor) matchTexts(m *machine, e *planner.EqualIndex, c *equalCount, 
 		c.note = "invalid operation string = number"
 		if told := m.node.told(x, teller{e, false}, e.NumEntries); len(told) > 0 {
 			col.Valid.Each(func(row int) {
-				text := func() string { return opError{planner.OpEq, col.Value(row).Clone(), vec.FloatValue(e.Nums[0])}.Error() }
+				text := func() string {
+					return scalar.OpError{Op: planner.OpEq, A: col.Value(row), B: vec.FloatValue(e.Nums[0])}.Error()
+				}
 				x.tellRow(m, teller{e, false}, e.NumEntries, row, text)
 			})
 		}
@@ -308,7 +314,7 @@ func (x *Executor) matchCond(m *machine, c *planner.CondIndex) {
 			for ; w != 0; w &= w - 1 {
 				row := i<<6 + trailing(w)
 				if v := col.Value(row); v.Kind != vec.Bool {
-					note := "invalid condition " + show(v)
+					note := "invalid condition " + fn.Show(v)
 					x.faultAll(c.Send, 1, note)
 					x.faultAll(c.Count, 1, note)
 					x.tellRow(m, teller{index: c}, c.Send, row, func() string { return note })
@@ -347,7 +353,7 @@ func (x *Executor) holdsRest(m *machine, e planner.Entry, row int) bool {
 		}
 		ok, good := holdsAtom(a, col, row)
 		if !good {
-			x.lose(e.Rule, row, opError{a.Op, col.Value(row).Clone(), atomConst(a)}.Error())
+			x.lose(e.Rule, row, scalar.OpError{Op: a.Op, A: col.Value(row), B: atomConst(a)}.Error())
 		}
 		if !ok {
 			return false

@@ -21,7 +21,7 @@ func (m *machine) ones(mm *memo) {
 
 // number computes the row_number calls of a message of p's rule, before anything
 // that depends on them. With OVER it also puts the rows into the order in which
-// it counts them, as the reference does; ORDER BY of the rule comes later.
+// it counts them, as eKuiper does; ORDER BY of the rule comes later.
 func (x *Executor) number(m *machine, p *projection, rows []int32) error {
 	p.ready = false
 	for _, s := range p.plan.Numbered {

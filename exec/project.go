@@ -3,6 +3,7 @@ package exec
 import (
 	"slices"
 
+	"github.com/weir-engine/weir/exec/scalar"
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/vec"
 )
@@ -189,7 +190,7 @@ func (x *Executor) deliverWindow(m *machine, keep func(planner.RuleID) bool) {
 }
 
 // message sends the rows of one rule. A fault in one of them loses the message,
-// as it does in the reference.
+// as it does in eKuiper.
 func (x *Executor) message(m *machine, rule planner.RuleID, proj int32, pairs []pair) {
 	p := m.projAt(proj)
 	rows := x.rows[:0]
@@ -264,12 +265,12 @@ func (x *Executor) sort(m *machine, keys []planner.Order, rows []int32) error {
 			case w.IsNull():
 				return -1
 			}
-			c, ok := order(planner.OpLt, v, w, x.env.Location)
+			c, ok := scalar.Order(planner.OpLt, v, w, x.env.Location)
 			if v.Kind == vec.Bool && w.Kind == vec.Bool {
 				ok = true
 			}
 			if !ok {
-				bad = opError{planner.OpLt, v.Clone(), w.Clone()}
+				bad = scalar.OpError{Op: planner.OpLt, A: v, B: w}
 			}
 			if c != 0 {
 				if k.Desc {

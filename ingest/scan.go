@@ -13,7 +13,7 @@ const maxDepth = 512
 // absolute in src; a method that walks over something returns the position
 // behind it, or a negative number after an error, which it keeps in fault.
 //
-// Strings that are no valid UTF-8 are let through, as the incumbent does: their
+// Strings that are no valid UTF-8 are let through, as eKuiper does: their
 // bad bytes read as U+FFFD, and a row that has some is not Clean.
 type scan struct {
 	src   []byte

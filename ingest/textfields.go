@@ -176,7 +176,7 @@ func (d *fields) end(w *Writer, m *Meta) error {
 }
 
 // delimited is format delimited: a line of fields. Quotes are characters as any
-// other, as in the reference; a CSV file is read by its own source.
+// other, as in eKuiper; a CSV file is read by its own source.
 type delimited struct {
 	fields
 	sep   []byte

@@ -263,9 +263,6 @@ func (b *binder) args(e *sql.Call, sig *FuncSig) ([]*Node, bool) {
 	return args, good
 }
 
-// number binds row_number. No two rules share one: it counts the rows that its
-// rule selects.
-// noNumber refuses row_number where rows are not counted yet.
 // aggregate binds an aggregate. Over whole rows its first argument is the row.
 func (b *binder) aggregate(e *sql.Call, n *Node) *Node {
 	n.Op, n.agg, n.Star, n.Diff = OpAgg, true, e.Star, e.Distinct

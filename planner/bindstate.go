@@ -8,6 +8,8 @@ import (
 	"github.com/weir-engine/weir/planner/sql"
 )
 
+// number binds row_number. No two rules share one: it counts the rows that its
+// rule selects.
 func (b *binder) number(e *sql.Call, n *Node) *Node {
 	if e.When != nil {
 		b.fault(e.When.Pos(), "WHEN cannot stand in OVER after %s", n.Func.Name)
@@ -35,6 +37,7 @@ func (b *binder) number(e *sql.Call, n *Node) *Node {
 	return n
 }
 
+// noNumber refuses row_number where rows are not counted yet.
 func (b *binder) noNumber(at sql.Pos, n *Node) {
 	if n != nil && n.nums {
 		b.fault(at, "row_number can only stand in the SELECT list and in ORDER BY")
@@ -82,7 +85,7 @@ type stateful struct {
 }
 
 // chained has n, an analytic call, stay as it is for rows in which an earlier
-// call of the rule failed, as in the reference. Where no earlier one can fail,
+// call of the rule failed, as in eKuiper. Where no earlier one can fail,
 // n is shared with the rules that call it alike.
 func (b *binder) chained(n *Node) *Node {
 	c := &b.states[0]

@@ -48,7 +48,7 @@ func (b *binder) over(r *Bound, where, having, keys []*Node) {
 }
 
 // guard returns the declared columns that a rule over a window reads, in order.
-// The reference decodes them before it looks at a row, so a row with a value of
+// eKuiper decodes them before it looks at a row, so a row with a value of
 // another type in one of them does not even count.
 func guard(r *Bound, w *BoundWindow, having []*Node) []*Node {
 	var out []*Node

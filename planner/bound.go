@@ -179,8 +179,7 @@ func exact(v vec.Value) (float64, bool) {
 	case vec.Float64:
 		return v.F, !math.IsNaN(v.F)
 	case vec.Int64:
-		f := float64(v.I)
-		return f, f < 1<<63 && int64(f) == v.I
+		return vec.ExactFloat(v.I)
 	}
 	return 0, false
 }

@@ -31,7 +31,7 @@ func (s *extremeState) add(v vec.Value) {
 		return
 	}
 	if v.Kind == vec.Float64 {
-		_, ok := floatToInt(v.F)
+		_, ok := vec.WholePart(v.F)
 		s.wide = s.wide || !ok
 	}
 	if s.best.Kind == vec.Missing {
@@ -39,16 +39,16 @@ func (s *extremeState) add(v vec.Value) {
 		case vec.Int64, vec.Float64, vec.String, vec.Timestamp:
 			s.best = v.Clone()
 		default:
-			s.err = wrong("numbers or texts", v)
+			s.err = Wrong("numbers or texts", v)
 		}
 		return
 	}
 	if s.best.Kind == vec.Int64 && v.Kind == vec.Float64 {
-		i, _ := floatToInt(v.F)
+		i, _ := vec.WholePart(v.F)
 		v = vec.IntValue(i)
 	}
 	if v.Kind != s.best.Kind {
-		s.err = wrong(s.best.Kind.String()+" as before", v)
+		s.err = Wrong(s.best.Kind.String()+" as before", v)
 		return
 	}
 	if compare(v, s.best)*s.sign > 0 {

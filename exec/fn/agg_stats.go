@@ -11,7 +11,7 @@ import (
 )
 
 // statsFuncs are the aggregates that need all numbers at once. Two passes over the
-// numbers give the incumbent's last digits; a running variance would not.
+// numbers give eKuiper's last digits; a running variance would not.
 func statsFuncs() []*Func {
 	of := func(signature, doc, example string, f func(x []float64) (float64, error)) *Func {
 		return aggregate(signature, 1, doc, example, func() AggState { return &statsState{f: func(x []float64, _ float64) (float64, error) { return f(x) }} }).

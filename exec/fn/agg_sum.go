@@ -27,13 +27,13 @@ func (s *sumState) Add(args []vec.Value) {
 		s.floats += float64(v.I)
 		s.anyInt = true
 	case vec.Float64:
-		i, ok := floatToInt(v.F)
+		i, ok := vec.WholePart(v.F)
 		s.wide = s.wide || !ok
 		s.ints += i
 		s.floats += v.F
 	default:
 		if s.err == nil {
-			s.err = wrong("numbers", v)
+			s.err = Wrong("numbers", v)
 		}
 		return
 	}

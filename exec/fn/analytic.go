@@ -79,7 +79,7 @@ func equal(a, b vec.Value) bool {
 
 func flag(v vec.Value) (bool, error) {
 	if v.Kind != vec.Bool {
-		return false, wrong("true or false", v)
+		return false, Wrong("true or false", v)
 	}
 	return v.I != 0, nil
 }

@@ -3,7 +3,6 @@ package fn
 import (
 	"fmt"
 	"math"
-	"strconv"
 
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/vec"
@@ -41,27 +40,9 @@ func emptyNested(v *vec.Value) bool {
 	return false
 }
 
-// show returns v for an error text, shortened.
-func show(v vec.Value) string {
-	s := Text(v)
-	if len(s) > 64 {
-		s = s[:64] + "..."
-	}
-	if v.Kind == vec.String {
-		s = strconv.Quote(s)
-	}
-	if v.Kind == vec.Missing {
-		return "null"
-	}
-	return v.Kind.String() + " " + s
-}
-
-// wrong is the fault of a value that is not of the kind that a function wants.
-func wrong(want string, v vec.Value) error {
-	if v.IsNull() {
-		return fmt.Errorf("want %s, got null", want)
-	}
-	return fmt.Errorf("want %s, got %s", want, show(v))
+// Wrong is the fault of a value that is not of the kind that a function wants.
+func Wrong(want string, v vec.Value) error {
+	return fmt.Errorf("want %s, got %s", want, Show(v))
 }
 
 // number returns v as a float64; only numbers are.
@@ -72,7 +53,7 @@ func number(v vec.Value) (float64, error) {
 	case vec.Int64:
 		return float64(v.I), nil
 	}
-	return 0, wrong("a number", v)
+	return 0, Wrong("a number", v)
 }
 
 // whole returns v as an int64; only numbers without a fraction are.
@@ -81,19 +62,11 @@ func whole(v vec.Value) (int64, error) {
 	case vec.Int64:
 		return v.I, nil
 	case vec.Float64:
-		if i, ok := floatToInt(v.F); ok && float64(i) == v.F {
+		if i, ok := vec.Whole(v.F); ok {
 			return i, nil
 		}
 	}
-	return 0, wrong("a whole number", v)
-}
-
-// floatToInt cuts f off to an int64; ok is false if it does not fit.
-func floatToInt(f float64) (int64, bool) {
-	if f >= -(1<<63) && f < 1<<63 {
-		return int64(f), true
-	}
-	return 0, false
+	return 0, Wrong("a whole number", v)
 }
 
 // list returns the elements of an array.
@@ -103,7 +76,7 @@ func list(v vec.Value) ([]any, error) {
 			return l, nil
 		}
 	}
-	return nil, wrong("an array", v)
+	return nil, Wrong("an array", v)
 }
 
 // object returns the members of an object.
@@ -113,7 +86,7 @@ func object(v vec.Value) (map[string]any, error) {
 			return m, nil
 		}
 	}
-	return nil, wrong("an object", v)
+	return nil, Wrong("an object", v)
 }
 
 // own returns v as a part of a tree: a Go value with memory of its own.
@@ -123,7 +96,7 @@ func isRaw(v vec.Value, open byte) bool {
 	return v.Kind == vec.JSON && v.X == nil && v.S != "" && v.S[0] == open
 }
 
-// intOrNull and the like make results.
+// text makes a result, as the functions below it do of other types.
 func text(s string) (vec.Value, error)   { return vec.StringValue(s), nil }
 func integer(i int64) (vec.Value, error) { return vec.IntValue(i), nil }
 func truth(b bool) (vec.Value, error)    { return vec.BoolValue(b), nil }
@@ -138,7 +111,7 @@ func float(f float64) (vec.Value, error) {
 	return vec.FloatValue(f), nil
 }
 
-// kinds of literals that a check refuses.
+// refuse is the kinds of literals that a check refuses.
 type refuse uint8
 
 const (
@@ -171,7 +144,7 @@ func (r refuse) String() string {
 	return "bool"
 }
 
-// literal kinds as bits of refuse.
+// kindBit returns the kind of a literal as a bit of refuse.
 func kindBit(v *vec.Value) refuse {
 	switch v.Kind {
 	case vec.Int64:
@@ -187,7 +160,7 @@ func kindBit(v *vec.Value) refuse {
 }
 
 // literals makes a check of which literals each argument may be; the last entry
-// holds for all further arguments. The texts are the incumbent's.
+// holds for all further arguments. The texts are eKuiper's.
 func literals(want ...refuse) func([]planner.FuncArg) error {
 	return func(args []planner.FuncArg) error {
 		for i, a := range args {

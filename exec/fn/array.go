@@ -113,7 +113,7 @@ func arrayJoin(c *Ctx, args []vec.Value) (vec.Value, error) {
 	nullText := ""
 	for i, a := range args[1:] {
 		if a.Kind != vec.String {
-			return vec.Value{}, wrong("a text", a)
+			return vec.Value{}, Wrong("a text", a)
 		}
 		if i == 1 {
 			nullText = a.S
@@ -130,7 +130,7 @@ func arrayJoin(c *Ctx, args []vec.Value) (vec.Value, error) {
 		v := rawjson.FromAny(x)
 		s, ok := plain(c, v)
 		if !ok {
-			return vec.Value{}, wrong("elements that can be written as text", v)
+			return vec.Value{}, Wrong("elements that can be written as text", v)
 		}
 		out = append(out, s)
 	}
@@ -162,7 +162,7 @@ func mapped(name string) (*Func, error) {
 
 func arrayMap(c *Ctx, args []vec.Value) (vec.Value, error) {
 	if args[0].Kind != vec.String {
-		return vec.Value{}, wrong("the name of a function", args[0])
+		return vec.Value{}, Wrong("the name of a function", args[0])
 	}
 	f, err := mapped(args[0].S)
 	if err != nil {
@@ -237,11 +237,11 @@ func arraySort(_ *Ctx, args []vec.Value) (vec.Value, error) {
 func elementAt(_ *Ctx, args []vec.Value) (vec.Value, error) {
 	v := args[0]
 	if v.Kind != vec.JSON {
-		return vec.Value{}, wrong("an array or an object", v)
+		return vec.Value{}, Wrong("an array or an object", v)
 	}
 	if !isArray(v) {
 		if args[1].Kind != vec.String {
-			return vec.Value{}, wrong("a key", args[1])
+			return vec.Value{}, Wrong("a key", args[1])
 		}
 		return member(v, args[1].S)
 	}
@@ -290,7 +290,7 @@ func pairsToObject(_ *Ctx, args []vec.Value) (vec.Value, error) {
 		value, ok := m["value"]
 		key, isText := m["key"].(string)
 		if len(m) != 2 || !ok || !isText {
-			return vec.Value{}, wrong(`elements {"key": text, "value": value}`, rawjson.FromAny(x))
+			return vec.Value{}, Wrong(`elements {"key": text, "value": value}`, rawjson.FromAny(x))
 		}
 		out[key] = value
 	}

@@ -142,7 +142,7 @@ func containsAny(_ *Ctx, args []vec.Value) (vec.Value, error) {
 		return truth(false)
 	}
 	if args[1].IsNull() {
-		return vec.Value{}, wrong("an array", args[1])
+		return vec.Value{}, Wrong("an array", args[1])
 	}
 	a, b, err := lists(args)
 	if err != nil {

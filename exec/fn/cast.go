@@ -16,7 +16,7 @@ var castKinds = map[string]vec.Kind{
 	"boolean": vec.Bool, "datetime": vec.Timestamp, "bytea": vec.Bytes,
 }
 
-// castNames are the same in the order of the incumbent's texts.
+// castNames are the same in the order of eKuiper's texts.
 var castNames = []string{"bigint", "float", "string", "boolean", "datetime", "bytea"}
 
 // cast converts v to kind: numbers are cut off to whole numbers, text must be a
@@ -56,13 +56,13 @@ func (c *Ctx) cast(v vec.Value, kind vec.Kind) (vec.Value, error) {
 }
 
 func castError(v vec.Value, kind vec.Kind) error {
-	return fmt.Errorf("cannot convert %s to %s", show(v), kind)
+	return fmt.Errorf("cannot convert %s to %s", Show(v), kind)
 }
 
 func castInt(v vec.Value) (vec.Value, error) {
 	switch v.Kind {
 	case vec.Float64:
-		if i, ok := floatToInt(v.F); ok {
+		if i, ok := vec.WholePart(v.F); ok {
 			return vec.IntValue(i), nil
 		}
 	case vec.Bool:
@@ -112,7 +112,7 @@ func (c *Ctx) time(v vec.Value) (time.Time, error) {
 	case vec.Int64:
 		return time.UnixMilli(v.I).In(c.location()), nil
 	case vec.Float64:
-		if ms, ok := floatToInt(v.F); ok {
+		if ms, ok := vec.WholePart(v.F); ok {
 			return time.UnixMilli(ms).In(c.location()), nil
 		}
 	case vec.String:
@@ -120,7 +120,7 @@ func (c *Ctx) time(v vec.Value) (time.Time, error) {
 			return t, nil
 		}
 	}
-	return time.Time{}, wrong("a time", v)
+	return time.Time{}, Wrong("a time", v)
 }
 
 // instant returns t as a value: as plain milliseconds where local time says as much.
@@ -144,7 +144,7 @@ func ParseTime(s string, loc *time.Location) (ms int64, ok bool) {
 func castRow(c *Ctx, args []vec.Value) (vec.Value, error) {
 	kind, ok := castKinds[args[1].S]
 	if args[1].Kind != vec.String || !ok {
-		return vec.Value{}, fmt.Errorf("unknown type %s, want one of %s", show(args[1]), strings.Join(castNames, ", "))
+		return vec.Value{}, fmt.Errorf("unknown type %s, want one of %s", Show(args[1]), strings.Join(castNames, ", "))
 	}
 	return c.cast(args[0], kind)
 }

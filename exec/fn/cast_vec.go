@@ -47,12 +47,12 @@ func castIntVec(dst, col *vec.Column) bool {
 func floatInts(dst, col *vec.Column) {
 	bad := false
 	for i, v := range col.Floats[:col.Rows] {
-		n, ok := floatToInt(v)
+		n, ok := vec.WholePart(v)
 		dst.Ints[i] = n
 		bad = bad || !ok
 	}
 	if bad {
-		drop(dst, true, func(row int) bool { _, ok := floatToInt(col.Floats[row]); return !ok })
+		drop(dst, true, func(row int) bool { _, ok := vec.WholePart(col.Floats[row]); return !ok })
 	}
 }
 

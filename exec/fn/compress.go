@@ -19,7 +19,7 @@ const maxDecompressed = 64 << 20
 
 func bytesOf(v vec.Value) ([]byte, error) {
 	if v.Kind != vec.String && v.Kind != vec.Bytes {
-		return nil, wrong("a text or bytes", v)
+		return nil, Wrong("a text or bytes", v)
 	}
 	return []byte(v.S), nil
 }

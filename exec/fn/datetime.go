@@ -103,7 +103,7 @@ func dateCalc(c *Ctx, args []vec.Value) (vec.Value, error) {
 	}
 	d, err := time.ParseDuration(Text(args[1]))
 	if err != nil {
-		return vec.Value{}, wrong("a duration", args[1])
+		return vec.Value{}, Wrong("a duration", args[1])
 	}
 	return text(t.Add(d).Format(dateTimeLayout))
 }

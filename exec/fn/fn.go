@@ -7,7 +7,7 @@
 // patterns, and asks for neither time nor chance: both come with the Ctx. Nested
 // values are never changed in place, so results may share parts of arguments.
 //
-// Where the incumbent's documentation and its code differ, the code's behaviour is
+// Where eKuiper's documentation and its code differ, the code's behaviour is
 // kept (substring's third argument is an end, date_diff gives nanoseconds,
 // day_of_week starts with Sunday = 0, trunc rounds, chr gives a number), except for
 // what never worked there: repeat, sequence and now with a precision do what is

@@ -66,7 +66,7 @@ func formatRow(_ *Ctx, args []vec.Value) (vec.Value, error) {
 	if err != nil && args[0].Kind == vec.String {
 		x, err = strconv.ParseFloat(args[0].S, 64)
 		if err != nil {
-			err = wrong("a number", args[0])
+			err = Wrong("a number", args[0])
 		}
 	}
 	if err != nil {

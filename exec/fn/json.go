@@ -64,7 +64,7 @@ func compilePath(s string) (*jsonPath, error) {
 // is an error.
 func query(args []vec.Value) (any, error) {
 	if args[1].Kind != vec.String {
-		return nil, wrong("a JSON path", args[1])
+		return nil, Wrong("a JSON path", args[1])
 	}
 	p, err := compilePath(args[1].S)
 	if err != nil {
@@ -96,11 +96,11 @@ func document(v vec.Value) (any, error) {
 	case vec.String:
 		x, err := rawjson.Parse([]byte(v.S), false)
 		if err != nil {
-			return nil, wrong("an object, an array or a JSON text", v)
+			return nil, Wrong("an object, an array or a JSON text", v)
 		}
 		return x, nil
 	}
-	return nil, wrong("an object, an array or a JSON text", v)
+	return nil, Wrong("an object, an array or a JSON text", v)
 }
 
 func pathQuery(_ *Ctx, args []vec.Value) (vec.Value, error) {
@@ -137,7 +137,7 @@ func parseJSON(_ *Ctx, args []vec.Value) (vec.Value, error) {
 		return null()
 	}
 	if v.Kind != vec.String && v.Kind != vec.Bytes {
-		return vec.Value{}, wrong("a JSON text", v)
+		return vec.Value{}, Wrong("a JSON text", v)
 	}
 	x, err := rawjson.Parse([]byte(v.S), v.Ints)
 	return rawjson.FromAny(x), err
@@ -158,7 +158,7 @@ func toJSON(c *Ctx, args []vec.Value) (vec.Value, error) {
 	}
 	b, err := json.Marshal(x)
 	if err != nil {
-		return vec.Value{}, fmt.Errorf("cannot write %s as JSON", show(v))
+		return vec.Value{}, fmt.Errorf("cannot write %s as JSON", Show(v))
 	}
 	return text(string(b))
 }

@@ -101,7 +101,7 @@ func absRow(_ *Ctx, args []vec.Value) (vec.Value, error) {
 	case vec.Float64:
 		return vec.FloatValue(math.Abs(v.F)), nil
 	}
-	return vec.Value{}, wrong("a number", args[0])
+	return vec.Value{}, Wrong("a number", args[0])
 }
 
 func bitNot(_ *Ctx, args []vec.Value) (vec.Value, error) {

@@ -65,7 +65,7 @@ func keysOf(v vec.Value) ([]string, error) {
 	}
 	l, err := list(v)
 	if err != nil {
-		return nil, wrong("a key or an array of keys", v)
+		return nil, Wrong("a key or an array of keys", v)
 	}
 	keys := make([]string, 0, len(l))
 	for _, x := range l {
@@ -138,7 +138,7 @@ func objectRow(_ *Ctx, args []vec.Value) (vec.Value, error) {
 	for i, x := range keys {
 		k, ok := x.(string)
 		if !ok {
-			return vec.Value{}, wrong("keys that are texts", rawjson.FromAny(x))
+			return vec.Value{}, Wrong("keys that are texts", rawjson.FromAny(x))
 		}
 		out[k] = values[i]
 	}
@@ -157,11 +157,11 @@ func zip(_ *Ctx, args []vec.Value) (vec.Value, error) {
 		}
 		pair, _ := x.([]any)
 		if len(pair) != 2 {
-			return vec.Value{}, wrong("elements [key, value]", rawjson.FromAny(x))
+			return vec.Value{}, Wrong("elements [key, value]", rawjson.FromAny(x))
 		}
 		k, ok := pair[0].(string)
 		if !ok {
-			return vec.Value{}, wrong("keys that are texts", rawjson.FromAny(pair[0]))
+			return vec.Value{}, Wrong("keys that are texts", rawjson.FromAny(pair[0]))
 		}
 		out[k] = pair[1]
 	}
@@ -194,7 +194,7 @@ func objectConstruct(_ *Ctx, args []vec.Value) (vec.Value, error) {
 			out[strings.Clone(k.S)] = own(args[i+1])
 		case vec.Missing, vec.Null:
 		default:
-			return vec.Value{}, wrong("a key", k)
+			return vec.Value{}, Wrong("a key", k)
 		}
 	}
 	return tree(out)
@@ -287,7 +287,7 @@ func objectSize(_ *Ctx, args []vec.Value) (vec.Value, error) {
 		return integer(0)
 	}
 	if args[0].Kind != vec.JSON || isArray(args[0]) {
-		return vec.Value{}, wrong("an object", args[0])
+		return vec.Value{}, Wrong("an object", args[0])
 	}
 	return integer(int64(size(args[0])))
 }

@@ -62,11 +62,11 @@ func delay(_ *Ctx, args []vec.Value) (vec.Value, error) {
 
 func keyedState(c *Ctx, args []vec.Value) (vec.Value, error) {
 	if args[0].Kind != vec.String {
-		return vec.Value{}, wrong("a key", args[0])
+		return vec.Value{}, Wrong("a key", args[0])
 	}
 	kind, ok := castKinds[args[1].S]
 	if args[1].Kind != vec.String || !ok {
-		return vec.Value{}, fmt.Errorf("unknown type %s, want one of %s", show(args[1]), strings.Join(stateNames, ", "))
+		return vec.Value{}, fmt.Errorf("unknown type %s, want one of %s", Show(args[1]), strings.Join(stateNames, ", "))
 	}
 	if c.State != nil {
 		if v, ok := c.State(args[0].S); ok {

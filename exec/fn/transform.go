@@ -44,16 +44,16 @@ func chr(_ *Ctx, args []vec.Value) (vec.Value, error) {
 	case vec.Int64:
 		return integer(int64(int32(v.I)))
 	case vec.Float64:
-		if i, ok := floatToInt(v.F); ok {
+		if i, ok := vec.WholePart(v.F); ok {
 			return integer(int64(int32(i)))
 		}
 	case vec.String:
 		if r, n := utf8.DecodeRuneInString(v.S); n > 0 && n == len(v.S) {
 			return integer(int64(r))
 		}
-		return vec.Value{}, wrong("one character", v)
+		return vec.Value{}, Wrong("one character", v)
 	}
-	return vec.Value{}, wrong("a number or one character", args[0])
+	return vec.Value{}, Wrong("a number or one character", args[0])
 }
 
 // zones holds time zones by name: loading one reads a file. It is bounded by the
@@ -102,11 +102,11 @@ func dec2hex(_ *Ctx, args []vec.Value) (vec.Value, error) {
 
 func hex2dec(_ *Ctx, args []vec.Value) (vec.Value, error) {
 	if args[0].Kind != vec.String {
-		return vec.Value{}, wrong("a hexadecimal text", args[0])
+		return vec.Value{}, Wrong("a hexadecimal text", args[0])
 	}
 	n, err := strconv.ParseInt(strings.TrimPrefix(args[0].S, "0x"), 16, 64)
 	if err != nil {
-		return vec.Value{}, wrong("a hexadecimal text", args[0])
+		return vec.Value{}, Wrong("a hexadecimal text", args[0])
 	}
 	return integer(n)
 }
@@ -116,7 +116,7 @@ func encodeRow(_ *Ctx, args []vec.Value) (vec.Value, error) {
 		return vec.Value{}, err
 	}
 	if args[0].Kind != vec.String && args[0].Kind != vec.Bytes {
-		return vec.Value{}, wrong("a text", args[0])
+		return vec.Value{}, Wrong("a text", args[0])
 	}
 	return text(base64.StdEncoding.EncodeToString([]byte(args[0].S)))
 }
@@ -126,18 +126,18 @@ func decodeRow(_ *Ctx, args []vec.Value) (vec.Value, error) {
 		return vec.Value{}, err
 	}
 	if args[0].Kind != vec.String {
-		return vec.Value{}, wrong("a text", args[0])
+		return vec.Value{}, Wrong("a text", args[0])
 	}
 	b, err := base64.StdEncoding.DecodeString(args[0].S)
 	if err != nil {
-		return vec.Value{}, wrong("base64", args[0])
+		return vec.Value{}, Wrong("base64", args[0])
 	}
 	return vec.BytesValue(b), nil
 }
 
 func isBase64(v vec.Value) error {
 	if v.Kind != vec.String || !strings.EqualFold(v.S, "base64") {
-		return wrong("the encoding base64", v)
+		return Wrong("the encoding base64", v)
 	}
 	return nil
 }

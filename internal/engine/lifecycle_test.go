@@ -259,7 +259,7 @@ func TestChangeRestartsUsers(t *testing.T) {
 	out.want(`{"seq":3}`)
 }
 
-// TestReplaceStreamRefused replaces streams in ways that the reference refuses.
+// TestReplaceStreamRefused replaces streams in ways that eKuiper refuses.
 func TestReplaceStreamRefused(t *testing.T) {
 	r := newRig(t, Options{})
 	r.memoryStream("s", "in")

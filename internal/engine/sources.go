@@ -105,7 +105,7 @@ func (e *Engine) props(s *stream) (map[string]any, error) {
 		case group != nil:
 		case s.external():
 			return nil, fmt.Errorf("CONF_KEY %s: source type %s has no such group", s.def.Options.ConfKey, typ)
-		default: // as in the reference
+		default: // as in eKuiper
 			e.log.Warn("stream names a group of settings that is not there", "stream", s.name, "type", typ, "confKey", s.def.Options.ConfKey)
 		}
 		maps.Copy(out, group)

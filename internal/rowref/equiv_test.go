@@ -184,7 +184,7 @@ func (c *caseFile) advance() {
 	c.add(fmt.Sprintf("advance to=%d", c.now), "")
 }
 
-// simulate has the reference say what each step prints.
+// simulate has the slow evaluator say what each step prints.
 func (c *caseFile) simulate() {
 	rules := map[string]*Rule{}
 	now := int64(0)

@@ -272,7 +272,7 @@ func (k WindowKind) String() string { return windowNames[k] }
 var windowNames = [...]string{"tumblingwindow", "hoppingwindow", "slidingwindow", "sessionwindow", "countwindow", "statewindow", "dedup_trigger"}
 
 // Window is the window call of GROUP BY. Numbers are as written, in Unit (see
-// Millis); they are positive and small enough to be nanoseconds in an int64.
+// UnitMillis); they are positive and small enough to be nanoseconds in an int64.
 type Window struct {
 	At   Pos
 	Kind WindowKind

@@ -49,7 +49,7 @@ func (p *parser) atOffset() bool {
 	return p.isWord("OFFSET") && p.ahead(1).kind == tNumber
 }
 
-// The clauses behind FROM, in their order.
+// clauseOrder is the clauses behind FROM, in their order.
 var clauseOrder = map[keyword]int{kWhere: 1, kGroup: 2, kHaving: 3, kOrder: 4, kLimit: 5}
 
 // clauses reads what follows the sources. One that is out of order or there

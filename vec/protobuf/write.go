@@ -11,6 +11,8 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/weir-engine/weir/vec"
 )
 
 // Append appends row to dst as a message of type m. Keys that m has not are left
@@ -226,7 +228,7 @@ func intOf(v any) (int64, bool) {
 	case int64:
 		return x, true
 	case float64:
-		return int64(x), x == math.Trunc(x) && x >= math.MinInt64 && x < math.MaxInt64
+		return vec.Whole(x)
 	case time.Time:
 		return x.UnixMilli(), true
 	}

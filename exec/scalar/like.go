@@ -1,12 +1,40 @@
-package exec
+package scalar
 
-import "unicode/utf8"
+import (
+	"unicode/utf8"
 
-// like tells whether s matches a LIKE pattern as a whole: % stands for any run
+	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/vec"
+)
+
+// LikeValue decides a value LIKE a pattern. escape is what Escape gives.
+func LikeValue(v, pattern vec.Value, escape rune, not bool) (vec.Value, error) {
+	if v.IsNull() || pattern.IsNull() {
+		return vec.BoolValue(false), nil
+	}
+	if v.Kind != vec.String || pattern.Kind != vec.String {
+		return vec.Value{}, OpError{planner.OpLike, v, pattern}
+	}
+	return vec.BoolValue(Like(v.S, pattern.S, escape) != not), nil
+}
+
+// DefaultEscape is the escape of a LIKE that names none.
+const DefaultEscape = '\\'
+
+// Escape returns the character that ESCAPE names: the first of v, 0 if there is
+// none.
+func Escape(v vec.Value) rune {
+	for _, r := range v.S {
+		return r
+	}
+	return 0
+}
+
+// Like tells whether s matches a LIKE pattern as a whole: % stands for any run
 // of characters, _ for any one, escape (0: none) takes the meaning of the next
-// from it. As in the reference, neither stands for a newline. Time is at worst
+// from it. As in eKuiper, neither stands for a newline. Time is at worst
 // the product of the lengths; there is no backtracking beyond the last %.
-func like(s, pattern string, escape rune) bool {
+func Like(s, pattern string, escape rune) bool {
 	var backS, backP string // where to go on if what follows the last % fails
 	var star bool
 	for {

@@ -1,16 +1,18 @@
-package exec
+package scalar
 
 import (
 	"fmt"
 	"math"
+	"time"
 
+	"github.com/weir-engine/weir/exec/fn"
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/vec"
 	"github.com/weir-engine/weir/vec/rawjson"
 )
 
-// arrow returns v->key; a value that is no object has no keys.
-func arrow(v vec.Value, key string) vec.Value {
+// Arrow returns v->key; a value that is no object has no keys.
+func Arrow(v vec.Value, key string) vec.Value {
 	if v.Kind != vec.JSON {
 		return vec.NullValue
 	}
@@ -29,16 +31,16 @@ func arrow(v vec.Value, key string) vec.Value {
 	return rawjson.Value(raw, v.Ints)
 }
 
-// index returns a[i]; negative positions count from the end. Only a number is a
+// Index returns a[i]; negative positions count from the end. Only a number is a
 // position, even of null.
-func index(a, i vec.Value) (vec.Value, error) {
+func Index(a, i vec.Value) (vec.Value, error) {
 	at, ok := place(i)
 	if ok && a.IsNull() {
 		return vec.NullValue, nil
 	}
-	list, isList := elements(a)
+	list, isList := Elements(a)
 	if !ok || !isList {
-		return vec.Value{}, opError{planner.OpIndex, a.Clone(), i.Clone()}
+		return vec.Value{}, OpError{planner.OpIndex, a, i}
 	}
 	if at < 0 {
 		at += int64(len(list))
@@ -49,45 +51,64 @@ func index(a, i vec.Value) (vec.Value, error) {
 	return rawjson.FromAny(list[at]), nil
 }
 
-// edge is a bound of a slice: open, or a value, which must be a number.
-type edge struct {
-	v    vec.Value
-	open bool
+// InArray decides x IN an array.
+func InArray(x, list vec.Value, not bool, loc *time.Location) (vec.Value, error) {
+	if x.IsNull() {
+		return vec.BoolValue(false), nil
+	}
+	if list.IsNull() && x.Kind != vec.JSON {
+		return vec.BoolValue(not), nil
+	}
+	es, ok := Elements(list)
+	if !ok {
+		return vec.Value{}, OpError{planner.OpIn, x, list}
+	}
+	vs := make([]vec.Value, len(es))
+	for i, e := range es {
+		vs[i] = rawjson.FromAny(e)
+	}
+	return In(x, vs, not, loc)
+}
+
+// Edge is a bound of a slice: open, or a value, which must be a number.
+type Edge struct {
+	Value vec.Value
+	Open  bool
 }
 
 // at returns the position of e in an array of n; an open one is at whole.
-func (e edge) at(whole, n int64) (int64, bool) {
-	if e.open {
+func (e Edge) at(whole, n int64) (int64, bool) {
+	if e.Open {
 		return whole, true
 	}
-	i, ok := place(e.v)
+	i, ok := place(e.Value)
 	if i < 0 {
 		i += n
 	}
 	return i, ok
 }
 
-// slice returns a[from:to]. It must begin at an element: behind the last one, and
-// in an empty array, there is nothing to slice.
-func slice(a vec.Value, from, to edge) (vec.Value, error) {
+// Slice returns a[from:to]. It must begin at an element: behind the last one, and
+// In an empty array, there is nothing to slice.
+func Slice(a vec.Value, from, to Edge) (vec.Value, error) {
 	if a.IsNull() {
 		return vec.NullValue, nil
 	}
-	list, ok := elements(a)
+	list, ok := Elements(a)
 	if !ok {
-		return vec.Value{}, opError{planner.OpSlice, a.Clone(), from.v.Clone()}
+		return vec.Value{}, OpError{planner.OpSlice, a, from.Value}
 	}
 	n := int64(len(list))
 	lo, ok := from.at(0, n)
 	hi, ok2 := to.at(n, n)
 	if !ok || !ok2 || lo < 0 || lo >= n || hi > n || lo > hi {
-		return vec.Value{}, fmt.Errorf("slice out of range: %s:%s of %d", show(from.v), show(to.v), n)
+		return vec.Value{}, fmt.Errorf("slice out of range: %s:%s of %d", fn.Show(from.Value), fn.Show(to.Value), n)
 	}
 	return vec.TreeValue(list[lo:hi:hi]), nil
 }
 
-// elements returns the elements of an array.
-func elements(v vec.Value) ([]any, bool) {
+// Elements returns the elements of an array.
+func Elements(v vec.Value) ([]any, bool) {
 	if v.Kind != vec.JSON {
 		return nil, false
 	}
