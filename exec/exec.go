@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/weir-engine/weir/exec/fn"
+	"github.com/weir-engine/weir/internal/loss"
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/vec"
 )
@@ -70,7 +71,7 @@ type Executor struct {
 	bitmaps  []vec.Bitmap
 	ctx      fn.Ctx
 	pairs    []pair
-	losses   []loss
+	losses   []lostRow
 	rows     []int32
 	codes    []int32
 	stats    Stats
@@ -109,8 +110,11 @@ type Stats struct {
 	Evaluations uint64 // rows times the rules over them
 	Lookups     uint64 // searches of indexes, one for each batch and index
 	Steps       uint64 // evaluations of steps, one for each batch that needs it
-	Capped      uint64 // empty windows that were not made
-	Late        uint64 // rows older than their watermark
+
+	// Lost is what was lost by all rules, those that are no more included: late
+	// rows and windows that were passed over once, the rest once for each rule.
+	Lost   loss.Counts
+	byRule map[planner.RuleID]*loss.Counts // see LostBy
 }
 
 // New makes an Executor that hands what rules send to out.
@@ -233,6 +237,7 @@ func (x *Executor) Forget(rule planner.RuleID) {
 	x.stats.grow(rule)
 	s := &x.stats
 	s.Matched[rule], s.Faults[rule], s.In[rule], s.Last[rule], s.LastAt[rule], s.Hit[rule] = 0, 0, 0, "", 0, 0
+	delete(s.byRule, rule)
 }
 
 func (s *Stats) grow(rule planner.RuleID) {
@@ -251,6 +256,7 @@ func (s *Stats) grow(rule planner.RuleID) {
 func (x *Executor) charge(rule planner.RuleID, n uint64, text string) {
 	s := &x.stats
 	s.Faults[rule] += n
+	s.Lost[loss.Fault] += n
 	s.Last[rule], s.LastAt[rule] = text, x.now
 }
 
@@ -266,7 +272,7 @@ func (x *Executor) fault(rule planner.RuleID, text string) {
 func (x *Executor) Now() int64 { return x.now }
 
 // Failed counts a message of rule that could not be made from its row.
-func (x *Executor) Failed(rule planner.RuleID, text string) { x.fault(rule, text) }
+func (x *Executor) Failed(rule planner.RuleID, text string) { x.faultFor(loss.Encode, rule, text) }
 
 // Reset gives up the batch that is being run, after a panic in it. Windows may
 // have taken some of its rows.

@@ -7,9 +7,9 @@ import (
 	"github.com/weir-engine/weir/vec"
 )
 
-// loss is a row that a condition of a rule lost by a fault, for a rule that
+// lostRow is a row that a condition of a rule lost by a fault, for a rule that
 // wants to be told. It waits until the rows before it were sent.
-type loss struct {
+type lostRow struct {
 	rule planner.RuleID
 	row  int32
 	text string
@@ -51,7 +51,7 @@ func (n *node) told(x *Executor, t teller, es []planner.Entry) []planner.Entry {
 func (x *Executor) tellRows(m *machine, t teller, es []planner.Entry, s planner.StepID, rows vec.Bitmap) {
 	for _, e := range m.node.told(x, t, es) {
 		rows.Each(func(row int) {
-			x.losses = append(x.losses, loss{e.Rule, int32(row), m.why(s, row)})
+			x.losses = append(x.losses, lostRow{e.Rule, int32(row), m.why(s, row)})
 		})
 	}
 }
@@ -59,7 +59,7 @@ func (x *Executor) tellRows(m *machine, t teller, es []planner.Entry, s planner.
 // tellRow is tellRows for one row, whose value text complains of.
 func (x *Executor) tellRow(m *machine, t teller, es []planner.Entry, row int, text func() string) {
 	for _, e := range m.node.told(x, t, es) {
-		x.losses = append(x.losses, loss{e.Rule, int32(row), text()})
+		x.losses = append(x.losses, lostRow{e.Rule, int32(row), text()})
 	}
 }
 
@@ -67,7 +67,7 @@ func (x *Executor) tellRow(m *machine, t teller, es []planner.Entry, row int, te
 func (x *Executor) lose(rule planner.RuleID, row int, text string) {
 	x.charge(rule, 1, text)
 	if x.wants(rule) {
-		x.losses = append(x.losses, loss{rule, int32(row), text})
+		x.losses = append(x.losses, lostRow{rule, int32(row), text})
 	}
 }
 
@@ -91,7 +91,7 @@ func (x *Executor) tellAll() {
 
 // inOrder puts what is to be sent and what is to be told in order of rows.
 func (x *Executor) inOrder() {
-	slices.SortStableFunc(x.losses, func(a, b loss) int { return int(a.row) - int(b.row) })
+	slices.SortStableFunc(x.losses, func(a, b lostRow) int { return int(a.row) - int(b.row) })
 	slices.SortStableFunc(x.pairs, func(a, b pair) int { return int(a.row) - int(b.row) })
 }
 

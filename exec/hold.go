@@ -47,7 +47,7 @@ func (h *hold) feed(x *Executor, w *window, m *machine, rows []int32) {
 		}
 		t := int64(ts)
 		if h.begun && t < h.mark {
-			x.stats.Late++
+			w.isLate(x)
 			continue
 		}
 		v := make([]vec.Value, len(w.def.Rows))

@@ -43,6 +43,7 @@ type joiner struct {
 	pairs   []joinPair
 	events  []int32
 	buf     []byte
+	missed  missed
 }
 
 // joinSource is one source of a join.
@@ -197,7 +198,7 @@ func (j *joiner) upTo(x *Executor, n *node, order int32) {
 		}
 		return
 	}
-	j.hold.pass(x, j.union, func(rows []kept, more bool) {
+	j.hold.pass(x, j, j.union, func(rows []kept, more bool) {
 		j.run(x, n, rows)
 		if more {
 			x.watermark(n, rows[len(rows)-1].ts)

@@ -183,10 +183,10 @@ func newJoinHold(p *planner.JoinPlan) *joinHold {
 // pass takes rows and calls send for those that the watermark has come to, in
 // order of time; more tells that others of the last one's time follow, which a
 // later advance of the watermark released.
-func (h *joinHold) pass(x *Executor, rows []kept, send func(rows []kept, more bool)) {
+func (h *joinHold) pass(x *Executor, j *joiner, rows []kept, send func(rows []kept, more bool)) {
 	for _, k := range rows {
 		if h.begun && k.ts < h.mark {
-			x.stats.Late++
+			j.isLate(x, k.src)
 			continue
 		}
 		h.insert(k)

@@ -2,6 +2,8 @@ package exec
 
 import (
 	"slices"
+
+	"github.com/weir-engine/weir/internal/loss"
 )
 
 // A job is what a join does with rows, or with a window of them, where rows of a
@@ -92,7 +94,7 @@ func (j *joiner) parkRows(x *Executor, n *node, rows []kept) {
 // parkWindow emits a window when the stores have answered.
 func (j *joiner) parkWindow(x *Executor, w *window, r *rowWindow, rows []kept, start, end int64) {
 	if j.parked+len(rows) > maxParked {
-		x.faultJoined(w, tooManyParked)
+		x.faultJoinedFor(loss.Parked, w, tooManyParked)
 		return
 	}
 	j.park(x, w.in, &job{rows: slices.Clone(rows), window: w, kind: r, start: start, end: end})
@@ -201,7 +203,7 @@ func (j *joiner) work(x *Executor, n *node) {
 			j.failed(x, n, b)
 			if !ok {
 				for _, r := range n.rules().direct {
-					x.fault(r, tooManyRows)
+					x.faultFor(loss.Pairs, r, tooManyRows)
 				}
 				continue
 			}
@@ -249,7 +251,7 @@ func (j *joiner) loseRows(x *Executor, n *node, b *job) {
 			continue
 		}
 		for _, r := range rules {
-			x.fault(r, why)
+			x.faultFor(loss.Lookup, r, why)
 		}
 	}
 	clear(b.rows[len(left):])
@@ -263,7 +265,7 @@ func (j *joiner) loseRows(x *Executor, n *node, b *job) {
 // is lost.
 func (j *joiner) finishWindow(x *Executor, n *node, b *job, t *tuples, ok bool) {
 	for _, why := range b.lost {
-		x.faultJoined(b.window, why)
+		x.faultJoinedFor(loss.Lookup, b.window, why)
 		return
 	}
 	j.failed(x, n, b)

@@ -3,6 +3,7 @@ package exec
 import (
 	"slices"
 
+	"github.com/weir-engine/weir/internal/loss"
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/vec"
 )
@@ -67,7 +68,7 @@ func (j *joiner) collect(x *Executor, w *window, p *pane, t *tuples, ok bool) {
 		p.seen = max(p.seen, 1)
 	}
 	if !ok {
-		x.faultJoined(w, tooManyRows)
+		x.faultJoinedFor(loss.Pairs, w, tooManyRows)
 		return
 	}
 	for from := 0; from < t.n; from += vec.MaxRows {

@@ -2,6 +2,7 @@ package exec
 
 import (
 	"github.com/weir-engine/weir/exec/fn"
+	"github.com/weir-engine/weir/internal/loss"
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/vec"
 )
@@ -14,6 +15,7 @@ type node struct {
 	cols []int
 	in   uint64 // rows seen since the counters were flushed
 	over bool   // over a window's output
+	late uint64 // rows older than a watermark
 
 	funcs    []*fn.Bound // by step, made at first use
 	memories memories    // of stateful steps
@@ -137,6 +139,7 @@ func (x *Executor) flush(n *node) {
 		}
 		*c = equalCount{}
 	}
+	x.spreadMissed(n)
 	for _, w := range n.windows {
 		x.flush(w.out)
 	}
@@ -154,7 +157,7 @@ func (x *Executor) faultAll(es []planner.Entry, n uint64, note string) {
 
 // faultOnce is faultAll for rules that may stand in several places (IN).
 func (x *Executor) faultOnce(es []planner.Entry, n uint64, note string) {
-	addOnce(x.stats.Faults, es, n)
+	x.stats.Lost[loss.Fault] += n * addOnce(x.stats.Faults, es, n)
 	for _, e := range es {
 		x.charge(e.Rule, 0, note)
 	}
@@ -197,8 +200,9 @@ func (x *Executor) flushIn(n *node, rows uint64) {
 	}
 }
 
-// addOnce adds n for each rule; a rule with IN stands in several places.
-func addOnce(counts []uint64, es []planner.Entry, n uint64) {
+// addOnce adds n for each rule and returns how many there are; a rule with IN
+// stands in several places.
+func addOnce(counts []uint64, es []planner.Entry, n uint64) (rules uint64) {
 	seen := map[planner.RuleID]bool{}
 	for _, e := range es {
 		if !seen[e.Rule] {
@@ -206,6 +210,7 @@ func addOnce(counts []uint64, es []planner.Entry, n uint64) {
 			counts[e.Rule] += n
 		}
 	}
+	return uint64(len(seen))
 }
 
 // bind finds the program's columns in batches of plan.

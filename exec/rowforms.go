@@ -36,7 +36,7 @@ func (h *hopping) time(x *Executor, w *window, r *rowWindow, now int64) {
 		if len(r.rows) == 0 {
 			if empty++; empty > maxEmpty {
 				skip := (now - h.end) / s.Interval
-				x.stats.Capped += uint64(skip)
+				w.cap(x, skip)
 				h.end += skip * s.Interval
 				empty = 0
 				if now < h.end {

@@ -112,7 +112,7 @@ func (v *view) pass(x *Executor, now int64) {
 		if len(v.panes) == 0 || len(v.panes) == 1 && v.panes[0].seen == 0 {
 			if empty++; empty > maxEmpty {
 				skip := (now - v.end) / hop
-				x.stats.Capped += uint64(skip)
+				v.w.cap(x, skip)
 				v.prev += skip * hop
 				v.end += skip * hop
 				v.since = v.prev

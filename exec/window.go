@@ -20,6 +20,7 @@ type window struct {
 
 	groups *groups // that the aggregates are of
 	epoch  uint64  // joins up to it are known
+	missed missed
 
 	memories memories // over a join: of stateful steps over the rows that it joins
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/weir-engine/weir/internal/loss"
 	"github.com/weir-engine/weir/internal/store"
 )
 
@@ -54,7 +55,7 @@ func TestRoutes(t *testing.T) {
 func TestFailuresAreBounded(t *testing.T) {
 	var c Counters
 	for i := range uint32(maxFailures + 10) {
-		c.Fail(i, fmt.Errorf("%d", i))
+		c.Fail(i, loss.Refused, fmt.Errorf("%d", i))
 	}
 	if len(c.last) > maxFailures || c.Failed(3) != 1 {
 		t.Errorf("%d texts are kept", len(c.last))

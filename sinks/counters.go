@@ -4,6 +4,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/weir-engine/weir/internal/loss"
 )
 
 // Counters are what sinks did with each rule's messages: flat arrays by the rule's
@@ -13,6 +15,7 @@ type Counters struct {
 	pages atomic.Pointer[[]*counterPage]
 	mu    sync.Mutex
 	last  map[uint32]Failure
+	lost  map[uint32]*loss.Counts // of the few that lost something
 }
 
 // Failure is the last message of a rule that a destination refused.
@@ -37,12 +40,38 @@ func (c *Counters) Delivered(rule uint32) uint64 {
 	return 0
 }
 
-// Failed returns how many messages of the rule were refused for good.
+// Failed returns how many messages of the rule were refused for good, or could not
+// be made.
 func (c *Counters) Failed(rule uint32) uint64 {
 	if p := c.page(rule); p != nil {
 		return p[rule%pageRules].failed.Load()
 	}
 	return 0
+}
+
+// Lost returns what the rule lost: what Failed counts, by reason, and what was
+// dropped at the bound of a queue while it was in memory. Whose the messages on
+// disk are is not known.
+func (c *Counters) Lost(rule uint32) (n loss.Counts) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if l := c.lost[rule]; l != nil {
+		n = *l
+	}
+	return n
+}
+
+// lose returns where the losses of the rule are counted. The caller holds mu.
+func (c *Counters) lose(rule uint32) *loss.Counts {
+	l := c.lost[rule]
+	if l == nil {
+		if c.lost == nil {
+			c.lost = make(map[uint32]*loss.Counts)
+		}
+		l = new(loss.Counts)
+		c.lost[rule] = l
+	}
+	return l
 }
 
 // LastFailure returns the rule's last refused message, if one is remembered.
@@ -62,6 +91,7 @@ func (c *Counters) Reset(rule uint32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.last, rule)
+	delete(c.lost, rule)
 }
 
 func (c *Counters) page(rule uint32) *counterPage {
@@ -104,14 +134,26 @@ func (c *Counters) deliver(msgs []Message) {
 	}
 }
 
-// Fail counts one message of the rule that is refused for good.
-func (c *Counters) Fail(rule uint32, err error) {
+// drop counts msgs as dropped.
+func (c *Counters) drop(msgs []Message) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range msgs {
+		if r := msgs[i].Rule; r != NoRule {
+			c.lose(r)[loss.Dropped]++
+		}
+	}
+}
+
+// Fail counts one message of the rule that will not be sent, and why.
+func (c *Counters) Fail(rule uint32, why loss.Reason, err error) {
 	if rule == NoRule {
 		return
 	}
 	c.grown(rule)[rule%pageRules].failed.Add(1)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.lose(rule)[why]++
 	if c.last == nil {
 		c.last = make(map[uint32]Failure)
 	}

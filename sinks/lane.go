@@ -2,11 +2,11 @@ package sinks
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
 
+	"github.com/weir-engine/weir/internal/loss"
 	"github.com/weir-engine/weir/internal/store"
 )
 
@@ -132,48 +132,6 @@ func (l *lane) openChunk(n int) *chunk {
 	return c
 }
 
-// stage makes the messages of this lane part of t.
-func (l *lane) stage(t *store.Txn, msgs []Message) error {
-	var mine []Message
-	if lanes := uint32(len(l.q.lanes)); lanes == 1 {
-		mine = msgs
-	} else {
-		for i := range msgs {
-			if msgs[i].Rule%lanes == uint32(l.n) {
-				mine = append(mine, msgs[i])
-			}
-		}
-	}
-	if len(mine) == 0 {
-		return nil
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.spilling {
-		l.flushTail()
-		if len(l.tail) > 0 {
-			return fmt.Errorf("%s: earlier messages could not be written to disk", l.q.target.DestKey)
-		}
-	}
-	data := l.writer.encode(mine)
-	n, bytes := int64(len(mine)), int64(len(data))
-	if err := l.outbox.Append(t, len(mine), data); err != nil {
-		return err
-	}
-	t.OnEnd(func(committed bool) {
-		if !committed {
-			return
-		}
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.spilling = true
-		l.q.messages.Add(n)
-		l.q.diskBytes.Add(bytes)
-		l.wakeUp()
-	})
-	return nil
-}
-
 // close lets the worker end when nothing is left.
 func (l *lane) close() {
 	l.mu.Lock()
@@ -260,7 +218,7 @@ func (l *lane) dropOldest() bool {
 			l.q.failed(err, 0)
 		}
 		if messages > 0 {
-			l.q.dropped.Add(uint64(messages))
+			l.q.lost.Add(loss.Dropped, uint64(messages))
 			l.q.settled(messages, bytes)
 			return true
 		}
@@ -275,8 +233,9 @@ func (l *lane) dropOldest() bool {
 
 func (l *lane) dropChunk(c *chunk) {
 	n := len(c.msgs)
+	l.q.lost.Add(loss.Dropped, uint64(n))
+	l.q.counters.drop(c.msgs)
 	l.release(c)
-	l.q.dropped.Add(uint64(n))
 	l.q.settled(int64(n), 0)
 }
 

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/weir-engine/weir/internal/loss"
 )
 
 // Options are a Queue's bounds. The zero value of a field means its default.
@@ -25,6 +27,9 @@ type Options struct {
 	// OnRoom is called when a queue that was Full has room again, from a worker:
 	// it must not block and not call the queue.
 	OnRoom func()
+	// OnWrite is told how long each Write of a destination took, from its worker;
+	// nil: nobody is.
+	OnWrite func(d time.Duration)
 	// Logger tells of destinations that go away and come back. Default
 	// slog.Default().
 	Logger *slog.Logger
@@ -69,10 +74,12 @@ func (o *Options) Validate() error {
 
 // Stats is what a queue counted since it was made, and how its destination does.
 type Stats struct {
-	// Received is the messages of Put and Stage, Delivered those the destination
-	// took, Refused those it refused for good, Dropped those that DropOldest gave
-	// up.
-	Received, Delivered, Refused, Dropped uint64
+	// Received is the messages of Put, Delivered those the destination took.
+	Received, Delivered uint64
+	// Lost is what it did not: loss.Refused messages for good, loss.Dropped ones
+	// were given up by DropOldest, loss.Stored ones could not be read from disk
+	// again, loss.Unsaved ones not be stored at the end.
+	Lost loss.Counts
 	// Retries is the attempts that failed and were made again.
 	Retries uint64
 	// Messages and Bytes are the backlog, of which DiskBytes are on disk.
@@ -87,6 +94,13 @@ type Stats struct {
 	LastDeliveredMs int64
 	// Connection is the state of the way out.
 	Connection ConnStatus
+}
+
+// merge adds the counts of a queue that is no more.
+func (s *Stats) merge(o *Stats) {
+	s.Received, s.Delivered, s.Retries = s.Received+o.Received, s.Delivered+o.Delivered, s.Retries+o.Retries
+	s.Messages, s.Bytes, s.DiskBytes = s.Messages+o.Messages, s.Bytes+o.Bytes, s.DiskBytes+o.DiskBytes
+	s.Lost.Merge(&o.Lost)
 }
 
 // ConnState is the state of a connection in the numbers of eKuiper's API.

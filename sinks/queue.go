@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/weir-engine/weir/internal/loss"
 	"github.com/weir-engine/weir/internal/store"
 )
 
@@ -16,7 +17,7 @@ import (
 // come out in the order they went in: memory before disk, disk before what came
 // later. A destination with several lanes keeps that order for each rule.
 //
-// Put and Stage are called by one goroutine at a time, everything else by any.
+// Put is called by one goroutine at a time, everything else by any.
 type Queue struct {
 	target   Target
 	o        Options
@@ -26,9 +27,10 @@ type Queue struct {
 
 	messages, memBytes, diskBytes atomic.Int64
 
-	received, sent, refused, dropped, retries atomic.Uint64
-	lastSentMs                                atomic.Int64
-	full                                      atomic.Bool // OnRoom is owed
+	received, sent, retries atomic.Uint64
+	lost                    loss.Ledger
+	lastSentMs              atomic.Int64
+	full                    atomic.Bool // OnRoom is owed
 
 	mu       sync.Mutex
 	conn     ConnStatus
@@ -103,28 +105,6 @@ func (q *Queue) Put(msgs []Message) {
 	if q.o.DropOldest && q.over() {
 		q.shed()
 	}
-}
-
-// Stage is Put through the store: msgs become part of t and are delivered, from
-// disk, once t is committed. Between Stage and the end of t nothing must be Put.
-func (q *Queue) Stage(t *store.Txn, msgs []Message) error {
-	if q.st == nil {
-		return fmt.Errorf("%s: messages of this sink do not go to disk", q.target.DestKey)
-	}
-	if len(msgs) == 0 {
-		return nil
-	}
-	for _, l := range q.lanes {
-		if err := l.stage(t, msgs); err != nil {
-			return err
-		}
-	}
-	t.OnEnd(func(committed bool) {
-		if committed {
-			q.received.Add(uint64(len(msgs)))
-		}
-	})
-	return nil
 }
 
 // shed drops the oldest messages until the backlog is within its bound, in turn
@@ -218,7 +198,7 @@ func (q *Queue) Drained(ctx context.Context) error {
 
 // Close delivers what is left until ctx is done, saves the rest to the store and
 // ends the workers. Nothing must be Put from its call on. What neither could be
-// delivered nor saved is counted as dropped and logged.
+// delivered nor saved is counted, loss.Unsaved, and logged.
 func (q *Queue) Close(ctx context.Context) {
 	q.mu.Lock()
 	if q.closed {
@@ -246,8 +226,7 @@ func (q *Queue) Close(ctx context.Context) {
 // Stats returns the counts and the state of the way out.
 func (q *Queue) Stats() Stats {
 	s := Stats{
-		Received: q.received.Load(), Delivered: q.sent.Load(), Refused: q.refused.Load(),
-		Dropped: q.dropped.Load(), Retries: q.retries.Load(),
+		Received: q.received.Load(), Delivered: q.sent.Load(), Lost: q.lost.Counts(), Retries: q.retries.Load(),
 		Messages: q.messages.Load(), DiskBytes: q.diskBytes.Load(),
 		LastDeliveredMs: q.lastSentMs.Load(),
 	}
@@ -280,8 +259,8 @@ func (q *Queue) delivered(msgs []Message) {
 
 // refuse counts a message that will not be sent again.
 func (q *Queue) refuse(m *Message, err error) {
-	q.refused.Add(1)
-	q.counters.Fail(m.Rule, err)
+	q.lost.Add(loss.Refused, 1)
+	q.counters.Fail(m.Rule, loss.Refused, err)
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.lastErr, q.errMs = err.Error(), time.Now().UnixMilli()

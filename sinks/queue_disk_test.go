@@ -11,6 +11,7 @@ import (
 
 	"github.com/cockroachdb/pebble/vfs"
 
+	"github.com/weir-engine/weir/internal/loss"
 	"github.com/weir-engine/weir/internal/store"
 )
 
@@ -51,7 +52,7 @@ func TestSaved(t *testing.T) {
 			q := mustQueue(t, g.target(), opt, st, nil)
 			numbers(q, 0, n, 20)
 			q.Close(done())
-			if s := q.Stats(); s.Dropped != 0 {
+			if s := q.Stats(); s.Lost[loss.Dropped] != 0 {
 				t.Errorf("got %+v, want none dropped", s)
 			}
 			if err := st.Close(); err != nil {
@@ -120,13 +121,13 @@ func TestDropOldest(t *testing.T) {
 			t.Error("full though it drops")
 		}
 		s := q.Stats()
-		if s.Dropped == 0 || s.Dropped+uint64(s.Messages) != 30000 || s.Bytes > 700<<10 {
+		if s.Lost[loss.Dropped] == 0 || s.Lost[loss.Dropped]+uint64(s.Messages) != 30000 || s.Bytes > 700<<10 {
 			t.Errorf("got %+v", s)
 		}
 		g.set(nil)
 		drained(t, q)
 		s = q.Stats()
-		if s.Delivered+s.Dropped != 30000 || s.Bytes != 0 {
+		if s.Delivered+s.Lost[loss.Dropped] != 30000 || s.Bytes != 0 {
 			t.Errorf("got %+v", s)
 		}
 		got := g.take()
@@ -141,36 +142,7 @@ func TestDropOldest(t *testing.T) {
 	}
 }
 
-func TestStage(t *testing.T) {
-	g := new(gate)
-	st := mustStore(t, store.Options{})
-	q := mustQueue(t, g.target(), Options{}, st, nil)
-	tx := st.Begin()
-	if err := q.Stage(tx, msgsOf("a", "b")); err != nil {
-		t.Fatal(err)
-	}
-	tx.Discard()
-	q.Put(msgsOf("c"))
-	tx = st.Begin()
-	err := errors.Join(q.Stage(tx, msgsOf("d", "e")), st.Catalog().PutIn(tx, store.Item{Kind: "position", ID: "s"}), tx.Commit(store.Synced))
-	if err != nil {
-		t.Fatal(err)
-	}
-	q.Put(msgsOf("f"))
-	drained(t, q)
-	if got := fmt.Sprint(g.take()); got != "[c d e f]" {
-		t.Errorf("got %s", got)
-	}
-	if s := q.Stats(); s.Received != 4 || s.Delivered != 4 || s.Bytes != 0 {
-		t.Errorf("got %+v", s)
-	}
-	v := mustQueue(t, Target{DestKey: "v", Volatile: true, Open: g.target().Open}, Options{}, st, nil)
-	if err := v.Stage(st.Begin(), msgsOf("x")); err == nil {
-		t.Error("a volatile destination was staged")
-	}
-}
-
-// TestRandom puts, stages and breaks at random and compares with what was put.
+// TestRandom puts and breaks at random and compares with what was put.
 func TestRandom(t *testing.T) {
 	for seed := range uint64(10) {
 		rnd := rand.New(rand.NewPCG(seed, 2))
@@ -184,20 +156,6 @@ func TestRandom(t *testing.T) {
 				g.set(errors.New("down"))
 			case p < 5:
 				g.set(nil)
-			case p < 10:
-				text := fmt.Sprint("staged ", i)
-				tx := st.Begin()
-				if err := q.Stage(tx, msgsOf(text, text)); err != nil {
-					t.Fatal(err)
-				}
-				if rnd.IntN(2) == 0 {
-					tx.Discard()
-					continue
-				}
-				if err := tx.Commit(store.Lazy); err != nil {
-					t.Fatal(err)
-				}
-				want = append(want, text, text)
 			default:
 				text := strings.Repeat(fmt.Sprint(i, " "), 1+rnd.IntN(20))
 				if rnd.IntN(500) == 0 {

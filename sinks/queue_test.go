@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/weir-engine/weir/internal/loss"
 	"github.com/weir-engine/weir/internal/store"
 )
 
@@ -46,7 +47,7 @@ func TestRefused(t *testing.T) {
 	if got := fmt.Sprint(g.take()); got != "[a b]" {
 		t.Errorf("got %s", got)
 	}
-	if s := q.Stats(); s.Refused != 3 || s.Delivered != 2 || s.Retries != 0 || s.LastError != "refused bad3" {
+	if s := q.Stats(); s.Lost[loss.Refused] != 3 || s.Delivered != 2 || s.Retries != 0 || s.LastError != "refused bad3" {
 		t.Errorf("got %+v", s)
 	}
 	f, ok := c.LastFailure(1)
@@ -140,8 +141,8 @@ func TestCloseWithoutStore(t *testing.T) {
 	q := mustQueue(t, g.target(), Options{}, nil, nil)
 	numbers(q, 0, 10, 3)
 	q.Close(done())
-	if s := q.Stats(); s.Dropped != 10 {
-		t.Errorf("got %+v, want 10 dropped and counted", s)
+	if s := q.Stats(); s.Lost[loss.Unsaved] != 10 {
+		t.Errorf("got %+v, want 10 unsaved and counted", s)
 	}
 }
 

@@ -21,6 +21,7 @@ type Queues struct {
 
 	mu     sync.Mutex
 	m      map[string]*queueRef
+	gone   Stats // of queues that are no more: their counts
 	closed bool
 }
 
@@ -96,6 +97,8 @@ func (s *Queues) retire(r *queueRef) {
 	r.q.Close(s.ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	st := r.q.Stats()
+	s.gone.merge(&st)
 	delete(s.m, r.q.DestKey())
 	close(r.closing)
 }
@@ -107,6 +110,18 @@ func (s *Queues) Each(f func(*Queue)) {
 	for _, r := range s.m {
 		f(r.q)
 	}
+}
+
+// Total returns the sums over all queues, those that are no more included.
+func (s *Queues) Total() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := s.gone
+	for _, r := range s.m {
+		st := r.q.Stats()
+		all.merge(&st)
+	}
+	return all
 }
 
 // Close closes all queues as Queue.Close does, side by side, and waits for them.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/weir-engine/weir/internal/loss"
 	"github.com/weir-engine/weir/internal/store"
 )
 
@@ -117,7 +118,7 @@ func (l *lane) read() (*chunk, error) {
 		}
 		l.q.o.Logger.Error("stored messages cannot be read and are given up",
 			"destination", l.q.target.DestKey, "messages", b.Messages-b.Skip, "err", err)
-		l.q.refused.Add(uint64(b.Messages - b.Skip))
+		l.q.lost.Add(loss.Stored, uint64(b.Messages-b.Skip))
 		l.q.failed(err, 0)
 		if err := l.advance(b, b.Messages); err != nil {
 			return nil, err
@@ -147,7 +148,7 @@ func (l *lane) restore(spec []byte) (*Route, error) {
 func (l *lane) advance(b store.Block, n int) error {
 	live, messages, bytes, err := l.outbox.Advance(b, n)
 	if !live { // Drop counted it as given up, and now it is delivered
-		l.q.dropped.Add(-uint64(n - b.Skip))
+		l.q.lost.Add(loss.Dropped, -uint64(n-b.Skip))
 	}
 	l.q.settled(messages, bytes)
 	return err
@@ -182,8 +183,7 @@ func (l *lane) deliver(c *chunk) (rest []Message) {
 	for len(msgs) > 0 {
 		n, err := 0, l.open()
 		if err == nil {
-			n, err = l.dest.Write(l.ctx, msgs)
-			n = min(max(n, 0), len(msgs))
+			n, err = l.write(msgs)
 		}
 		if n > 0 {
 			l.q.delivered(msgs[:n])
@@ -210,6 +210,16 @@ func (l *lane) deliver(c *chunk) (rest []Message) {
 		}
 	}
 	return nil
+}
+
+// write gives msgs to the destination once.
+func (l *lane) write(msgs []Message) (n int, err error) {
+	if tell := l.q.o.OnWrite; tell != nil {
+		start := time.Now()
+		defer func() { tell(time.Since(start)) }()
+	}
+	n, err = l.dest.Write(l.ctx, msgs)
+	return min(max(n, 0), len(msgs)), err
 }
 
 // wait ends early when the destination's state changes or the lane is to end.
@@ -283,7 +293,7 @@ func (l *lane) save() {
 			n += len(c.msgs)
 		}
 		l.q.o.Logger.Error("messages are lost at the end", "destination", l.q.target.DestKey, "messages", n, "err", err)
-		l.q.dropped.Add(uint64(n))
+		l.q.lost.Add(loss.Unsaved, uint64(n))
 	}
 }
 

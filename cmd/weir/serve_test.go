@@ -15,6 +15,7 @@ import (
 	"github.com/weir-engine/weir/internal/api"
 	"github.com/weir-engine/weir/internal/broker"
 	"github.com/weir-engine/weir/internal/config"
+	"github.com/weir-engine/weir/internal/loss"
 	"github.com/weir-engine/weir/internal/metrics"
 	"github.com/weir-engine/weir/internal/mqttconn"
 )
@@ -34,11 +35,13 @@ func (e *stubEngine) Close(context.Context) error {
 	return e.err
 }
 
-func (e *stubEngine) Stop()                                          { e.stop() }
-func (e *stubEngine) Healthy() error                                 { return nil }
-func (e *stubEngine) Totals() metrics.Totals                         { return metrics.Totals{} }
-func (e *stubEngine) EachRule(func(metrics.RuleCounters))            {}
-func (e *stubEngine) EachConnection(func(c metrics.ConnectionState)) {}
+func (e *stubEngine) Stop()                                             { e.stop() }
+func (e *stubEngine) Healthy() error                                    { return nil }
+func (e *stubEngine) Totals() metrics.Totals                            { return metrics.Totals{} }
+func (e *stubEngine) EachRule(func(metrics.RuleCounters))               {}
+func (e *stubEngine) EachConnection(func(c metrics.ConnectionState))    {}
+func (e *stubEngine) EachLoss(func(metrics.Owner, string, loss.Counts)) {}
+func (e *stubEngine) Stages() *metrics.Stages                           { return metrics.NewStages() }
 
 // freePort returns a port that nobody listens on.
 func freePort(t *testing.T) int {

@@ -16,6 +16,7 @@ import (
 	"github.com/weir-engine/weir/exec"
 	"github.com/weir-engine/weir/exec/fn"
 	"github.com/weir-engine/weir/ingest"
+	"github.com/weir-engine/weir/internal/loss"
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/planner/ruledef"
 	"github.com/weir-engine/weir/planner/sql"
@@ -277,8 +278,8 @@ func (q *query) fault() error {
 	if len(s.Faults) > 1 && s.Faults[1] > 0 {
 		errs = append(errs, fmt.Errorf("%d rows or windows lost, the last: %s", s.Faults[1], s.Last[1]))
 	}
-	if s.Late > 0 {
-		errs = append(errs, fmt.Errorf("%d messages were later than %v, see --late", s.Late, time.Duration(q.late)*time.Millisecond))
+	if late := s.Lost[loss.Late]; late > 0 {
+		errs = append(errs, fmt.Errorf("%d messages were later than %v, see --late", late, time.Duration(q.late)*time.Millisecond))
 	}
 	return errors.Join(errs...)
 }

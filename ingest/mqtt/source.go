@@ -172,6 +172,8 @@ type Status struct {
 	Acked bool  // the broker has confirmed the stream's filters
 	Seen  bool  // a message came
 	Err   error // why it gets nothing; nil if it should
+	// Oversized messages on its topics were skipped by the connection.
+	Oversized uint64
 }
 
 // Status returns how a stream stands; ok is false if there is no such stream.
@@ -180,7 +182,7 @@ func (s *Source) Status(id uint32) (st Status, ok bool) {
 	if !ok {
 		return Status{}, false
 	}
-	st = Status{Conn: s.conn.State(), Acked: sub.Acked, Seen: sub.Seen, Err: sub.Err}
+	st = Status{Conn: s.conn.State(), Acked: sub.Acked, Seen: sub.Seen, Err: sub.Err, Oversized: sub.Oversized}
 	if !st.Conn.Connected && st.Conn.Err != nil {
 		st.Err = st.Conn.Err
 	}

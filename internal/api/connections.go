@@ -21,6 +21,9 @@ type connectionBody struct {
 	Status   string         `json:"status"`
 	Err      string         `json:"err"`
 	RefCount int            `json:"refCount,omitempty"`
+
+	Counters map[string]uint64 `json:"counters,omitempty"`
+	Lost     map[string]uint64 `json:"lost,omitempty"`
 }
 
 func (c Connection) body() connectionBody {

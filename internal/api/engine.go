@@ -53,6 +53,10 @@ type Streams interface {
 	// StreamList returns all definitions of the kind, sorted by name.
 	StreamList(kind StreamKind) []StreamInfo
 
+	// StreamStatus returns what is known about the source of a definition, in the
+	// order in which it is shown, or ruledef.ErrNotFound.
+	StreamStatus(kind StreamKind, name string) ([]StatusField, error)
+
 	// DescribeStream returns one definition, or ruledef.ErrNotFound.
 	DescribeStream(kind StreamKind, name string) (StreamDef, error)
 }
@@ -259,6 +263,9 @@ type Connection struct {
 	Status   string // connected, connecting, disconnected
 	Err      string // why it is not connected
 	RefCount int    // sources and sinks that use it
+
+	Counters map[string]uint64 // what it did
+	Lost     map[string]uint64 // what ended there, by reason
 }
 
 // Transfer moves whole sets of definitions.

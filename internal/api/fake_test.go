@@ -181,6 +181,13 @@ func (e *fakeEngine) DescribeStream(kind StreamKind, name string) (StreamDef, er
 	return s.def, nil
 }
 
+func (e *fakeEngine) StreamStatus(kind StreamKind, name string) ([]StatusField, error) {
+	if _, err := e.DescribeStream(kind, name); err != nil {
+		return nil, err
+	}
+	return []StatusField{{"records_in_total", uint64(7)}, {"lost", map[string]uint64{"late": 2, "decode": 1}}}, nil
+}
+
 func (e *fakeEngine) ValidateRule(def *ruledef.Def) (sources []string, err error) {
 	if !strings.HasPrefix(def.SQL, "SELECT ") {
 		return nil, &ruledef.Error{Code: ruledef.CodeParser, Text: "line 1 column 1: want SELECT"}

@@ -138,6 +138,8 @@ func TestStreams(t *testing.T) {
 			`"s":{"index":0,"properties":{"c":{"index":0,"type":"string"},"d":{"index":0,"items":{"index":0,"properties":{"f":{"index":0,"type":"float"}},"type":"struct"},"type":"array"}},"type":"struct"}}` + "\n"},
 		{"GET", "/streams/a/schema", "", 200, "{}\n"},
 		{"GET", "/streams/nope/schema", "", 400, "*"},
+		{"GET", "/streams/demo/status", "", 200, `{"records_in_total":7,"lost":{"decode":1,"late":2}}` + "\n"},
+		{"GET", "/tables/demo/status", "", 404, "*"},
 		{"PUT", "/streams/demo", `{"sql":"CREATE STREAM demo () WITH ()"}`, 200, "Stream demo is replaced."},
 		{"PUT", "/streams/demo", `{"sql":"CREATE STREAM other () WITH ()"}`, 400, errorBody(3000, "Stream command error: Replace fails: the sql statement must name the same.")},
 		{"POST", "/streams", `{"sql":"SHOW STREAMS"}`, 201, "a\ndemo"},

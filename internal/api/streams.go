@@ -34,6 +34,9 @@ func (s *Server) routeStreams() {
 			put:    func(w http.ResponseWriter, r *http.Request) { s.replaceStream(w, r, kind) },
 			remove: func(w http.ResponseWriter, r *http.Request) { s.dropStream(w, r, kind) },
 		})
+		s.mux.Handle(base+"s/{name}/status", methods{
+			get: func(w http.ResponseWriter, r *http.Request) { s.streamStatus(w, r, kind) },
+		})
 		s.mux.Handle(base+"s/{name}/schema", methods{
 			get: func(w http.ResponseWriter, r *http.Request) { s.streamSchema(w, r, kind) },
 		})
@@ -152,6 +155,20 @@ func (s *Server) findStream(w http.ResponseWriter, r *http.Request, kind StreamK
 		return def, false
 	}
 	return def, true
+}
+
+func (s *Server) streamStatus(w http.ResponseWriter, r *http.Request, kind StreamKind) {
+	name := r.PathValue("name")
+	fields, err := s.engine.StreamStatus(kind, name)
+	if errors.Is(err, ruledef.ErrNotFound) {
+		notFound("get %s status error: %s %s is not found", kind.words().lower, kind.words().lower, name).write(w)
+		return
+	}
+	if err != nil {
+		faultOf(err, "get "+kind.words().lower+" "+name+" status error").write(w)
+		return
+	}
+	writeRaw(w, http.StatusOK, append(appendStatus(nil, fields), '\n'))
 }
 
 func (s *Server) describeStream(w http.ResponseWriter, r *http.Request, kind StreamKind) {

@@ -375,6 +375,7 @@ func (e *Engine) ConnectionList() []api.Connection {
 		case st.Err != nil:
 			c.Status, c.Err = "disconnected", st.Err.Error()
 		}
+		c.Counters, c.Lost = countersOf(conn)
 		out = append(out, c)
 	}
 	sort.Slice(out, func(i, j int) bool { return out[i].ID < out[j].ID })

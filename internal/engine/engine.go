@@ -21,7 +21,9 @@ import (
 	"github.com/weir-engine/weir/exec"
 	"github.com/weir-engine/weir/ingest"
 	"github.com/weir-engine/weir/ingest/mqtt"
+	"github.com/weir-engine/weir/internal/loss"
 	"github.com/weir-engine/weir/internal/membus"
+	"github.com/weir-engine/weir/internal/metrics"
 	"github.com/weir-engine/weir/internal/mqttconn"
 	"github.com/weir-engine/weir/internal/store"
 	"github.com/weir-engine/weir/planner"
@@ -140,6 +142,8 @@ type Engine struct {
 	closing bool               // nothing is started any more
 	started time.Time
 	panics  atomic.Uint64
+	lost    loss.Ledger // what belongs to nobody else
+	stages  *metrics.Stages
 	bad     badMessages
 	quiet   *time.Timer   // runs OnQuiet
 	epochs  atomic.Uint64 // programs that the executor took
@@ -159,7 +163,7 @@ func Open(o Options) (*Engine, error) {
 		inbox: ingest.NewInbox(), calls: make(chan func()), nudge: make(chan struct{}, 1), room: make(chan struct{}, 1), watch: make(chan struct{}, 1),
 		defLocks: newLocks(), ruleLocks: newLocks(),
 		streams: map[string]*stream{}, joins: map[string]*stream{}, rules: map[string]*rule{}, users: map[string]int{}, numbers: numbers{ofRule: make([]*rule, 1)},
-		feeds: map[string]*feed{}, sources: map[*mqttconn.Conn]*mqtt.Source{}, confs: map[confName]map[string]any{}, started: time.Now(),
+		feeds: map[string]*feed{}, sources: map[*mqttconn.Conn]*mqtt.Source{}, confs: map[confName]map[string]any{}, started: time.Now(), stages: metrics.NewStages(),
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.answers.ready = make(chan struct{}, 1)
@@ -167,6 +171,7 @@ func Open(o Options) (*Engine, error) {
 	so := o.Sinks
 	so.Logger = o.Logger
 	so.OnRoom = func() { signal(e.room) }
+	so.OnWrite = func(d time.Duration) { e.stages.Observe(metrics.StageDeliver, d) }
 	e.schemas.catalog = e.catalog
 	e.queues = sinks.NewQueues(so, st, &e.counters)
 	e.registry = e.sinkTypes()

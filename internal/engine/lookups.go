@@ -357,7 +357,7 @@ func (e *Engine) takeAnswers() {
 
 func (e *Engine) found(a answered) {
 	defer e.release()
-	defer e.recovered()
+	defer e.recovered(0)
 	e.out.begin()
 	e.x.Found(a.l, a.rows, time.Now().UnixMilli())
 	e.out.flush()

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/weir-engine/weir/ingest"
+	"github.com/weir-engine/weir/internal/loss"
+	"github.com/weir-engine/weir/internal/metrics"
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/sinks"
 	"github.com/weir-engine/weir/vec"
@@ -82,17 +84,21 @@ func (e *Engine) drain() {
 // it costs the batch, not the process.
 func (e *Engine) process(f *ingest.Feed, b *vec.Batch) {
 	defer e.finish(f, b, e.x.Ticket())
-	defer e.recovered()
+	defer e.recovered(b.Rows)
 	if fd := e.out.feeds[f]; fd != nil && b.Plan.Version != fd.plan.Version {
 		if err := f.Redecode(b, fd.plan); err != nil {
 			e.log.Error("batch cannot be decoded anew", "err", err)
+			e.lost.Add(loss.Redecode, uint64(b.Rows))
 			return
 		}
 	}
 	e.out.begin()
 	e.tellFaults()
-	e.x.Run(b, time.Now().UnixMilli())
+	start := time.Now()
+	e.x.Run(b, start.UnixMilli())
 	e.out.flush()
+	e.stages.Observe(metrics.StageEvaluate, time.Since(start))
+	e.stages.ObserveRows(b.Rows)
 }
 
 // tick ends what the clock says is over.
@@ -101,18 +107,20 @@ func (e *Engine) tick() {
 	if d == 0 {
 		return
 	}
-	now := time.Now().UnixMilli()
+	start := time.Now()
+	now := start.UnixMilli()
 	if now < d {
 		return
 	}
 	if e.dirty.Load() {
 		e.pull()
 	}
-	defer e.recovered()
+	defer e.recovered(0)
 	e.out.begin()
 	e.x.Advance(now)
 	e.out.linger(now)
 	e.out.flush()
+	e.stages.Observe(metrics.StageTimers, time.Since(start))
 }
 
 func (e *Engine) deadline() int64 {
@@ -123,9 +131,11 @@ func (e *Engine) deadline() int64 {
 	return d
 }
 
-func (e *Engine) recovered() {
+// recovered gives up what panicked, with rows of a batch and what was to be sent.
+func (e *Engine) recovered(rows int) {
 	if r := recover(); r != nil {
 		e.panics.Add(1)
+		e.lost.Add(loss.Panic, uint64(max(rows+e.out.queued, 1)))
 		e.log.Error("batch dropped", "panic", r, "stack", string(debug.Stack()))
 		e.x.Reset()
 		e.out.drop()

@@ -2,11 +2,13 @@ package engine
 
 import (
 	"sort"
+	"strings"
 
 	"github.com/weir-engine/weir/ingest"
+	"github.com/weir-engine/weir/internal/loss"
 	"github.com/weir-engine/weir/internal/metrics"
+	"github.com/weir-engine/weir/internal/mqttconn"
 	"github.com/weir-engine/weir/planner"
-	"github.com/weir-engine/weir/sinks"
 )
 
 // Totals returns the sums over the life of the process.
@@ -14,7 +16,7 @@ func (e *Engine) Totals() metrics.Totals {
 	var t metrics.Totals
 	e.call(func() {
 		s := e.x.Stats()
-		t.Batches, t.Rows, t.Evaluations = s.Batches, s.Rows, s.Evaluations
+		t.Batches, t.Rows, t.Evaluations, t.Lost = s.Batches, s.Rows, s.Evaluations, s.Lost
 	})
 	e.mu.RLock()
 	in := e.gone
@@ -22,15 +24,14 @@ func (e *Engine) Totals() metrics.Totals {
 		in = sum(in, f.feed.Stats())
 	}
 	e.mu.RUnlock()
-	t.Messages, t.Bytes, t.DecodeErrors = in.Messages, in.Bytes, in.DecodeErrors
-	e.queues.Each(func(q *sinks.Queue) {
-		s := q.Stats()
-		t.Outputs += s.Received
-		t.Delivered += s.Delivered
-		t.Failed += s.Refused
-		t.Dropped += s.Dropped
-		t.QueuedBytes += uint64(max(s.Bytes, 0))
-	})
+	t.Messages, t.Bytes, t.DecodeErrors, t.BadValues = in.Messages, in.Bytes, in.DecodeErrors, in.BadValues
+	t.Lost[loss.Decode] += in.DecodeErrors
+	out := e.queues.Total()
+	t.Outputs, t.Delivered, t.QueuedBytes = out.Received, out.Delivered, uint64(max(out.Bytes, 0))
+	own, conns := e.lost.Counts(), e.pool.Lost()
+	for _, lost := range []*loss.Counts{&out.Lost, &own, &conns} {
+		t.Lost.Merge(lost)
+	}
 	t.Epochs = e.epochs.Load()
 	return t
 }
@@ -64,6 +65,9 @@ func (e *Engine) EachRule(f func(r metrics.RuleCounters)) {
 		}
 		k := r.sum(all)
 		c.In, c.Out, c.Exceptions = k.in, k.matched, k.faults+e.refused(r)
+		if lost := e.lostBy(r, k); lost != (loss.Counts{}) {
+			c.Lost = &lost
+		}
 		out = append(out, c)
 	}
 	e.mu.RUnlock()
@@ -82,17 +86,16 @@ func (e *Engine) refused(r *rule) (n uint64) {
 	return n
 }
 
+func serversOf(c *mqttconn.Conn) string { return strings.Join(c.Options().Servers, ",") }
+
+// Stages returns the histograms of batches.
+func (e *Engine) Stages() *metrics.Stages { return e.stages }
+
 // EachConnection calls f for every connection to a broker.
 func (e *Engine) EachConnection(f func(c metrics.ConnectionState)) {
 	for _, c := range e.pool.Conns() {
 		st := c.State()
-		s := metrics.ConnectionState{Kind: "mqtt", Status: -1}
-		for i, server := range c.Options().Servers {
-			if i > 0 {
-				s.Name += ","
-			}
-			s.Name += server
-		}
+		s := metrics.ConnectionState{Kind: "mqtt", Name: serversOf(c), Status: -1, Retries: c.Stats().Retries}
 		switch {
 		case st.Connected:
 			s.Status = 1

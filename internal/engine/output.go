@@ -2,6 +2,7 @@ package engine
 
 import (
 	"github.com/weir-engine/weir/ingest"
+	"github.com/weir-engine/weir/internal/loss"
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/sinks"
 	"github.com/weir-engine/weir/sinks/encode"
@@ -291,7 +292,8 @@ func (o *output) failed(rule planner.RuleID, a *action, err error) {
 	case a.enc.Format() != encode.Protobuf:
 		o.e.x.Failed(rule, err.Error())
 	default:
-		o.e.counters.Fail(a.num, err)
+		o.e.counters.Fail(a.num, loss.Encode, err)
+		o.e.lost.Add(loss.Encode, 1)
 		if o.wantsFaults(rule) {
 			o.Fault(rule, err.Error())
 		}

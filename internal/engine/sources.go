@@ -16,6 +16,7 @@ import (
 	"github.com/weir-engine/weir/ingest/sim"
 	"github.com/weir-engine/weir/ingest/source"
 	"github.com/weir-engine/weir/ingest/twin"
+	"github.com/weir-engine/weir/internal/loss"
 	"github.com/weir-engine/weir/internal/mqttconn"
 	"github.com/weir-engine/weir/sinks"
 	"github.com/weir-engine/weir/vec"
@@ -406,6 +407,9 @@ func (e *Engine) deactivate(s *stream) {
 		return
 	}
 	s.source.stop()
+	if r, ok := s.source.(*runner); ok { // what a connection lost it counts itself
+		e.lost.Add(loss.Record, r.status().Errors)
+	}
 	f := s.feed
 	b := s.builder
 	s.builder = nil

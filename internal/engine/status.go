@@ -10,6 +10,7 @@ import (
 	"github.com/weir-engine/weir/exec/fn"
 	"github.com/weir-engine/weir/ingest"
 	"github.com/weir-engine/weir/internal/api"
+	"github.com/weir-engine/weir/internal/loss"
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/planner/graph"
 	"github.com/weir-engine/weir/planner/ruledef"
@@ -21,10 +22,15 @@ type ruleCounts struct {
 	in, matched, faults uint64
 	last                string
 	lastAt              int64
+	lost                *loss.Counts // nil: nothing
 }
 
 func countsOf(s *exec.Stats, i int) ruleCounts {
-	return ruleCounts{s.In[i], s.Matched[i], s.Faults[i], s.Last[i], s.LastAt[i]}
+	c := ruleCounts{in: s.In[i], matched: s.Matched[i], faults: s.Faults[i], last: s.Last[i], lastAt: s.LastAt[i]}
+	if lost, ok := s.LostBy(planner.RuleID(i)); ok {
+		c.lost = &lost
+	}
+	return c
 }
 
 // sum returns what was counted for all parts of r; counts has what was for each
@@ -37,6 +43,11 @@ func (r *rule) sum(counts []ruleCounts) (c ruleCounts) {
 		}
 		k := counts[p.num]
 		c.matched, c.faults = c.matched+k.matched, c.faults+k.faults
+		if k.lost != nil {
+			sum := c.losses()
+			sum.Merge(k.lost)
+			c.lost = &sum
+		}
 		if k.lastAt >= c.lastAt {
 			c.last, c.lastAt = k.last, k.lastAt
 		}
@@ -104,6 +115,10 @@ func (e *Engine) RuleStatus(id string) ([]api.StatusField, error) {
 	counts, joined := e.partCounts(r)
 	names := e.flowNames(r)
 	e.mu.RLock()
+	streams := e.streamsOf(r)
+	e.mu.RUnlock()
+	late := e.lateRows(streams)
+	e.mu.RLock()
 	defer e.mu.RUnlock()
 	c := r.sum(counts)
 	var f fields
@@ -119,14 +134,32 @@ func (e *Engine) RuleStatus(id string) ([]api.StatusField, error) {
 				in, ok = counts[p.num].in, true
 			}
 		}
-		f.source(e.streams[name], names(name), in)
+		s := e.streams[name]
+		l := uint64(0)
+		if i := slices.Index(streams, s); i >= 0 {
+			l = late[i]
+		}
+		f.source(s, "source_"+names(name)+"_0_", in, l)
 	}
 	arrival := f.decoder(e, r, c.in)
 	f.op("op_3_project_0_", c, arrival)
 	for _, k := range r.outputs(counts) {
 		f.sink(k, e)
 	}
+	lost := e.lostBy(r, c)
+	f.lost("", &lost)
 	return f.list, nil
+}
+
+// streamsOf returns the streams that r reads and that are there. The caller holds
+// e.mu.
+func (e *Engine) streamsOf(r *rule) (out []*stream) {
+	for _, name := range r.streams {
+		if s := e.streams[name]; s != nil {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // flowNames returns a function that calls the streams of a rule as its user knows
@@ -185,6 +218,15 @@ type fields struct{ list []api.StatusField }
 
 func (f *fields) add(key string, v any) { f.list = append(f.list, api.StatusField{Key: key, Value: v}) }
 
+// lost adds what was lost, by reason: an object without those that are zero.
+func (f *fields) lost(prefix string, c *loss.Counts) {
+	named := c.Named()
+	if named == nil {
+		named = map[string]uint64{}
+	}
+	f.add(prefix+"lost", named)
+}
+
 // op adds the counters that every node of a rule has; arrival is when the last
 // message came.
 func (f *fields) op(prefix string, c ruleCounts, arrival int64) {
@@ -207,10 +249,9 @@ func (f *fields) connection(prefix string, c sinks.ConnStatus) {
 	f.add(prefix+"connection_last_try_time", c.LastTryMs)
 }
 
-// source adds a stream: what it got, what did not decode and whether data can
+// source adds a stream under names that begin with prefix: what it got, what did not decode and whether data can
 // come at all.
-func (f *fields) source(s *stream, name string, in uint64) {
-	prefix := "source_" + name + "_0_"
+func (f *fields) source(s *stream, prefix string, in, late uint64) {
 	var st ingest.Stats
 	conn := sinks.ConnStatus{State: sinks.Disconnected, LastDisconnected: "stream does not run"}
 	if s != nil && s.feed != nil {
@@ -234,6 +275,8 @@ func (f *fields) source(s *stream, name string, in uint64) {
 	f.add(prefix+"conversion_errors_total", st.BadValues)
 	if s != nil && s.feed != nil {
 		f.add(prefix+"paused", s.feed.pauses > 0)
+		lost := s.lostOf(late)
+		f.lost(prefix, &lost)
 	}
 }
 
@@ -252,7 +295,7 @@ func (f *fields) decoder(e *Engine, r *rule, in uint64) (arrival int64) {
 			}
 		}
 	}
-	f.op("op_2_decoder_0_", ruleCounts{in, in, bad, lastBad(&last), last.LastErrorAt}, arrival)
+	f.op("op_2_decoder_0_", ruleCounts{in: in, matched: in, faults: bad, last: lastBad(&last), lastAt: last.LastErrorAt}, arrival)
 	return arrival
 }
 
@@ -295,7 +338,8 @@ func (f *fields) sink(o *ruleOutput, e *Engine) {
 	f.add(prefix+"buffer_bytes", st.Bytes)
 	f.add(prefix+"buffer_disk_bytes", st.DiskBytes)
 	f.add(prefix+"retries_total", st.Retries)
-	f.add(prefix+"dropped_total", st.Dropped)
+	f.add(prefix+"dropped_total", st.Lost[loss.Dropped])
+	f.lost(prefix, &st.Lost)
 }
 
 // RuleHealth returns the state and the faults of all rules.

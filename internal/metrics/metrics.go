@@ -17,11 +17,12 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/common/expfmt"
+
+	"github.com/weir-engine/weir/internal/loss"
 )
 
 // Source is what the engine shows at a scrape. All methods are called from the
@@ -37,7 +38,28 @@ type Source interface {
 
 	// EachConnection calls f for every connection.
 	EachConnection(f func(c ConnectionState))
+
+	// EachLoss calls f for every stream, connection and destination, with what
+	// it lost so far.
+	EachLoss(f func(o Owner, name string, lost loss.Counts))
+
+	// Stages returns the histograms that the engine feeds, always the same.
+	Stages() *Stages
 }
+
+// Owner is a kind of what can lose messages beside rules.
+type Owner uint8
+
+// The owners.
+const (
+	OfStream Owner = iota
+	OfConnection
+	OfDestination
+	ownerCount
+)
+
+// ownerNames are the labels of owners, and a part of the names of their series.
+var ownerNames = [ownerCount]string{"stream", "connection", "destination"}
 
 // Totals are counters of the whole process.
 type Totals struct {
@@ -49,10 +71,10 @@ type Totals struct {
 	Evaluations  uint64 // rows times the rules that read them
 	Outputs      uint64 // messages handed to sinks
 	Delivered    uint64 // messages that a destination took
-	Failed       uint64 // messages that a destination refused for good
-	Dropped      uint64 // messages dropped at a bound that the user set
+	BadValues    uint64 // values that are null since they could not be converted
 	Epochs       uint64 // programs published
 	QueuedBytes  uint64 // waiting for destinations, a gauge
+	Lost         loss.Counts
 }
 
 // RuleStatus is the state of a rule as a number.
@@ -69,9 +91,10 @@ const (
 type RuleCounters struct {
 	ID         string
 	Status     RuleStatus
-	In         uint64 // rows of its streams
-	Out        uint64 // messages to its sinks
-	Exceptions uint64 // rows that it could not evaluate, messages that it could not send
+	In         uint64       // rows of its streams
+	Out        uint64       // messages to its sinks
+	Exceptions uint64       // rows that it could not evaluate, messages that it could not send
+	Lost       *loss.Counts // nil: nothing
 }
 
 // ConnectionState is one connection to the outside.
@@ -82,50 +105,21 @@ type ConnectionState struct {
 	Retries uint64 // attempts to connect after the first
 }
 
-// Stage is a part of the way of a batch.
-type Stage uint8
-
-// The stages.
-const (
-	StageDecode   Stage = iota // bytes to columns
-	StageEvaluate              // one pass over all rules
-	StageEncode                // rows to payloads
-	StageCommit                // the commit in the store
-	StageDeliver               // a write to a destination
-	stageCount
-)
-
-var stageNames = [stageCount]string{"decode", "evaluate", "encode", "commit", "deliver"}
-
-// String returns the name of s in the label.
-func (s Stage) String() string { return stageNames[s] }
-
 // Metrics is the registry of one process.
 type Metrics struct {
 	source   Source
 	registry *prometheus.Registry
-	stages   [stageCount]prometheus.Observer
-	rows     prometheus.Histogram
+	broker   Broker // nil: none is embedded
 }
 
 // New returns the metrics of a process whose engine is source.
 func New(source Source, version string) (*Metrics, error) {
 	m := &Metrics{source: source, registry: prometheus.NewRegistry()}
-	stages := prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name: "weir_stage_seconds", Help: "Time that a batch took in a stage.",
-		Buckets: prometheus.ExponentialBuckets(10e-6, 2, 20), // 10 us to 5 s
-	}, []string{"stage"})
-	for i := range stageCount {
-		m.stages[i] = stages.WithLabelValues(i.String())
-	}
-	m.rows = prometheus.NewHistogram(prometheus.HistogramOpts{
-		Name: "weir_batch_rows", Help: "Rows of a batch.", Buckets: prometheus.ExponentialBuckets(1, 2, 11),
-	})
 	info := prometheus.NewGauge(prometheus.GaugeOpts{Name: "weir_build_info", Help: "Always 1; the version is the label.", ConstLabels: prometheus.Labels{"version": version}})
 	info.Set(1)
 	for _, c := range []prometheus.Collector{
-		stages, m.rows, info,
-		totals{source},
+		source.Stages().seconds, source.Stages().rows, info,
+		totals{m},
 		connections{source},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	} {
@@ -142,8 +136,10 @@ type Broker interface {
 	Dropped() int64 // messages for clients that did not keep up
 }
 
-// Watch adds the figures of the embedded broker. It is called once at most.
+// Watch adds the figures of the embedded broker. It is called once at most, before
+// the first scrape.
 func (m *Metrics) Watch(b Broker) error {
+	m.broker = b
 	return errors.Join(
 		m.registry.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "weir_broker_clients", Help: "Clients of the embedded broker."},
 			func() float64 { return float64(b.Clients()) })),
@@ -151,13 +147,6 @@ func (m *Metrics) Watch(b Broker) error {
 			func() float64 { return float64(b.Dropped()) })),
 	)
 }
-
-// Observe adds the time that one batch took in a stage. It may be called from any
-// goroutine.
-func (m *Metrics) Observe(s Stage, d time.Duration) { m.stages[s].Observe(d.Seconds()) }
-
-// ObserveRows adds the rows of one batch.
-func (m *Metrics) ObserveRows(n int) { m.rows.Observe(float64(n)) }
 
 // ServeHTTP answers a scrape in the text form.
 func (m *Metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -190,6 +179,7 @@ func (m *Metrics) Write(w io.Writer) error {
 		}
 	}
 	m.writeRules(out)
+	m.writeLosses(out)
 	return out.Flush()
 }
 

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/weir-engine/weir/internal/broker"
+	"github.com/weir-engine/weir/internal/loss"
 )
 
 func startEmbedded(t testing.TB, o broker.Options) *broker.Broker {
@@ -416,8 +417,8 @@ func TestLargeAndOversized(t *testing.T) {
 				t.Errorf("QoS %d: got %d and %d bytes", qos, len(got[0].payload), len(got[1].payload))
 			}
 		}
-		if s := c.Stats(); s.Oversized != 3 || s.LastOversized != "a" {
-			t.Errorf("oversized: got %d on %q, want 3", s.Oversized, s.LastOversized)
+		if s := c.Stats(); s.Lost[loss.Oversized] != 3 || s.LastOversized != "a" {
+			t.Errorf("oversized: got %d on %q, want 3", s.Lost[loss.Oversized], s.LastOversized)
 		}
 		for range 3 { // the large buffer goes with a later read
 			send(OutMessage{Topic: "a", Payload: []byte("small")})

@@ -32,6 +32,8 @@ import (
 	"net/url"
 	"sync"
 	"time"
+
+	"github.com/weir-engine/weir/internal/loss"
 )
 
 // ErrNotConnected is returned by Publish while there is no connection. The caller
@@ -83,25 +85,22 @@ type State struct {
 // Stats counts what a connection did since it was made.
 type Stats struct {
 	Reads, BytesIn, MessagesIn uint64
-	// Unrouted messages belong to no subscription: of a filter that was joined with
-	// others, of a session that the broker kept, or on the way when their
-	// subscription ended.
-	Unrouted uint64
-	// Oversized messages were larger than MaxPacket and skipped; LastOversized is
-	// the topic of the last one.
-	Oversized     uint64
+	// Lost is what ended here: loss.Unrouted messages belong to no subscription
+	// (of a filter that was joined with others, of a session that the broker kept,
+	// or on the way when their subscription ended), loss.Oversized ones were larger
+	// than MaxPacket and skipped, loss.Handler ones went with a panic.
+	Lost loss.Counts
+	// LastOversized is the topic of the last message that was too large.
 	LastOversized string
 	// Replays are retained messages that a subscription did not get again when
 	// they were replayed for another.
 	Replays uint64
-	// Failed messages were lost to a panic of the handler.
-	Failed uint64
 	// Acked messages were acknowledged to the broker.
 	Acked uint64
 	// MessagesOut were written.
 	MessagesOut uint64
-	// Connects are connections that were made.
-	Connects uint64
+	// Connects are connections that were made, Retries attempts after the first.
+	Connects, Retries uint64
 }
 
 // Conn is one connection to a broker that is kept up until Close. All methods may
@@ -134,7 +133,9 @@ type Conn struct {
 	dialErr  error
 	live     *tap // opened, once the broker has accepted it
 	replayTo int64
-	refusal  int64 // when a filter was refused last, ms; 0: none stands
+	loud     int64  // when an oversized message was logged last, ms
+	quiet    uint64 // oversized messages since then
+	refusal  int64  // when a filter was refused last, ms; 0: none stands
 	held     map[uint16]*held
 	started  bool
 	closed   bool
@@ -271,6 +272,8 @@ type SubState struct {
 	Acked bool  // the broker has confirmed all its filters on this connection
 	Seen  bool  // a message came since it was made
 	Err   error // the broker refused a filter; it is asked again from time to time
+	// Oversized messages on its topics were skipped.
+	Oversized uint64
 }
 
 // Sub returns how sub stands; ok is false if there is no such subscription.
@@ -281,7 +284,7 @@ func (c *Conn) Sub(sub SubID) (st SubState, ok bool) {
 	if s == nil {
 		return SubState{}, false
 	}
-	st.Seen, st.Acked = s.seen, c.live != nil
+	st.Seen, st.Acked, st.Oversized = s.seen, c.live != nil, s.oversized
 	for _, f := range s.filters {
 		if f.refused {
 			st.Err = errors.Join(st.Err, fmt.Errorf("topic filter %q: refused by the broker", f.name))

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/weir-engine/weir/internal/loss"
 )
 
 // fakeConnTest makes a started connection to a fake broker through a pipe.
@@ -44,7 +46,7 @@ func TestOnceThoughCopiesCome(t *testing.T) {
 		if got[0].qos != 1 {
 			t.Errorf("got QoS %d, want 1", got[0].qos)
 		}
-		if n := c.Stats().Unrouted; n != 1 {
+		if n := c.Stats().Lost[loss.Unrouted]; n != 1 {
 			t.Errorf("unrouted: got %d, want 1", n)
 		}
 		f.until(func() bool { return len(f.acks) == 1 })
@@ -515,7 +517,7 @@ func TestHandlerPanics(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 	f.until(func() bool { return len(f.acks) == 2 })
-	if s := c.Stats(); s.Failed != 1 || s.Connects != 1 {
+	if s := c.Stats(); s.Lost[loss.Handler] != 1 || s.Connects != 1 {
 		t.Errorf("got %+v", s)
 	}
 }

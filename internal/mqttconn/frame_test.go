@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/weir-engine/weir/internal/loss"
 )
 
 func TestHead(t *testing.T) {
@@ -142,8 +144,8 @@ func TestSlicesInAnyPieces(t *testing.T) {
 		if err != nil || !slices.Equal(got, want) {
 			t.Errorf("pieces of %d: %v, got %d messages, want %d", n, err, len(got), len(want))
 		}
-		if c.stats.Oversized != 1 || tp.receipts.waiting() != 750 {
-			t.Errorf("oversized: got %d; to acknowledge: got %d", c.stats.Oversized, tp.receipts.waiting())
+		if c.stats.Lost[loss.Oversized] != 1 || tp.receipts.waiting() != 750 {
+			t.Errorf("oversized: got %d; to acknowledge: got %d", c.stats.Lost[loss.Oversized], tp.receipts.waiting())
 		}
 		c.live = nil
 	}

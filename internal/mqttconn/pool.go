@@ -1,12 +1,17 @@
 package mqttconn
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/weir-engine/weir/internal/loss"
+)
 
 // Pool shares connections among those who want the same. The zero Pool is empty
 // and ready; its methods may be called from any goroutine.
 type Pool struct {
 	mu    sync.Mutex
 	conns map[string]*shareOf
+	gone  loss.Counts // of connections that were closed
 }
 
 type shareOf struct {
@@ -54,6 +59,8 @@ func (p *Pool) release(c *Conn) bool {
 			return false
 		}
 		delete(p.conns, key)
+		lost := c.Stats().Lost
+		p.gone.Merge(&lost)
 		return true
 	}
 	return false
@@ -68,4 +75,16 @@ func (p *Pool) Conns() []*Conn {
 		list = append(list, s.conn)
 	}
 	return list
+}
+
+// Lost returns what all connections lost, those that were closed included.
+func (p *Pool) Lost() loss.Counts {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := p.gone
+	for _, s := range p.conns {
+		lost := s.conn.Stats().Lost
+		all.Merge(&lost)
+	}
+	return all
 }

@@ -7,6 +7,8 @@ import (
 	"io"
 	"runtime/debug"
 	"time"
+
+	"github.com/weir-engine/weir/internal/loss"
 )
 
 // read is the reader goroutine.
@@ -80,7 +82,7 @@ func (c *Conn) call(h Handler, at int64, msgs []Message) {
 		}
 		c.log.Error("handler of messages panicked", "panic", r, "messages", len(msgs), "topic", msgs[0].Topic.Name, "stack", string(debug.Stack()))
 		c.mu.Lock()
-		c.stats.Failed += uint64(len(msgs))
+		c.stats.Lost[loss.Handler] += uint64(len(msgs))
 		c.mu.Unlock()
 		for i := range msgs {
 			c.Expect(msgs[i].Token, 0)
@@ -262,7 +264,7 @@ func (t *tap) message(at int64) error {
 		m.Token = uint64(t.gen)<<32 | uint64(t.receipts.add(p.id, left))
 	}
 	if lost {
-		c.stats.Unrouted++
+		c.stats.Lost[loss.Unrouted]++
 		return nil
 	}
 	t.msgs = append(t.msgs, m)
@@ -302,8 +304,30 @@ func (t *tap) oversized(b []byte, body, size int) (bool, error) {
 	case 2:
 		t.prompt = appendAck(t.prompt, pktPubrec, t.pub.id)
 	}
-	c.stats.Oversized++
-	c.stats.LastOversized = string(t.pub.topic)
 	t.need, t.skip = 0, size
-	return true, nil
+	return true, c.tooLarge(t.pub.topic, size)
+}
+
+// loudEvery is the time in ms between two lines in the log about messages that
+// are too large.
+const loudEvery = 60_000
+
+// tooLarge counts a message that was skipped, for its subscriptions too. The
+// caller holds mu.
+func (c *Conn) tooLarge(topic []byte, size int) error {
+	tp, err := c.tab.topic(topic)
+	if err != nil {
+		return err
+	}
+	for _, id := range tp.Subs {
+		c.tab.subs[id].oversized++
+	}
+	c.stats.Lost[loss.Oversized]++
+	c.stats.LastOversized = tp.Name
+	c.quiet++
+	if now := nowMs(); now-c.loud >= loudEvery {
+		c.log.Warn("messages are larger than maxPacketBytes and skipped", "messages", c.quiet, "topic", tp.Name, "bytes", size, "maxPacketBytes", c.opt.MaxPacket)
+		c.loud, c.quiet = now, 0
+	}
+	return nil
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
+
+	"github.com/weir-engine/weir/internal/loss"
 )
 
 // stable is how long a connection has to last for the next attempt to follow at
@@ -54,6 +56,9 @@ func (c *Conn) mourn(err error) {
 func (c *Conn) session() (made bool, err error) {
 	c.mu.Lock()
 	c.opened = nil
+	if c.state.TriedAt != 0 {
+		c.stats.Retries++
+	}
 	c.state.TriedAt = nowMs()
 	c.announce()
 	c.mu.Unlock()
@@ -215,7 +220,7 @@ func (c *Conn) exactlyOnce(_ paho.Client, m paho.Message) {
 	h := &held{token: uint64(t.gen)<<32 | qos2Bit | uint64(id), left: 1, msg: m, gen: t.gen}
 	c.held[id] = h
 	if len(tp.Subs) == 0 || c.handler == nil {
-		c.stats.Unrouted++
+		c.stats.Lost[loss.Unrouted]++
 		h.left = 0
 		c.release(h)
 		c.mu.Unlock()

@@ -58,6 +58,8 @@ type sub struct {
 	asked   bool // a SUBSCRIBE for it was sent on this connection
 	stale   bool // retained messages that are replayed now are not for it
 	seen    bool // a message came
+
+	oversized uint64 // messages that were skipped
 }
 
 // table knows which topics belong to which subscriptions, and which filters the

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/weir-engine/weir/internal/broker"
+	"github.com/weir-engine/weir/internal/loss"
 	"github.com/weir-engine/weir/internal/mqttconn"
 	"github.com/weir-engine/weir/internal/store"
 	"github.com/weir-engine/weir/sinks"
@@ -157,7 +158,7 @@ func TestPublish(t *testing.T) {
 	if err := q.Drained(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	if s := q.Stats(); s.Delivered != 9 || s.Refused != 3 || s.Connection.State != sinks.Connected || s.Connection.LastConnectedMs == 0 {
+	if s := q.Stats(); s.Delivered != 9 || s.Lost[loss.Refused] != 3 || s.Connection.State != sinks.Connected || s.Connection.LastConnectedMs == 0 {
 		t.Errorf("got %+v", s)
 	}
 	retained := subscribe(t, b.Addr(), "out/1").wait(t, 1)

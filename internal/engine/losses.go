@@ -1,0 +1,133 @@
+package engine
+
+import (
+	"github.com/weir-engine/weir/internal/api"
+	"github.com/weir-engine/weir/internal/loss"
+	"github.com/weir-engine/weir/internal/metrics"
+	"github.com/weir-engine/weir/internal/mqttconn"
+	"github.com/weir-engine/weir/planner/ruledef"
+	"github.com/weir-engine/weir/sinks"
+)
+
+// loser is a source that loses messages before they reach their feed.
+type loser interface{ lost() loss.Counts }
+
+// lost tells what a stream's topics lost before they came to it.
+func (m *mqttStream) lost() (c loss.Counts) {
+	if st, ok := m.f.src.Status(m.num); ok {
+		c[loss.Oversized] = st.Oversized
+	}
+	return c
+}
+
+// lost tells what the source could not cut out of a file.
+func (r *runner) lost() (c loss.Counts) {
+	c[loss.Record] = r.status().Errors
+	return c
+}
+
+// lostBy returns what r lost: what the executor counted for its parts, and what
+// became of its messages. The caller holds e.mu.
+func (e *Engine) lostBy(r *rule, c ruleCounts) loss.Counts {
+	lost := c.losses()
+	for _, p := range r.parts() {
+		for _, k := range p.sinks {
+			of := e.counters.Lost(k.num)
+			lost.Merge(&of)
+		}
+	}
+	return lost
+}
+
+// losses returns what the executor counted, by reason.
+func (c *ruleCounts) losses() (lost loss.Counts) {
+	if c.lost != nil {
+		lost = *c.lost
+	}
+	return lost
+}
+
+// lostOf returns what the running source and the feed of s lost; late is what the
+// executor says. The caller holds e.mu.
+func (s *stream) lostOf(late uint64) (c loss.Counts) {
+	if s.feed == nil {
+		return c
+	}
+	if l, ok := s.source.(loser); ok {
+		c = l.lost()
+	}
+	c[loss.Decode] += s.feed.feed.StreamStats(s.num).DecodeErrors
+	c[loss.Late] += late
+	return c
+}
+
+// lateRows asks the executor how many rows of streams were late.
+func (e *Engine) lateRows(streams []*stream) []uint64 {
+	late := make([]uint64, len(streams))
+	e.call(func() {
+		for i, s := range streams {
+			late[i] = e.x.LateRows(s.num)
+		}
+	})
+	return late
+}
+
+// EachLoss calls f for what streams, connections and destinations lost.
+func (e *Engine) EachLoss(f func(o metrics.Owner, name string, lost loss.Counts)) {
+	e.mu.RLock()
+	streams := make([]*stream, 0, len(e.streams))
+	for _, s := range e.streams {
+		if s.feed != nil {
+			streams = append(streams, s)
+		}
+	}
+	e.mu.RUnlock()
+	late := e.lateRows(streams)
+	e.mu.RLock()
+	lost := make([]loss.Counts, len(streams))
+	for i, s := range streams {
+		lost[i] = s.lostOf(late[i])
+	}
+	e.mu.RUnlock()
+	for i, s := range streams {
+		f(metrics.OfStream, s.name, lost[i])
+	}
+	for _, c := range e.pool.Conns() {
+		f(metrics.OfConnection, serversOf(c), c.Stats().Lost)
+	}
+	e.queues.Each(func(q *sinks.Queue) { f(metrics.OfDestination, q.DestKey(), q.Stats().Lost) })
+}
+
+// StreamStatus returns what is known about the source of a stream or table.
+func (e *Engine) StreamStatus(kind api.StreamKind, name string) ([]api.StatusField, error) {
+	e.mu.RLock()
+	s := e.streams[name]
+	e.mu.RUnlock()
+	if s == nil || s.inline || s.def.Table != (kind == api.Table) {
+		return nil, ruledef.ErrNotFound
+	}
+	late := e.lateRows([]*stream{s})
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	var f fields
+	f.source(s, "", s.rows(), late[0])
+	return f.list, nil
+}
+
+// rows returns how many rows came for s since its source runs. The caller
+// holds e.mu.
+func (s *stream) rows() uint64 {
+	if s.feed == nil {
+		return 0
+	}
+	return s.feed.feed.StreamStats(s.num).Rows
+}
+
+// countersOf returns the figures of a connection, and what it lost.
+func countersOf(c *mqttconn.Conn) (counters, lost map[string]uint64) {
+	s := c.Stats()
+	return map[string]uint64{
+		"reads": s.Reads, "bytes_in": s.BytesIn, "messages_in": s.MessagesIn, "messages_out": s.MessagesOut,
+		"acknowledged": s.Acked, "retained_skipped": s.Replays, "connects": s.Connects, "retries": s.Retries,
+	}, s.Lost.Named()
+}
