@@ -12,6 +12,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+
+	"github.com/weir-engine/weir/internal/props"
 )
 
 // NoRule is the number of a message whose rule is not known: it was queued by an
@@ -74,8 +77,11 @@ type Destination interface {
 // Open checks the properties of one action, without connecting to anything; its
 // error lists every fault. Properties that concern encoding are ignored. Open may
 // be called from several goroutines.
+//
+// Properties describes what Open reads; what concerns encoding is in package encode.
 type Factory interface {
 	Open(props map[string]any) (Target, error)
+	Properties() props.Table
 }
 
 // Target is an action's checked use of a sink type.
@@ -129,14 +135,17 @@ func (e refusedError) Is(target error) bool { return target == ErrRefused }
 type Registry map[string]Factory
 
 // Open checks one action of a rule.
-func (r Registry) Open(sinkType string, props map[string]any) (Target, error) {
+func (r Registry) Open(sinkType string, given map[string]any) (Target, error) {
 	f, ok := r[sinkType]
 	if !ok {
 		return Target{}, fmt.Errorf("sink %s is not defined", sinkType)
 	}
-	t, err := f.Open(props)
+	t, err := f.Open(given)
 	if err != nil {
 		return Target{}, fmt.Errorf("sink %s: %w", sinkType, err)
 	}
 	return t, nil
 }
+
+// Dynamic tells whether a text is a template that is evaluated for each message.
+func Dynamic(text string) bool { return strings.Contains(text, "{{") }

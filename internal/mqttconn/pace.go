@@ -1,10 +1,6 @@
 package mqttconn
 
-import (
-	"fmt"
-	"strings"
-	"time"
-)
+import "time"
 
 // LingerAuto reads at once while reads are rarer than 2,000 a second, and at
 // most 2,000 times a second beyond.
@@ -19,19 +15,6 @@ const (
 	// messages come in bulk without waiting for them.
 	plenty = 16 << 10
 )
-
-// ParseLinger reads the property linger: "auto", or a duration as text ("20ms")
-// or as a number of milliseconds. 0 reads whenever there is something.
-func ParseLinger(v any) (time.Duration, error) {
-	if s, ok := v.(string); ok && strings.EqualFold(strings.TrimSpace(s), "auto") {
-		return LingerAuto, nil
-	}
-	d, err := parseDuration(v)
-	if err != nil || d < 0 || d > time.Minute {
-		return 0, fmt.Errorf(`linger %s: want "auto", 0 or a duration up to 1m`, quoted(v))
-	}
-	return d, nil
-}
 
 // pacer bounds how often a connection is read: on a small gateway waking up
 // costs more than the message that was waited for.

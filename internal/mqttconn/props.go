@@ -1,58 +1,69 @@
 package mqttconn
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"math"
-	"strconv"
 	"strings"
 	"time"
+
+	"github.com/weir-engine/weir/internal/props"
 )
 
-// ParseProps reads the connection's properties as eKuiper's MQTT sources, sinks
-// and configuration groups have them, and weir's own: linger, keepAlive,
-// maxPacketBytes. Keys are found in any case of letters, and those of others are
-// ignored. An error lists every fault.
-func ParseProps(props map[string]any) (Options, error) {
-	p := reader{m: make(map[string]any, len(props))}
-	for k, v := range props {
-		if v != nil {
-			p.m[strings.ToLower(k)] = v
-		}
+// settings is what users set of a connection, before it is checked.
+type settings struct {
+	Options
+	session bool // enableClientSession, the contrary of CleanSession
+}
+
+// newSettings returns the settings of a user who set nothing.
+func newSettings() *settings {
+	s := &settings{}
+	s.EnsureDefaults()
+	s.Servers = nil // so that a list that says nothing can be told from none
+	s.Linger = LingerAuto
+	return s
+}
+
+// table is the properties as eKuiper's MQTT sources, sinks and configuration groups
+// have them, and weir's own: linger, keepAlive, maxPacketBytes.
+func (s *settings) table() props.Table {
+	tls := &s.TLS
+	return props.Table{
+		props.List(&s.Servers, "server", "the broker, such as tcp://host:1883; several, in a list or with commas, are tried in turn").
+			Alias("servers").Otherwise("tcp://127.0.0.1:1883"),
+		props.Text(&s.ClientID, "clientid", "the name by which the broker knows the client").Otherwise("a random name"),
+		props.Text(&s.Username, "username", "the user's name, if the broker asks for one"),
+		props.Text(&s.Password, "password", "the user's password").Hidden(),
+		props.Scalar(&s.ProtocolVersion, "protocolVersion", "the version of MQTT: 3.1 or 3.1.1; 5 connects as 3.1.1"),
+		props.Flag(&s.session, "enableClientSession", "has the broker keep subscriptions and messages while the client is away; needs clientid"),
+		props.Duration(&s.KeepAlive, "keepAlive", "how long the connection may be silent before the broker is asked for a sign of life").Between(0, 65535*time.Second),
+		props.Bytes(&s.MaxPacket, "maxPacketBytes", 1024, maxRemaining, "the size from which packets are left out and counted"),
+		props.Other("linger", `"auto", 0 or a duration up to 1m`, "how long messages may wait for others to be read with them, as a duration; 0: not at all", func(v any) (err error) {
+			s.Linger, err = ParseLinger(v)
+			return err
+		}).In("ms").Otherwise("auto"),
+		props.Text(&tls.CertPath, "certificationPath", "PEM file with the client's certificate"),
+		props.Text(&tls.KeyPath, "privateKeyPath", "PEM file with the key of the client's certificate"),
+		props.Text(&tls.CAPath, "rootCaPath", "PEM file with the authorities that the broker's certificate may be from"),
+		props.Text(&tls.CertRaw, "certificationRaw", "the client's certificate: PEM, in base64").Alias("certficationRaw"), // as eKuiper's documentation spells it
+		props.Text(&tls.KeyRaw, "privateKeyRaw", "the key of the client's certificate: PEM, in base64").Hidden(),
+		props.Text(&tls.CARaw, "rootCARaw", "the authorities: PEM, in base64"),
+		props.Flag(&tls.InsecureSkipVerify, "insecureSkipVerify", "takes any certificate of the broker"),
+		props.Text(&tls.MinVersion, "tlsMinVersion", "the oldest version of TLS: tls1.0 to tls1.3").Otherwise("tls1.2"),
+		props.Text(&tls.Renegotiation, "renegotiationSupport", "whether the broker may negotiate TLS again: never, once or freely").Otherwise("never"),
 	}
-	o := Options{
-		Servers:         p.servers(),
-		ClientID:        p.text("clientid"),
-		Username:        p.text("username"),
-		Password:        p.text("password"),
-		ProtocolVersion: p.scalar("protocolVersion"),
-		KeepAlive:       p.duration("keepAlive"),
-		CleanSession:    !p.flag("enableClientSession"),
-		MaxPacket:       p.number("maxPacketBytes"),
-		Linger:          LingerAuto,
-		TLS: TLSOptions{
-			CertPath:           p.text("certificationPath"),
-			KeyPath:            p.text("privateKeyPath"),
-			CAPath:             p.text("rootCaPath"),
-			CertRaw:            p.text("certificationRaw"),
-			KeyRaw:             p.text("privateKeyRaw"),
-			CARaw:              p.text("rootCARaw"),
-			InsecureSkipVerify: p.flag("insecureSkipVerify"),
-			MinVersion:         p.text("tlsMinVersion"),
-			Renegotiation:      p.text("renegotiationSupport"),
-		},
-	}
-	if o.TLS.CertRaw == "" {
-		o.TLS.CertRaw = p.text("certficationRaw") // as eKuiper's documentation spells it
-	}
-	if v, ok := p.m["linger"]; ok {
-		d, err := ParseLinger(v)
-		if err != nil {
-			p.errs = append(p.errs, err)
-		}
-		o.Linger = d
-	}
+}
+
+// Properties describes what can be set of a connection.
+func Properties() props.Table { return newSettings().table() }
+
+// ParseProps reads the properties of a connection, and with them those that its
+// user has of its own; others are left alone. An error lists every fault.
+func ParseProps(m map[string]any, own ...props.Prop) (Options, error) {
+	s := newSettings()
+	faults := append(props.Table(own), s.table()...).Read(m)
+	s.splitServers(m, &faults)
+	o := s.Options
+	o.CleanSession = !s.session
 	if strings.HasPrefix(o.ProtocolVersion, "5") {
 		o.Warnings = append(o.Warnings, `protocolVersion "5" is not supported, connecting as 3.1.1`)
 	}
@@ -61,197 +72,50 @@ func ParseProps(props map[string]any) (Options, error) {
 		o.Warnings = append(o.Warnings, "enableClientSession without clientid: the broker could not find the session again, connecting without")
 	}
 	o.EnsureDefaults()
-	if err := o.Validate(); err != nil {
-		p.errs = append(p.errs, err)
-	}
-	if err := errors.Join(p.errs...); err != nil {
+	faults.Join(o.Validate())
+	if err := faults.Err(); err != nil {
 		return Options{}, err
 	}
 	return o, nil
 }
 
-// ParseQoS reads the property qos: 0, 1 or 2, or def if it is not there.
-func ParseQoS(props map[string]any, def byte) (byte, error) {
-	for k, v := range props {
-		if !strings.EqualFold(k, "qos") || v == nil {
-			continue
-		}
-		if n, ok := whole(v); ok && n >= 0 && n <= 2 {
-			return byte(n), nil
-		}
-		return 0, fmt.Errorf("qos %s: want 0, 1 or 2", quoted(v))
-	}
-	return def, nil
-}
-
-// reader reads properties by name and collects what is wrong with them.
-type reader struct {
-	m    map[string]any
-	errs []error
-}
-
-func (p *reader) get(name string) (any, bool) {
-	v, ok := p.m[strings.ToLower(name)]
-	return v, ok
-}
-
-func (p *reader) fault(name string, v any, want string) {
-	p.errs = append(p.errs, fmt.Errorf("%s %s: want %s", name, quoted(v), want))
-}
-
-func (p *reader) text(name string) string {
-	v, ok := p.get(name)
-	if !ok {
-		return ""
-	}
-	s, ok := v.(string)
-	if !ok {
-		p.fault(name, v, "text")
-	}
-	return s
-}
-
-// scalar is a text that may be written as a number.
-func (p *reader) scalar(name string) string {
-	v, ok := p.get(name)
-	if !ok {
-		return ""
-	}
-	switch v := v.(type) {
-	case string:
-		return v
-	case float64:
-		return strconv.FormatFloat(v, 'f', -1, 64)
-	case int, int64, json.Number:
-		return fmt.Sprint(v)
-	}
-	p.fault(name, v, "text")
-	return ""
-}
-
-func (p *reader) flag(name string) bool {
-	v, ok := p.get(name)
-	if !ok {
-		return false
-	}
-	switch v := v.(type) {
-	case bool:
-		return v
-	case string:
-		if b, err := strconv.ParseBool(strings.ToLower(v)); err == nil {
-			return b
-		}
-	}
-	p.fault(name, v, "true or false")
-	return false
-}
-
-func (p *reader) number(name string) int {
-	v, ok := p.get(name)
-	if !ok {
-		return 0
-	}
-	n, ok := whole(v)
-	if !ok || n <= 0 || n > math.MaxInt32 {
-		p.fault(name, v, "a whole number above 0")
-		return 0
-	}
-	return int(n)
-}
-
-func (p *reader) duration(name string) time.Duration {
-	v, ok := p.get(name)
-	if !ok {
-		return 0
-	}
-	d, err := parseDuration(v)
-	if err != nil {
-		p.fault(name, v, "a duration as text or in milliseconds")
-	}
-	return d
-}
-
-func (p *reader) servers() []string {
+// splitServers takes texts that name several servers apart.
+func (s *settings) splitServers(m map[string]any, faults *props.Faults) {
 	var list []string
-	if v, ok := p.get("server"); ok {
-		s, ok := v.(string)
-		if !ok || strings.TrimSpace(s) == "" {
-			p.fault("server", v, "text like tcp://host:1883")
-			return nil
-		}
-		for _, one := range strings.Split(s, ",") {
+	for _, text := range s.Servers {
+		for one := range strings.SplitSeq(text, ",") {
 			list = append(list, strings.TrimSpace(one))
 		}
-		return list
 	}
-	v, ok := p.get("servers")
-	if !ok {
-		return nil
-	}
-	switch v := v.(type) {
-	case string:
-		return append(list, v)
-	case []string:
-		return v
-	case []any:
-		for _, x := range v {
-			s, ok := x.(string)
-			if !ok {
-				p.fault("servers", x, "a list of text like tcp://host:1883")
-				return nil
-			}
-			list = append(list, s)
+	s.Servers = list
+	for _, name := range []string{"server", "servers"} {
+		if v, _ := props.Get(m, name); v == "" {
+			faults.Add(name, "want a text such as tcp://host:1883, got an empty one")
 		}
-		return list
 	}
-	p.fault("servers", v, "a list of text like tcp://host:1883")
-	return nil
 }
 
-// parseDuration reads a duration as text, or as a number of milliseconds.
-func parseDuration(v any) (time.Duration, error) {
-	if n, ok := whole(v); ok {
-		if n > math.MaxInt64/int64(time.Millisecond) || n < 0 {
-			return 0, errors.New("duration out of range")
-		}
-		return time.Duration(n) * time.Millisecond, nil
-	}
-	s, ok := v.(string)
-	if !ok {
-		return 0, errors.New("neither text nor a number")
-	}
-	return time.ParseDuration(strings.TrimSpace(s))
+// QoS is the property qos of a source or sink of MQTT.
+func QoS(to *byte) props.Prop {
+	return props.Whole(to, "qos", 0, 2, "how messages are acknowledged: 0 not at all, 1 at least once, 2 exactly once")
 }
 
-// whole reads a whole number, which may be written as text.
-func whole(v any) (int64, bool) {
-	switch v := v.(type) {
-	case int:
-		return int64(v), true
-	case int64:
-		return v, true
-	case uint64:
-		return int64(v), v <= math.MaxInt64
-	case float64:
-		return int64(v), v == math.Trunc(v) && math.Abs(v) < 1<<53
-	case json.Number:
-		n, err := v.Int64()
-		return n, err == nil
-	case string:
-		n, err := strconv.ParseInt(strings.TrimSpace(v), 10, 64)
-		return n, err == nil
-	}
-	return 0, false
+// ParseQoS reads the property qos: 0, 1 or 2, or def if it is not there.
+func ParseQoS(m map[string]any, def byte) (byte, error) {
+	qos := def
+	err := props.Table{QoS(&qos)}.Read(m).Err()
+	return qos, err
 }
 
-// quoted shows v as the user wrote it, cut short.
-func quoted(v any) string {
-	s := fmt.Sprint(v)
-	if len(s) > 100 {
-		s = s[:100] + "..."
+// ParseLinger reads the property linger: "auto", or a duration as text ("20ms")
+// or as a number of milliseconds. 0 reads whenever there is something.
+func ParseLinger(v any) (time.Duration, error) {
+	if s, ok := v.(string); ok && strings.EqualFold(strings.TrimSpace(s), "auto") {
+		return LingerAuto, nil
 	}
-	if _, ok := v.(string); ok {
-		return strconv.Quote(s)
+	d, ok := props.Span(v)
+	if !ok || d < 0 || d > time.Minute {
+		return 0, fmt.Errorf(`want "auto", 0 or a duration up to 1m, got %s`, props.Quote(v))
 	}
-	return s
+	return d, nil
 }

@@ -313,8 +313,12 @@ func (p *Prop) Want() string {
 
 // bounds describes Min and Max.
 func (p *Prop) bounds(show func(float64) string) string {
-	switch far := 1 << 53; {
-	case p.Max < float64(far):
+	far := float64(1 << 53)
+	if p.Kind == KindWhole {
+		far = math.MaxInt32
+	}
+	switch {
+	case p.Max < far:
 		return " from " + show(p.Min) + " to " + show(p.Max)
 	case p.Min != 0 || p.Kind == KindWhole:
 		return ", at least " + show(p.Min)

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Faults is what is wrong with a set of properties.
@@ -24,9 +25,9 @@ func (f *Faults) Join(err error) {
 	}
 }
 
-// missing notes that a property has no value and has to have one.
-func (f *Faults) missing(p *Prop) {
-	*f = append(*f, fmt.Errorf("property %q is required: %s", p.Name, p.Doc))
+// Missing notes that a property has no value and has to have one; doc is what it is.
+func (f *Faults) Missing(name, doc string) {
+	*f = append(*f, fmt.Errorf("property %q is required: %s", name, doc))
 }
 
 // Err returns all faults as one error, one a line; nil if there are none.
@@ -98,7 +99,7 @@ func (t Table) Read(m map[string]any) Faults {
 		g, ok := s.get(p)
 		if !ok {
 			if p.Must && p.empty() {
-				f.missing(p)
+				f.Missing(p.Name, p.Doc)
 			}
 			continue
 		}
@@ -132,7 +133,7 @@ func (p *Prop) take(g given, f *Faults) {
 		case !ok:
 			f.Add(g.name, "want %s, got %s", p.Want(), p.quote(g.v))
 		case p.Must && p.empty():
-			f.missing(p)
+			f.Missing(p.Name, p.Doc)
 		}
 	}
 }
@@ -282,4 +283,11 @@ func Get(m map[string]any, name string) (any, bool) {
 		}
 	}
 	return nil, false
+}
+
+// Span reads a duration as all properties have it, a number as milliseconds; for
+// properties that take something else besides.
+func Span(v any) (time.Duration, bool) {
+	n, ok := duration(v, time.Millisecond)
+	return time.Duration(n), ok
 }

@@ -185,9 +185,9 @@ func sizeText(n int64) string {
 func list(v any) ([]string, bool) {
 	switch v := v.(type) {
 	case []string:
-		return slices.Clone(v), true
+		return append([]string(nil), v...), true
 	case []any:
-		out := make([]string, 0, len(v))
+		var out []string // none of an empty list
 		for _, x := range v {
 			s, ok := x.(string)
 			if !ok {

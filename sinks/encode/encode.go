@@ -28,7 +28,7 @@ import (
 
 // Encoder turns rows into messages.
 type Encoder struct {
-	props
+	layout
 	key    string
 	loc    *time.Location
 	names  []string // fields, sorted and distinct
@@ -52,8 +52,8 @@ func New(m map[string]any, opts ...Option) (*Encoder, error) {
 	return newEncoder(p, s, p.key(s))
 }
 
-func newEncoder(p props, s settings, key string) (*Encoder, error) {
-	e := &Encoder{props: p, key: key, loc: s.loc, names: sorted(p.fields)}
+func newEncoder(p layout, s settings, key string) (*Encoder, error) {
+	e := &Encoder{layout: p, key: key, loc: s.loc, names: sorted(p.fields)}
 	for _, name := range e.names {
 		e.keys = append(e.keys, append(appendText(nil, name), ':'))
 	}

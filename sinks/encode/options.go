@@ -1,8 +1,6 @@
 package encode
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -11,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/weir-engine/weir/internal/props"
 	"github.com/weir-engine/weir/vec/protobuf"
 )
 
@@ -51,8 +50,8 @@ const (
 	URLEncoded        // each message is a query string
 )
 
-// props are the properties of an action that say what its messages look like.
-type props struct {
+// layout is the properties of an action that say what its messages look like.
+type layout struct {
 	single      bool
 	omitIfEmpty bool
 	hasHeader   bool
@@ -69,84 +68,101 @@ type props struct {
 	linger      time.Duration
 }
 
+// given is what users set of an action's messages.
+type given struct {
+	layout
+	formatName, encryption string
+}
+
+func newGiven() *given { return &given{formatName: "json", layout: layout{delimiter: ","}} }
+
+func (s *given) table() props.Table {
+	return props.Table{
+		props.Text(&s.formatName, "format", "how rows become bytes: json, delimited, urlencoded or protobuf"),
+		props.Flag(&s.single, "sendSingle", "sends each row of a window as a message of its own"),
+		props.Flag(&s.omitIfEmpty, "omitIfEmpty", "sends nothing for a window without rows"),
+		props.List(&s.fields, "fields", "the columns that are sent, in their order"),
+		props.List(&s.exclude, "excludeFields", "the columns that are not sent"),
+		props.Text(&s.dataField, "dataField", "the column whose value is sent instead of the row").Alias("tableDataField"),
+		props.Text(&s.template, "dataTemplate", "the template that makes the message"),
+		props.Text(&s.delimiter, "delimiter", "what stands between the values of format delimited"),
+		props.Flag(&s.hasHeader, "hasHeader", "begins each message of format delimited with the names of the columns"),
+		props.Text(&s.schemaID, "schemaId", "schema and message of format protobuf: the name of a schema, a dot and the name of a message"),
+		props.Text(&s.compression, "compression", "how messages are compressed: zlib, gzip, flate or zstd"),
+		props.Text(&s.encryption, "encryption", "how messages are encrypted; not supported yet"),
+		props.Whole(&s.batchSize, "batchSize", 0, math.MaxInt32, "messages that are sent together as one list; 0: each alone"),
+		props.Duration(&s.linger, "lingerInterval", "how long messages wait for others to be sent together; 0: not at all"),
+	}
+}
+
+// Properties describes what can be set of an action's messages.
+func Properties() props.Table { return newGiven().table() }
+
 // readProps takes the properties that are this package's from an action's; all
 // others belong to the sink. The error lists every fault, one a line.
-func readProps(m map[string]any) (props, error) {
-	r := reader{props: m}
-	p := props{
-		single:      r.boolean("sendSingle"),
-		omitIfEmpty: r.boolean("omitIfEmpty"),
-		hasHeader:   r.boolean("hasHeader"),
-		delimiter:   r.text("delimiter"),
-		fields:      r.texts("fields"),
-		exclude:     r.texts("excludeFields"),
-		template:    r.text("dataTemplate"),
-		compression: strings.ToLower(r.text("compression")),
-		batchSize:   r.count("batchSize"),
-		linger:      r.duration("lingerInterval"),
-	}
-	p.dataField = r.text("dataField")
-	if p.dataField == "" {
-		p.dataField = r.text("tableDataField")
-	}
+func readProps(m map[string]any) (layout, error) {
+	s := newGiven()
+	faults := s.table().Read(m)
+	p := &s.layout
+	p.compression = strings.ToLower(p.compression)
 	if p.delimiter == "" {
 		p.delimiter = ","
 	}
 	slices.Sort(p.exclude)
-	switch f := r.text("format"); strings.ToLower(f) {
+	const formats = "want json, delimited, urlencoded or protobuf"
+	switch f := s.formatName; strings.ToLower(f) {
 	case "", "json":
 	case "delimited":
 		p.format = Delimited
 	case "protobuf":
-		p.protobuf(&r)
+		p.protobuf(&faults)
 	case "urlencoded":
 		p.format = URLEncoded
 		p.oneByOne()
 	case "binary":
-		r.fault("format: %q is one of sources, want json, delimited, urlencoded or protobuf", f)
+		faults.Add("format", "%q is one of sources, "+formats, f)
 	case "custom":
-		r.fault("format: %q is not supported yet, want json, delimited, urlencoded or protobuf", f)
+		faults.Add("format", "%q is not supported yet, "+formats, f)
 	default:
-		r.fault("format: unknown format %q, want json, delimited, urlencoded or protobuf", f)
+		faults.Add("format", "unknown format %q, "+formats, f)
 	}
 	switch p.compression {
 	case "", "zlib", "gzip", "flate", "zstd":
 	default:
-		r.fault("compression: unknown method %q, want zlib, gzip, flate or zstd", p.compression)
+		faults.Add("compression", "unknown method %q, want zlib, gzip, flate or zstd", p.compression)
 	}
-	if enc := r.text("encryption"); enc != "" {
-		r.fault("encryption: %q is not supported yet", enc)
+	if s.encryption != "" {
+		faults.Add("encryption", "%q is not supported yet", s.encryption)
 	}
 	if len(p.fields) > 0 && len(p.exclude) > 0 {
-		r.fault("fields and excludeFields exclude each other")
+		faults.Add("excludeFields", "excludes fields, which is there, too")
 	}
 	if len(p.template) > maxTemplateBytes {
-		r.fault("dataTemplate: %d bytes, at most %d are allowed", len(p.template), maxTemplateBytes)
+		faults.Add("dataTemplate", "%d bytes, at most %d are allowed", len(p.template), maxTemplateBytes)
 	}
-	return p, errors.Join(r.faults...)
+	return *p, faults.Err()
 }
 
 // oneByOne has rows sent one by one, unless a template or dataField makes one of
 // them all: a message of some formats is one object.
-func (p *props) oneByOne() {
+func (p *layout) oneByOne() {
 	p.single = p.single || p.template == "" && p.dataField == ""
 }
 
 // protobuf reads what format protobuf needs.
-func (p *props) protobuf(r *reader) {
+func (p *layout) protobuf(faults *props.Faults) {
 	p.format = Protobuf
-	p.schemaID = r.text("schemaId")
 	switch {
 	case p.schemaID == "":
-		r.fault("schemaId: missing, format protobuf wants the name of a schema, a dot and the name of a message")
+		faults.Add("schemaId", "missing, format protobuf wants the name of a schema, a dot and the name of a message")
 	case p.batchSize > 0 || p.linger > 0:
-		r.fault("batchSize and lingerInterval: format protobuf has no lists of messages")
+		faults.Add("batchSize", "format protobuf has no lists of messages, neither with lingerInterval")
 	}
 	p.oneByOne()
 }
 
 // resolve finds the message type.
-func (p *props) resolve(s settings) (err error) {
+func (p *layout) resolve(s settings) (err error) {
 	if p.format != Protobuf {
 		return nil
 	}
@@ -160,7 +176,7 @@ func (p *props) resolve(s settings) (err error) {
 }
 
 // key is a text that is equal for properties that give equal bytes.
-func (p *props) key(s settings) string {
+func (p *layout) key(s settings) string {
 	var b strings.Builder
 	flag := func(name string, on bool) {
 		if on {
@@ -212,121 +228,4 @@ func sorted(l []string) []string {
 	l = slices.Clone(l)
 	sort.Strings(l)
 	return slices.Compact(l)
-}
-
-// reader reads typed values from properties and collects faults.
-type reader struct {
-	props  map[string]any
-	faults []error
-}
-
-func (r *reader) fault(format string, args ...any) {
-	r.faults = append(r.faults, fmt.Errorf(format, args...))
-}
-
-// want notes that property name holds v where it should hold something else.
-func (r *reader) want(name, want string, v any) {
-	text, err := json.Marshal(v)
-	if err != nil {
-		text = fmt.Appendf(nil, "%v", v)
-	}
-	if len(text) > 100 {
-		text = append(text[:97:97], "..."...)
-	}
-	r.fault("%s: want %s, got %s", name, want, text)
-}
-
-func (r *reader) boolean(name string) bool {
-	switch v := r.props[name].(type) {
-	case nil:
-	case bool:
-		return v
-	default:
-		r.want(name, "true or false", v)
-	}
-	return false
-}
-
-func (r *reader) text(name string) string {
-	switch v := r.props[name].(type) {
-	case nil:
-	case string:
-		return v
-	default:
-		r.want(name, "a text", v)
-	}
-	return ""
-}
-
-func (r *reader) texts(name string) []string {
-	switch v := r.props[name].(type) {
-	case nil:
-	case []string:
-		return append([]string(nil), v...)
-	case []any:
-		var l []string
-		for _, x := range v {
-			s, ok := x.(string)
-			if !ok {
-				r.want(name, "a list of texts", v)
-				return nil
-			}
-			l = append(l, s)
-		}
-		return l
-	default:
-		r.want(name, "a list of texts", v)
-	}
-	return nil
-}
-
-// whole returns v as a whole number.
-func whole(v any) (int64, bool) {
-	switch v := v.(type) {
-	case int:
-		return int64(v), true
-	case int64:
-		return v, true
-	case float64:
-		return int64(v), v == math.Trunc(v) && math.Abs(v) < 1<<53
-	case json.Number:
-		i, err := v.Int64()
-		return i, err == nil
-	}
-	return 0, false
-}
-
-func (r *reader) count(name string) int {
-	v := r.props[name]
-	if v == nil {
-		return 0
-	}
-	n, ok := whole(v)
-	if !ok || n < 0 || n > math.MaxInt32 {
-		r.want(name, "a whole number from 0", v)
-		return 0
-	}
-	return int(n)
-}
-
-// duration reads a number of milliseconds, or a text such as "200ms".
-func (r *reader) duration(name string) time.Duration {
-	v := r.props[name]
-	if v == nil {
-		return 0
-	}
-	n, ok := whole(v)
-	if s, isText := v.(string); isText {
-		if d, err := time.ParseDuration(s); err == nil && d >= 0 {
-			return d
-		}
-		var err error
-		n, err = strconv.ParseInt(s, 10, 64)
-		ok = err == nil
-	}
-	if !ok || n < 0 || n > math.MaxInt64/int64(time.Millisecond) {
-		r.want(name, `a duration such as "200ms", or milliseconds`, v)
-		return 0
-	}
-	return time.Duration(n) * time.Millisecond
 }

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/weir-engine/weir/internal/props"
 	"github.com/weir-engine/weir/sinks"
 )
 
@@ -44,33 +45,58 @@ type options struct {
 	RollSize    int64  `json:"rollingSize,omitempty"`
 }
 
-// Open checks an action's properties.
-func (f *Factory) Open(props map[string]any) (sinks.Target, error) {
-	p := sinks.NewProps(props)
-	o := options{
-		Path:        p.Text("path", "cache"),
-		Type:        p.OneOf("fileType", "lines", "lines", "json", "csv"),
-		Pattern:     p.OneOf("rollingNamePattern", "none", "prefix", "suffix", "none"),
-		RollMs:      p.Duration("rollingInterval", 0).Milliseconds(),
-		RollCount:   p.Number("rollingCount", 1000000, 0, math.MaxInt64),
-		RollSize:    p.Number("rollingSize", 0, 0, math.MaxInt64),
-		Compression: p.OneOf("compression", "", "gzip", "zstd"),
+// settings is what users set of an action.
+type settings struct {
+	options
+	roll, check time.Duration
+	// Of the encoding, which says what a line is.
+	format, delimiter string
+	hasHeader         bool
+	fields            []string
+}
+
+func newSettings() *settings {
+	return &settings{options: options{Path: "cache", Type: "lines", Pattern: "none", RollCount: 1000000}, delimiter: ","}
+}
+
+func (s *settings) table() props.Table {
+	return props.Table{
+		props.Text(&s.Path, "path", "the file, relative to the data directory; may be a template"),
+		props.OneOf(&s.Type, "fileType", "what a file is: a message a line, one JSON array, or CSV", "lines", "json", "csv"),
+		props.OneOf(&s.Pattern, "rollingNamePattern", "where the time stands in the name of a file of a series; none: one file, no series", "prefix", "suffix", "none"),
+		props.Duration(&s.roll, "rollingInterval", "the age at which the next file of a series begins; 0: no bound"),
+		props.Whole(&s.RollCount, "rollingCount", 0, math.MaxInt64, "messages after which the next file of a series begins; 0: no bound"),
+		props.Bytes(&s.RollSize, "rollingSize", 0, math.MaxInt64, "the size at which the next file of a series begins; 0: no bound"),
+		props.Duration(&s.check, "checkInterval", "how often ages are looked at").Ignored("files are closed when they are due"),
+		props.OneOf(&s.Compression, "compression", "how the file is compressed", "gzip", "zstd"),
+		props.Text(&s.format, "format", "what messages are encoded as"),
+		props.Flag(&s.hasHeader, "hasHeader", "begins a CSV file with the names of its columns"),
+		props.Text(&s.delimiter, "delimiter", "what stands between the values of a line"),
+		props.List(&s.fields, "fields", "the columns, in their order"),
+		props.Refused("rollingHook", "not supported yet"),
 	}
-	_ = p.Duration("checkInterval", 0) // files are closed when they are due
-	header(p, &o)
+}
+
+// Properties describes what can be set.
+func (f *Factory) Properties() props.Table { return newSettings().table() }
+
+// Open checks an action's properties.
+func (f *Factory) Open(given map[string]any) (sinks.Target, error) {
+	s := newSettings()
+	faults := s.table().Read(given)
+	s.RollMs = s.roll.Milliseconds()
+	s.header(&faults)
+	o := s.options
 	if o.Path == "" || strings.HasSuffix(o.Path, "/") || strings.IndexByte(o.Path, 0) >= 0 {
-		p.Fault("property path: want a file, got %q", o.Path)
+		faults.Add("path", "want a file, got %q", o.Path)
 	}
 	if o.Type == "json" && o.Compression != "" {
-		p.Fault("property compression: a file of fileType json cannot be continued when it is compressed, want lines or csv")
-	}
-	if p.Has("rollingHook") && p.Text("rollingHook", "") != "" {
-		p.Fault("property rollingHook is not supported yet")
+		faults.Add("compression", "a file of fileType json cannot be continued when it is compressed, want lines or csv")
 	}
 	if err := f.guard(f.fixed(o.Path)); err != nil {
-		p.Fault("property path: %q: %w; relative paths begin in %q", o.Path, err, f.place(""))
+		faults.Add("path", "%q: %w; relative paths begin in %q", o.Path, err, f.place(""))
 	}
-	if err := p.Err(); err != nil {
+	if err := faults.Err(); err != nil {
 		return sinks.Target{}, err
 	}
 	spec, err := json.Marshal(o)
@@ -92,27 +118,25 @@ func (f *Factory) Open(props map[string]any) (sinks.Target, error) {
 	return t, nil
 }
 
-// header reads what the first line of a CSV file is to be.
-func header(p *sinks.Props, o *options) {
-	format := p.Text("format", "")
+// header finds what the first line of a CSV file is to be.
+func (s *settings) header(faults *props.Faults) {
 	switch {
-	case o.Type != "csv":
+	case s.Type != "csv":
 		return
-	case format != "" && !strings.EqualFold(format, "delimited"):
-		p.Fault("property fileType: csv needs the format delimited, got %q", format)
+	case s.format != "" && !strings.EqualFold(s.format, "delimited"):
+		faults.Add("fileType", "csv needs the format delimited, got %q", s.format)
 	}
-	if !p.Flag("hasHeader", false) {
-		return
-	}
-	delimiter := p.Text("delimiter", ",")
-	if delimiter == "" {
-		delimiter = ","
-	}
-	if fields := p.Texts("fields"); len(fields) > 0 {
-		o.Header = strings.Join(fields, delimiter)
+	if !s.hasHeader {
 		return
 	}
-	o.HeaderFirst = true
+	if s.delimiter == "" {
+		s.delimiter = ","
+	}
+	if len(s.fields) > 0 {
+		s.Header = strings.Join(s.fields, s.delimiter)
+		return
+	}
+	s.HeaderFirst = true
 }
 
 // fixed is what a path leads to whatever payloads say: the path, or the directory

@@ -254,14 +254,14 @@ func TestCompression(t *testing.T) {
 
 func TestProperties(t *testing.T) {
 	for want, props := range map[string]map[string]any{
-		`property path: want a file, got "dir/"`:                                                                     {"path": "dir/"},
-		`property fileType: want lines, json, csv, got "xml"`:                                                        {"fileType": "xml"},
-		`property fileType: csv needs the format delimited, got "json"`:                                              {"fileType": "csv", "format": "json"},
-		`property rollingNamePattern: want prefix, suffix, none, got "middle"`:                                       {"rollingNamePattern": "middle"},
-		`property rollingCount: want a whole number, at least 0, got -1`:                                             {"rollingCount": -1},
-		"property rollingHook is not supported yet":                                                                  {"rollingHook": "x"},
-		`property rollingInterval: want milliseconds or a text like 5s, got "soon"`:                                  {"rollingInterval": "soon"},
-		"property compression: a file of fileType json cannot be continued when it is compressed, want lines or csv": {"fileType": "json", "compression": "gzip"},
+		`property "path": want a file, got "dir/"`:                                                                     {"path": "dir/"},
+		`property "fileType": want lines, json or csv, got "xml"`:                                                      {"fileType": "xml"},
+		`property "fileType": csv needs the format delimited, got "json"`:                                              {"fileType": "csv", "format": "json"},
+		`property "rollingNamePattern": want prefix, suffix or none, got "middle"`:                                     {"rollingNamePattern": "middle"},
+		`property "rollingCount": want a whole number, at least 0, got -1`:                                             {"rollingCount": -1},
+		`property "rollingHook": not supported yet`:                                                                    {"rollingHook": "x"},
+		`property "rollingInterval": want a duration such as "5s", or a number of milliseconds, got "soon"`:            {"rollingInterval": "soon"},
+		`property "compression": a file of fileType json cannot be continued when it is compressed, want lines or csv`: {"fileType": "json", "compression": "gzip"},
 	} {
 		if _, err := new(Factory).Open(props); err == nil || err.Error() != want {
 			t.Errorf("%v: got %v, want %s", props, err, want)

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/weir-engine/weir/internal/props"
 	"github.com/weir-engine/weir/sinks"
 )
 
@@ -43,6 +44,9 @@ func New(o Options) *Factory {
 	o.EnsureDefaults()
 	return &Factory{o: o, route: &sinks.Route{Spec: "log"}}
 }
+
+// Properties is empty: there is nothing to set.
+func (f *Factory) Properties() props.Table { return nil }
 
 // Open returns the one destination of all log sinks, which have no properties.
 func (f *Factory) Open(map[string]any) (sinks.Target, error) {

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/weir-engine/weir/internal/membus"
+	"github.com/weir-engine/weir/internal/props"
 	"github.com/weir-engine/weir/sinks"
 	"github.com/weir-engine/weir/vec/rawjson"
 )
@@ -22,25 +23,35 @@ type Factory struct {
 // New makes the sink type on a bus.
 func New(bus *membus.Bus) *Factory { return &Factory{bus: bus} }
 
-// Open checks the properties: topic, which may be a template; rowkindField, the
-// field that says what a row does to a lookup table, and keyField, the field by
-// which that table keeps it.
-func (f *Factory) Open(props map[string]any) (sinks.Target, error) {
-	p := sinks.NewProps(props)
-	topic := p.Text("topic", "")
+// settings is what users set of an action.
+type settings struct{ topic, kind, key string }
+
+func (s *settings) table() props.Table {
+	return props.Table{
+		props.Text(&s.topic, "topic", "the topic that rows are published on; may be a template").Required(),
+		props.Text(&s.kind, "rowkindField", "the field that says what a row does to a lookup table: insert, update, upsert or delete"),
+		props.Text(&s.key, "keyField", "the field by which that table keeps the row; needed with rowkindField"),
+	}
+}
+
+// Properties describes what can be set.
+func (f *Factory) Properties() props.Table { return new(settings).table() }
+
+// Open checks the properties of an action.
+func (f *Factory) Open(given map[string]any) (sinks.Target, error) {
+	var s settings
+	faults := s.table().Read(given)
+	topic, kind := s.topic, s.kind
 	dynamic := sinks.Dynamic(topic)
-	if topic == "" {
-		p.Fault("property topic is required")
-	} else if !dynamic {
+	if topic != "" && !dynamic {
 		if err := membus.CheckTopic(topic); err != nil {
-			p.Fault("property topic: %w", err)
+			faults.Add("topic", "%w", err)
 		}
 	}
-	kind, key := p.Text("rowkindField", ""), p.Text("keyField", "")
-	if kind != "" && key == "" {
-		p.Fault("property keyField is required with rowkindField")
+	if kind != "" && s.key == "" {
+		faults.Add("keyField", "is required with rowkindField")
 	}
-	if err := p.Err(); err != nil {
+	if err := faults.Err(); err != nil {
 		return sinks.Target{}, err
 	}
 	spec := topic

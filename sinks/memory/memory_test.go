@@ -76,9 +76,9 @@ func TestFullSubscriber(t *testing.T) {
 func TestProperties(t *testing.T) {
 	f := New(membus.New())
 	for topic, want := range map[any]string{
-		nil:   "property topic is required",
-		"a/+": `property topic: memory topic "a/+": must not contain a wildcard`,
-		5:     "property topic: want a text, got 5\nproperty topic is required",
+		nil:   `property "topic" is required: the topic that rows are published on; may be a template`,
+		"a/+": `property "topic": memory topic "a/+": must not contain a wildcard`,
+		5:     `property "topic": want a text, got 5`,
 	} {
 		if _, err := f.Open(map[string]any{"topic": topic}); err == nil || err.Error() != want {
 			t.Errorf("topic %v: got %v, want %s", topic, err, want)
@@ -98,7 +98,7 @@ func TestRowKinds(t *testing.T) {
 	}
 	defer sub.Close()
 	f := New(bus)
-	if _, err := f.Open(map[string]any{"topic": "t", "rowkindField": "op"}); err == nil || err.Error() != "property keyField is required with rowkindField" {
+	if _, err := f.Open(map[string]any{"topic": "t", "rowkindField": "op"}); err == nil || err.Error() != `property "keyField": is required with rowkindField` {
 		t.Errorf("without keyField: got %v", err)
 	}
 	target, err := f.Open(map[string]any{"topic": "t", "rowkindField": "op", "keyField": "id"})

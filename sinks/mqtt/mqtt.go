@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"github.com/weir-engine/weir/internal/mqttconn"
+	"github.com/weir-engine/weir/internal/props"
 	"github.com/weir-engine/weir/sinks"
 )
 
@@ -46,32 +47,33 @@ type options struct {
 	Retain bool   `json:"retained"`
 }
 
-// Open checks an action's properties: those of the connection, topic (which may be
-// a template), qos and retained.
-func (f *Factory) Open(props map[string]any) (sinks.Target, error) {
-	p := sinks.NewProps(props)
-	o := options{Topic: p.Text("topic", ""), Retain: p.Flag("retained", false)}
+func (o *options) table() props.Table {
+	return props.Table{
+		props.Text(&o.Topic, "topic", "the topic that messages are published on; may be a template").Required(),
+		mqttconn.QoS(&o.QoS),
+		props.Flag(&o.Retain, "retained", "has the broker keep the last message for those who subscribe later"),
+	}
+}
+
+// Properties describes what can be set.
+func (f *Factory) Properties() props.Table { return new(options).table().And(mqttconn.Properties()) }
+
+// Open checks an action's properties.
+func (f *Factory) Open(given map[string]any) (sinks.Target, error) {
+	var o options
+	conn, err := mqttconn.ParseProps(given, o.table()...)
+	var faults props.Faults
+	faults.Join(err)
 	dynamic := sinks.Dynamic(o.Topic)
-	switch {
-	case o.Topic == "":
-		p.Fault("property topic is required")
-	case !dynamic:
+	if o.Topic != "" && !dynamic {
 		if err := mqttconn.CheckTopic(o.Topic); err != nil {
-			p.Fault("property %w", err)
+			faults.Add("topic", "%w", err)
 		}
 	}
-	if !p.Has("server") && !p.Has("servers") {
-		p.Fault("property server is required")
+	if !has(given, "server") && !has(given, "servers") {
+		faults.Missing("server", "the broker, such as tcp://host:1883")
 	}
-	var err error
-	if o.QoS, err = mqttconn.ParseQoS(props, 0); err != nil {
-		p.Fault("property %w", err)
-	}
-	conn, err := mqttconn.ParseProps(props)
-	if err != nil {
-		p.Fault("%w", err)
-	}
-	if err := p.Err(); err != nil {
+	if err := faults.Err(); err != nil {
 		return sinks.Target{}, err
 	}
 	conn.Sending = true
@@ -87,6 +89,12 @@ func (f *Factory) Open(props map[string]any) (sinks.Target, error) {
 		t.Dynamic = o.Topic
 	}
 	return t, nil
+}
+
+// has tells whether a property is there.
+func has(given map[string]any, name string) bool {
+	v, _ := props.Get(given, name)
+	return v != nil
 }
 
 // destKey names the server, and the other settings by a hash: they hold secrets.

@@ -220,12 +220,12 @@ func TestBrokerRestarts(t *testing.T) {
 func TestProperties(t *testing.T) {
 	f := New(new(mqttconn.Pool))
 	for want, props := range map[string]map[string]any{
-		"property server is required":                                      {"topic": "a"},
-		"property topic is required":                                       {"server": "x"},
-		`property topic "a/#": must not hold a wildcard`:                   {"server": "x", "topic": "a/#"},
-		"property qos 5: want 0, 1 or 2":                                   {"server": "x", "topic": "a", "qos": 5},
+		`property "server" is required: the broker`:                        {"topic": "a"},
+		`property "topic" is required: the topic`:                          {"server": "x"},
+		`property "topic": topic "a/#": must not hold a wildcard`:          {"server": "x", "topic": "a/#"},
+		`property "qos": want a whole number from 0 to 2, got 5`:           {"server": "x", "topic": "a", "qos": 5},
 		`server "foo://x": unknown scheme "foo", want tcp, ssl, ws or wss`: {"server": "foo://x", "topic": "a"},
-		`property retained: want true or false, got "perhaps"`:             {"server": "x", "topic": "a", "retained": "perhaps"},
+		`property "retained": want true or false, got "perhaps"`:           {"server": "x", "topic": "a", "retained": "perhaps"},
 	} {
 		if _, err := f.Open(props); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: got %v, want %s", props, err, want)

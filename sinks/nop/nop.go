@@ -5,6 +5,7 @@ package nop
 import (
 	"context"
 
+	"github.com/weir-engine/weir/internal/props"
 	"github.com/weir-engine/weir/sinks"
 	"github.com/weir-engine/weir/sinks/log"
 )
@@ -22,11 +23,18 @@ func New(o log.Options) *Factory {
 	return &Factory{log: o, quiet: &sinks.Route{Spec: "nop"}, loud: &sinks.Route{Spec: "nop log"}}
 }
 
+// table is the properties of the type; logs is filled.
+func table(logs *bool) props.Table {
+	return props.Table{props.Flag(logs, "log", "writes outputs to the log")}
+}
+
+// Properties describes what can be set.
+func (f *Factory) Properties() props.Table { return table(new(bool)) }
+
 // Open checks the property log, a boolean.
-func (f *Factory) Open(props map[string]any) (sinks.Target, error) {
-	p := sinks.NewProps(props)
-	logs := p.Flag("log", false)
-	if err := p.Err(); err != nil {
+func (f *Factory) Open(given map[string]any) (sinks.Target, error) {
+	var logs bool
+	if err := table(&logs).Read(given).Err(); err != nil {
 		return sinks.Target{}, err
 	}
 	if logs {

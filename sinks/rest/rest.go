@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/weir-engine/weir/internal/props"
 	"github.com/weir-engine/weir/sinks"
 )
 
@@ -37,7 +38,7 @@ type options struct {
 	URL       string         `json:"url"`
 	Method    string         `json:"method"`
 	BodyType  string         `json:"bodyType"`
-	Headers   []sinks.Header `json:"headers,omitempty"`
+	Headers   []props.Header `json:"headers,omitempty"`
 	TimeoutMs int64          `json:"timeoutMs"`
 }
 
@@ -53,24 +54,53 @@ var contentTypes = map[string]string{
 	"binary":     "application/octet-stream",
 }
 
+// settings is what users set of an action.
+type settings struct {
+	options
+	timeout             time.Duration
+	format, compression string // of the encoding, which says what a body is
+	tls                 tlsProps
+}
+
+func newSettings() *settings {
+	return &settings{options: options{Method: http.MethodGet}, timeout: 5 * time.Second, format: "json"}
+}
+
+func (s *settings) table() props.Table {
+	return append(props.Table{
+		props.Text(&s.URL, "url", "where requests go; may be a template").Required(),
+		props.OneOf(&s.Method, "method", "the method of requests",
+			http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodHead),
+		props.OneOf(&s.BodyType, "bodyType", "what the body is, as Content-Type has it", "none", "text", "json", "html", "xml", "javascript", "form", "binary", "formdata").
+			Otherwise("none with GET and HEAD, else json"),
+		props.Map(&s.Headers, "headers", "headers of requests"),
+		props.Duration(&s.timeout, "timeout", "how long a request may take"),
+		props.Text(&s.format, "format", "what outputs are encoded as"),
+		props.Text(&s.compression, "compression", "how bodies are compressed, as Content-Encoding has it"),
+		props.Refused("oauth", "not supported yet"),
+		props.Refused("formData", "not supported yet"),
+		props.Refused("fileFieldName", "not supported yet"),
+	}, s.tls.table()...)
+}
+
+// Properties describes what can be set.
+func (f *Factory) Properties() props.Table { return newSettings().table() }
+
 // Open checks an action's properties.
-func (f *Factory) Open(props map[string]any) (sinks.Target, error) {
-	p := sinks.NewProps(props)
-	o := options{
-		URL:    p.Text("url", ""),
-		Method: p.OneOf("method", http.MethodGet, http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodHead),
+func (f *Factory) Open(given map[string]any) (sinks.Target, error) {
+	s := newSettings()
+	faults := s.table().Read(given)
+	o, tls := s.options, s.tls
+	if o.BodyType == "" {
+		o.BodyType = "json"
+		if o.Method == http.MethodGet || o.Method == http.MethodHead {
+			o.BodyType = "none"
+		}
 	}
-	o.BodyType = "json"
-	if o.Method == http.MethodGet || o.Method == http.MethodHead {
-		o.BodyType = "none"
-	}
-	o.BodyType = p.OneOf("bodyType", o.BodyType, "none", "text", "json", "html", "xml", "javascript", "form", "binary", "formdata")
-	o.Headers = p.Headers("headers")
-	o.TimeoutMs = max(1, p.Duration("timeout", 5*time.Second).Milliseconds())
-	tls := tlsOptions(p)
-	checkProps(p, &o)
-	dest, dynamic := destination(p, o.URL)
-	if err := p.Err(); err != nil {
+	o.TimeoutMs = max(1, s.timeout.Milliseconds())
+	s.check(&o, &faults)
+	dest, dynamic := destination(&faults, o.URL)
+	if err := faults.Err(); err != nil {
 		return sinks.Target{}, err
 	}
 	config, err := tls.config()
@@ -98,35 +128,29 @@ func (f *Factory) Open(props map[string]any) (sinks.Target, error) {
 	return t, nil
 }
 
-// checkProps finds what is asked for and not there, and adds the headers that
-// other properties imply.
-func checkProps(p *sinks.Props, o *options) {
+// check finds what is asked for and not there, and adds the headers that other
+// properties imply.
+func (s *settings) check(o *options, faults *props.Faults) {
 	if o.BodyType == "formdata" {
-		p.Fault("property bodyType: formdata is not supported yet")
+		faults.Add("bodyType", "formdata is not supported yet")
 	}
-	if format := p.Text("format", "json"); o.BodyType == "json" && !strings.EqualFold(format, "json") {
-		p.Fault("format must be json if bodyType is json")
-	}
-	for _, name := range []string{"oauth", "formData", "fileFieldName"} {
-		if p.Has(name) {
-			p.Fault("property %s is not supported yet", name)
-		}
+	if o.BodyType == "json" && s.format != "" && !strings.EqualFold(s.format, "json") {
+		faults.Add("format", "want json if bodyType is json, got %q", s.format)
 	}
 	for _, h := range o.Headers {
 		if sinks.Dynamic(h.Value) || sinks.Dynamic(h.Name) {
-			p.Fault("property headers: templates are not supported yet, got %q", h.Value)
+			faults.Add("headers", "templates are not supported yet, got %q", h.Value)
 		}
 	}
-	if c := p.Text("compression", ""); c != "" {
-		o.Headers = append(o.Headers, sinks.Header{Name: "Content-Encoding", Value: strings.ToLower(c)})
+	if s.compression != "" {
+		o.Headers = append(o.Headers, props.Header{Name: "Content-Encoding", Value: strings.ToLower(s.compression)})
 	}
 }
 
 // destination names the server of a URL, which may be a template in part.
-func destination(p *sinks.Props, text string) (name string, dynamic bool) {
+func destination(faults *props.Faults, text string) (name string, dynamic bool) {
 	if text == "" {
-		p.Fault("property url is required")
-		return "", false
+		return "", false // which the table has told
 	}
 	static, _, dynamic := strings.Cut(text, "{{")
 	u, err := url.Parse(static)
@@ -137,7 +161,7 @@ func destination(p *sinks.Props, text string) (name string, dynamic bool) {
 		err = checkURL(u)
 	}
 	if err != nil {
-		p.Fault("property url: %w, got %q", err, text)
+		faults.Add("url", "%w, got %q", err, text)
 		return "", dynamic
 	}
 	return u.Scheme + "://" + u.Host, dynamic

@@ -165,13 +165,13 @@ func TestQueue(t *testing.T) {
 
 func TestProperties(t *testing.T) {
 	for want, props := range map[string]map[string]any{
-		"property url is required": {},
-		`property url: want http://server/path or https://server/path, got "ftp://x"`: {"url": "ftp://x"},
-		"format must be json if bodyType is json":                                     {"url": "http://x", "method": "post", "format": "delimited"},
-		"property bodyType: formdata is not supported yet":                            {"url": "http://x", "bodyType": "formdata"},
-		`property method: want GET, POST, PUT, PATCH, DELETE, HEAD, got "fetch"`:      {"url": "http://x", "method": "fetch"},
-		`property headers: templates are not supported yet, got "{{.a}}"`:             {"url": "http://x", "headers": map[string]any{"a": "{{.a}}"}},
-		"property rootCaPath: open /nowhere: no such file or directory":               {"url": "https://x", "rootCaPath": "/nowhere"},
+		`property "url" is required: where requests go; may be a template`:              {},
+		`property "url": want http://server/path or https://server/path, got "ftp://x"`: {"url": "ftp://x"},
+		`property "format": want json if bodyType is json, got "delimited"`:             {"url": "http://x", "method": "post", "format": "delimited"},
+		`property "bodyType": formdata is not supported yet`:                            {"url": "http://x", "bodyType": "formdata"},
+		`property "method": want GET, POST, PUT, PATCH, DELETE or HEAD, got "fetch"`:    {"url": "http://x", "method": "fetch"},
+		`property "headers": templates are not supported yet, got "{{.a}}"`:             {"url": "http://x", "headers": map[string]any{"a": "{{.a}}"}},
+		`property "rootCaPath": open /nowhere: no such file or directory`:               {"url": "https://x", "rootCaPath": "/nowhere"},
 	} {
 		if _, err := new(Factory).Open(props); err == nil || err.Error() != want {
 			t.Errorf("%v: got %v, want %s", props, err, want)

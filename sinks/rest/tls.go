@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/weir-engine/weir/sinks"
+	"github.com/weir-engine/weir/internal/props"
 )
 
 // tlsProps are eKuiper's properties of encrypted connections. Each certificate is
@@ -20,13 +20,16 @@ type tlsProps struct {
 	MinVersion                string
 }
 
-func tlsOptions(p *sinks.Props) tlsProps {
-	return tlsProps{
-		CertPath: p.Text("certificationPath", ""), CertRaw: p.Text("certificationRaw", ""),
-		KeyPath: p.Text("privateKeyPath", ""), KeyRaw: p.Text("privateKeyRaw", ""),
-		CAPath: p.Text("rootCaPath", ""), CARaw: p.Text("rootCARaw", ""),
-		Insecure:   p.Flag("insecureSkipVerify", false),
-		MinVersion: p.OneOf("tlsMinVersion", "", "tls1.0", "tls1.1", "tls1.2", "tls1.3"),
+func (t *tlsProps) table() props.Table {
+	return props.Table{
+		props.Text(&t.CertPath, "certificationPath", "PEM file with the client's certificate"),
+		props.Text(&t.CertRaw, "certificationRaw", "the client's certificate: PEM, in base64"),
+		props.Text(&t.KeyPath, "privateKeyPath", "PEM file with the key of the client's certificate"),
+		props.Text(&t.KeyRaw, "privateKeyRaw", "the key of the client's certificate: PEM, in base64").Hidden(),
+		props.Text(&t.CAPath, "rootCaPath", "PEM file with the authorities that the server's certificate may be from"),
+		props.Text(&t.CARaw, "rootCARaw", "the authorities: PEM, in base64"),
+		props.Flag(&t.Insecure, "insecureSkipVerify", "takes any certificate of the server"),
+		props.OneOf(&t.MinVersion, "tlsMinVersion", "the oldest version of TLS", "tls1.0", "tls1.1", "tls1.2", "tls1.3").Otherwise("tls1.2"),
 	}
 }
 
@@ -47,19 +50,19 @@ func (t tlsProps) config() (*tls.Config, error) {
 		return nil, err
 	}
 	if (cert == nil) != (key == nil) {
-		return nil, errors.New("properties certificationPath and privateKeyPath: want both or none")
+		return nil, errors.New("properties \"certificationPath\" and \"privateKeyPath\": want both or none")
 	}
 	if cert != nil {
 		pair, err := tls.X509KeyPair(cert, key)
 		if err != nil {
-			return nil, fmt.Errorf("property certificationPath: %w", err)
+			return nil, fmt.Errorf(`property "certificationPath": %w`, err)
 		}
 		c.Certificates = []tls.Certificate{pair}
 	}
 	if ca != nil {
 		c.RootCAs = x509.NewCertPool()
 		if !c.RootCAs.AppendCertsFromPEM(ca) {
-			return nil, errors.New("property rootCaPath: no certificate found")
+			return nil, errors.New(`property "rootCaPath": no certificate found`)
 		}
 	}
 	return c, nil
@@ -70,13 +73,13 @@ func pemOf(name, raw, path string) ([]byte, error) {
 	case raw != "":
 		b, err := base64.StdEncoding.DecodeString(raw)
 		if err != nil {
-			return nil, fmt.Errorf("property %sRaw: %w", name, err)
+			return nil, fmt.Errorf("property %q: %w", name+"Raw", err)
 		}
 		return b, nil
 	case path != "":
 		b, err := os.ReadFile(path)
 		if err != nil {
-			return nil, fmt.Errorf("property %sPath: %w", name, err)
+			return nil, fmt.Errorf("property %q: %w", name+"Path", err)
 		}
 		return b, nil
 	}
