@@ -13,6 +13,7 @@ import (
 	"github.com/weir-engine/weir/ingest/file"
 	"github.com/weir-engine/weir/internal/api"
 	"github.com/weir-engine/weir/internal/mqttconn"
+	"github.com/weir-engine/weir/internal/props"
 	"github.com/weir-engine/weir/internal/store"
 	"github.com/weir-engine/weir/planner/graph"
 	"github.com/weir-engine/weir/planner/ruledef"
@@ -107,7 +108,8 @@ func (e *Engine) conf(n confName) map[string]any { return e.confs[n] }
 func (e *Engine) sinkProps(a ruledef.Action) (map[string]any, error) {
 	var base map[string]any
 	for _, ref := range []struct{ prop, kind string }{{"connectionSelector", "connections"}, {"resourceId", "sinks"}} {
-		key, ok := a.Props[ref.prop].(string)
+		v, _ := props.Get(a.Props, ref.prop)
+		key, ok := v.(string)
 		if !ok || key == "" {
 			continue
 		}
@@ -115,16 +117,12 @@ func (e *Engine) sinkProps(a ruledef.Action) (map[string]any, error) {
 		if group == nil {
 			return nil, fmt.Errorf("sink %s: %s %s does not exist", a.Type, ref.prop, key)
 		}
-		if base == nil {
-			base = map[string]any{}
-		}
-		maps.Copy(base, group)
+		base = props.Merge(base, group)
 	}
 	if base == nil {
 		return a.Props, nil
 	}
-	maps.Copy(base, a.Props)
-	return base, nil
+	return props.Merge(base, a.Props), nil
 }
 
 // PutConfKey creates or replaces a group; what uses it connects anew.
@@ -257,18 +255,17 @@ func (e *Engine) checkConf(n confName, props map[string]any) error {
 
 // checkLookupConf refuses settings of a lookup table, or of a connection, that are
 // wrong. What a group leaves out may stand in another.
-func (e *Engine) checkLookupConf(n confName, props map[string]any) error {
-	props = maps.Clone(props)
-	for key, v := range map[string]any{"dburl": "sqlite:///x", "addr": "x:1", "dataType": "string"} {
-		if _, has := props[key]; !has && (key != "dburl" || props["url"] == nil) {
-			props[key] = v
-		}
+func (e *Engine) checkLookupConf(n confName, given map[string]any) error {
+	rest := map[string]any{"addr": "x:1", "dataType": "string"}
+	if _, ok := props.Get(given, "url"); !ok {
+		rest["dburl"] = "sqlite:///x"
 	}
+	given = props.Merge(rest, given)
 	datasource := "t"
 	if n.typ != "sql" {
 		datasource = ""
 	}
-	_, _, err := e.lookupSource(&stream{name: n.key, def: lookupDef(n.typ, datasource)}, props)
+	_, _, err := e.lookupSource(&stream{name: n.key, def: lookupDef(n.typ, datasource)}, given)
 	return err
 }
 
@@ -344,8 +341,9 @@ func (e *Engine) DeleteConnection(id string) error {
 		e.mu.Unlock()
 		return ruledef.ErrNotFound
 	}
-	for m, props := range e.confs {
-		if sel, ok := props["connectionSelector"].(string); ok && m.kind != "connections" && strings.EqualFold(sel, id) {
+	for m, group := range e.confs {
+		v, _ := props.Get(group, "connectionSelector")
+		if sel, ok := v.(string); ok && m.kind != "connections" && strings.EqualFold(sel, id) {
 			e.mu.Unlock()
 			return ruledef.ErrInUse
 		}

@@ -3,7 +3,6 @@ package engine
 import (
 	"fmt"
 	"iter"
-	"maps"
 	"slices"
 	"sort"
 	"time"
@@ -221,20 +220,20 @@ func (e *Engine) startEpoch(sel *sql.Select) uint64 {
 
 // checkAction checks one sink of a rule.
 func (e *Engine) checkAction(a ruledef.Action) (checked, error) {
-	props, err := e.sinkProps(a)
+	given, err := e.sinkProps(a)
 	if err != nil {
 		return checked{}, err
 	}
-	t, err := e.registry.Open(a.Type, props)
+	t, err := e.registry.Open(a.Type, given)
 	if err != nil {
 		return checked{}, err
 	}
 	ch := checked{typ: a.Type, index: a.Index, node: a.Node, target: t}
-	if t.CompressesItself && props["compression"] != nil {
-		props = maps.Clone(props)
-		delete(props, "compression")
+	opts := []encode.Option{encode.In(e.opt.Location), encode.Messages(e.schemas.message)}
+	if t.CompressesItself {
+		opts = append(opts, encode.Plain())
 	}
-	if ch.enc, err = e.encoders.Get(props, encode.In(e.opt.Location), encode.Messages(e.schemas.message)); err != nil {
+	if ch.enc, err = e.encoders.Get(given, opts...); err != nil {
 		return ch, fmt.Errorf("sink %s: %w", a.Type, err)
 	}
 	if t.Unframed && ch.enc.Format() == encode.Protobuf {

@@ -18,6 +18,7 @@ import (
 	"github.com/weir-engine/weir/ingest/twin"
 	"github.com/weir-engine/weir/internal/loss"
 	"github.com/weir-engine/weir/internal/mqttconn"
+	"github.com/weir-engine/weir/internal/props"
 	"github.com/weir-engine/weir/sinks"
 	"github.com/weir-engine/weir/vec"
 )
@@ -96,10 +97,7 @@ func (e *Engine) use(s *stream) {
 // that CONF_KEY names, then EXTRA.
 func (e *Engine) props(s *stream) (map[string]any, error) {
 	typ := s.typ()
-	out := maps.Clone(e.conf(confName{"sources", typ, "default"}))
-	if out == nil {
-		out = map[string]any{}
-	}
+	out := e.conf(confName{"sources", typ, "default"})
 	if k := strings.ToLower(s.def.Options.ConfKey); k != "" && k != "default" {
 		group := e.conf(confName{"sources", typ, k})
 		switch {
@@ -109,17 +107,17 @@ func (e *Engine) props(s *stream) (map[string]any, error) {
 		default: // as in eKuiper
 			e.log.Warn("stream names a group of settings that is not there", "stream", s.name, "type", typ, "confKey", s.def.Options.ConfKey)
 		}
-		maps.Copy(out, group)
+		out = props.Merge(out, group)
 	}
-	if sel, ok := out["connectionSelector"].(string); ok {
+	v, _ := props.Get(out, "connectionSelector")
+	if sel, ok := v.(string); ok {
 		conn := e.conf(confName{"connections", typ, strings.ToLower(sel)})
 		if conn == nil {
 			return nil, fmt.Errorf("connectionSelector %s: there is no such connection", sel)
 		}
-		maps.Copy(out, conn)
+		out = props.Merge(out, conn)
 	}
-	maps.Copy(out, s.def.Options.Extra)
-	return out, nil
+	return props.Merge(out, s.def.Options.Extra), nil
 }
 
 // activate starts the source of s. The caller holds e.mu.
@@ -192,13 +190,15 @@ func (e *Engine) feedOptions(s *stream, props map[string]any) (ingest.Options, e
 }
 
 // feedKey is equal for streams that can share a feed of one connection.
-func feedKey(conn string, s *stream, o *ingest.Options, props map[string]any) string {
+func feedKey(conn string, s *stream, o *ingest.Options, given map[string]any) string {
+	twins, _ := props.Get(given, "kubeedgeModelFile")
+	form, _ := props.Get(given, "kubeedgeFormat")
 	schema, err := json.Marshal(o.Schema)
 	if err != nil {
 		schema = []byte(s.name)
 	}
 	return fmt.Sprintf("%s\x00%s\x00%s\x00%v\x00%s\x00%s\x00%v\x00%v\x00%v\x00%p", conn, o.Format, schema, o.Strict, o.Delimiter,
-		o.TimestampFormat, o.UseInt64, props["kubeedgeModelFile"], props["kubeedgeFormat"], s.message)
+		o.TimestampFormat, o.UseInt64, twins, form, s.message)
 }
 
 func (e *Engine) newFeed(key string, o ingest.Options) (*feed, error) {

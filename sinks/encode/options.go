@@ -19,11 +19,15 @@ type Option func(*settings)
 // settings is what Options set.
 type settings struct {
 	loc     *time.Location
+	plain   bool
 	message func(schemaID string) (*protobuf.Message, error)
 }
 
 // In writes instants in the time zone loc; the default is UTC.
 func In(loc *time.Location) Option { return func(s *settings) { s.loc = loc } }
+
+// Plain leaves the property compression to the sink.
+func Plain() Option { return func(s *settings) { s.plain = true } }
 
 // Messages gives the format protobuf the message types that schemaId names. By
 // default there are none.
@@ -161,8 +165,12 @@ func (p *layout) protobuf(faults *props.Faults) {
 	p.oneByOne()
 }
 
-// resolve finds the message type.
+// resolve finds what the properties alone do not have: the message type, and who
+// compresses.
 func (p *layout) resolve(s settings) (err error) {
+	if s.plain {
+		p.compression = ""
+	}
 	if p.format != Protobuf {
 		return nil
 	}

@@ -191,7 +191,7 @@ func TestStoreIsNobodys(t *testing.T) {
 		h.link("new", "data/NEW")
 		path = strings.NewReplacer("STORE", h.store, "TOP", h.top).Replace(path)
 		_, err := (&Factory{Dir: h.files, Store: h.store}).Open(map[string]any{"path": path})
-		if err == nil || !strings.Contains(err.Error(), "property path: ") || !strings.Contains(err.Error(), "the store's") {
+		if err == nil || !strings.Contains(err.Error(), `property "path": `) || !strings.Contains(err.Error(), "the store's") {
 			t.Errorf("%s: got %v, want a fault", path, err)
 		}
 		h.untouched()

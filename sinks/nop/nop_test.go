@@ -39,7 +39,7 @@ func TestNop(t *testing.T) {
 	if a.DestKey != c.DestKey || a.Route != c.Route {
 		t.Error("equal properties have different targets")
 	}
-	if _, err := f.Open(map[string]any{"log": 5}); err == nil || err.Error() != "property log: want true or false, got 5" {
+	if _, err := f.Open(map[string]any{"log": 5}); err == nil || err.Error() != `property "log": want true or false, got 5` {
 		t.Errorf("got %v", err)
 	}
 }
