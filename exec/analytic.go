@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"github.com/weir-engine/weir/exec/agg"
 	"github.com/weir-engine/weir/exec/fn"
 	"github.com/weir-engine/weir/exec/scalar"
 	"github.com/weir-engine/weir/planner"
@@ -82,7 +83,7 @@ func (m *machine) analytic(st *planner.Step, mm *memo) {
 		}
 		key = key[:0]
 		for _, a := range st.In[n:end] {
-			key = appendKey(key, m.value(a, row))
+			key = agg.AppendKey(key, m.value(a, row))
 		}
 		part, ok := mem.parts[string(key)]
 		if !ok {

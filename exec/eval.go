@@ -28,6 +28,9 @@ type machine struct {
 	pool     []*vec.Column
 	used     int
 	args     []vec.Value
+	inputs   []*vec.Column // of an aggregate or of a key
+	reasons  reasons
+	notes    []cellNote // why values of batch are faults, where a window computed it
 	rowsBuf  []int32
 	together bool   // a rule's rows are delivered as one message, at the end
 	note     string // text of the last fault
@@ -49,6 +52,7 @@ func (m *machine) begin(n *node, b *vec.Batch) {
 	m.rows, m.words = b.Rows, vec.Words(b.Rows)
 	m.gen++
 	m.together = false
+	m.notes = nil
 	m.x.out.Begin()
 	m.used = 0
 	if len(m.memos) < len(p.Steps) {
@@ -88,7 +92,7 @@ func (m *machine) col(s planner.StepID, want vec.Bitmap) *vec.Column {
 		if i := m.cols[st.Col]; i >= 0 {
 			mm.col = &m.batch.Cols[i]
 			if mm.col.Fault != nil {
-				m.note = m.faultOfColumn(st)
+				m.note = m.faultOfColumn(st, trailingBit(mm.col.Fault))
 			}
 		} else {
 			mm.col = missing
@@ -299,7 +303,7 @@ func (m *machine) scalar(st *planner.Step, a []vec.Value, row int) (vec.Value, e
 	case planner.OpCase, planner.OpSwitch:
 		return m.branch(st, a, row)
 	case planner.OpAgg:
-		return m.x.single(st, a)
+		return m.single(st, a)
 	}
 	return scalar.Binary(st.Op, a[0], a[1], loc)
 }

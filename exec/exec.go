@@ -75,7 +75,6 @@ type Executor struct {
 	rows     []int32
 	codes    []int32
 	stats    Stats
-	lastNote string // why an aggregate failed
 	spreads  spreader
 
 	origin  []int32 // rows of the batch that the rows being run are; nil: all

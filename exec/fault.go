@@ -101,7 +101,7 @@ func (m *machine) why(s planner.StepID, row int) string {
 	st := &m.prog.Steps[s]
 	switch st.Op {
 	case planner.OpColumn:
-		return m.faultOfColumn(st)
+		return m.faultOfColumn(st, row)
 	case planner.OpAnalytic, planner.OpAgg, planner.OpSpan, planner.OpNumber:
 		return m.note // a state cannot be asked again
 	}
@@ -136,9 +136,20 @@ func (m *machine) whyHere(s planner.StepID, rule planner.RuleID, row int) string
 	return m.why(s, row)
 }
 
-func (m *machine) faultOfColumn(st *planner.Step) string {
-	if st.From != nil && m.x.lastNote != "" {
-		return m.x.lastNote // an aggregate that a window computed
+// cellNote is why a window has no value for a cell of what it emits.
+type cellNote struct {
+	col  *vec.Column
+	row  int
+	text string
+}
+
+func (m *machine) faultOfColumn(st *planner.Step, row int) string {
+	if c := m.cols[st.Col]; c >= 0 {
+		for _, n := range m.notes {
+			if n.row == row && n.col == &m.batch.Cols[c] {
+				return n.text
+			}
+		}
 	}
 	return "column " + st.Text + ": a value does not have the declared type"
 }
@@ -172,4 +183,14 @@ func (p *projection) steps() []planner.StepID {
 		}
 	}
 	return out
+}
+
+// trailingBit returns the first row of rows, 0 if there is none.
+func trailingBit(rows vec.Bitmap) int {
+	for i, w := range rows {
+		if w != 0 {
+			return i<<6 + trailing(w)
+		}
+	}
+	return 0
 }

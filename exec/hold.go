@@ -25,7 +25,7 @@ func (h *hold) advance(*Executor, *window, int64)       {}
 func (h *hold) join(*Executor, *window, planner.RuleID) {}
 func (h *hold) adopt(w *window, _ *planner.Window) {
 	for i := range h.rows {
-		h.rows[i].v = enlarge(h.rows[i].v, len(w.def.Rows))
+		h.rows[i].v = append(h.rows[i].v, make([]vec.Value, max(0, len(w.def.Rows)-len(h.rows[i].v)))...)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 
+	"github.com/weir-engine/weir/exec/agg"
 	"github.com/weir-engine/weir/planner"
 )
 
@@ -17,14 +18,14 @@ func (r *ring) check() {
 	if r.base.seen > 0 {
 		panic("bug: ring " + r.key + ": the base has rows while its layout changes")
 	}
-	checkPane("the base of "+r.key, r.base, r.def, r.groups.n)
+	checkPane("the base of "+r.key, r.base, r.def, r.groups.Len())
 	for i, v := range r.views {
 		name := fmt.Sprintf("view %d of %s", i, r.key)
 		v.checkFrom(name)
 		for _, ps := range [][]*pane{v.panes, v.free, {v.back, v.acc}} {
 			for _, p := range ps {
 				if p != nil {
-					checkPane(name, p, v.w.def, r.groups.n)
+					checkPane(name, p, v.w.def, r.groups.Len())
 				}
 			}
 		}
@@ -58,7 +59,7 @@ func checkPane(name string, p *pane, def *planner.Window, groups int) {
 		panic(fmt.Sprintf("bug: %s: a pane with %d aggregates and %d columns, want %d and %d", name, len(p.aggs), len(p.cols), len(def.Aggs), len(def.Rows)))
 	}
 	for i, a := range p.aggs {
-		if (a == nil) != (def.Aggs[i].Func == "") || a != nil && reflect.TypeOf(a) != reflect.TypeOf(newAggregate(&def.Aggs[i])) {
+		if (a == nil) != (def.Aggs[i].Func == "") || a != nil && reflect.TypeOf(a) != reflect.TypeOf(agg.New(&def.Aggs[i])) {
 			panic(fmt.Sprintf("bug: %s: aggregate %d is %T, want that of %q", name, i, a, def.Aggs[i].Text))
 		}
 	}

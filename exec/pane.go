@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"github.com/weir-engine/weir/exec/agg"
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/vec"
 )
@@ -12,7 +13,7 @@ type pane struct {
 	joined bool // rules see nothing before it
 	count  []int32
 	order  []int32 // groups in order of appearance
-	aggs   []aggregate
+	aggs   []agg.State
 	cols   [][]vec.Value        // rows, by column of Window.Rows
 	n      int                  // rows kept
 	gids   []int32              // scratch of add
@@ -26,8 +27,8 @@ func (p *pane) fit(def *planner.Window) {
 	}
 	for i := range def.Aggs {
 		if p.aggs[i] == nil && def.Aggs[i].Func != "" {
-			p.aggs[i] = newAggregate(&def.Aggs[i])
-			p.aggs[i].grow(len(p.count))
+			p.aggs[i] = agg.New(&def.Aggs[i])
+			p.aggs[i].Grow(len(p.count))
 		}
 	}
 	for len(p.cols) < len(def.Rows) {
@@ -68,21 +69,21 @@ func (p *pane) grow(groups int) {
 	if groups <= len(p.count) {
 		return
 	}
-	p.count = enlarge(p.count, groups+groups/2)
+	p.count = append(p.count, make([]int32, groups+groups/2-len(p.count))...)
 	for _, a := range p.aggs {
 		if a != nil {
-			a.grow(len(p.count))
+			a.Grow(len(p.count))
 		}
 	}
 }
 
 // update adds rows, whose groups are gids of all, to every aggregate of def.
-func (p *pane) update(m *machine, def *planner.Window, all *groups, rows, gids []int32) {
-	p.grow(all.n)
+func (p *pane) update(m *machine, def *planner.Window, all *agg.Groups, rows, gids []int32) {
+	p.grow(all.Len())
 	for i, g := range gids {
 		if p.count[g] == 0 {
 			p.order = append(p.order, g)
-			if all.isNull(g) {
+			if all.IsNull(g) {
 				p.form(m, def, g, int(rows[i]))
 			}
 		}
@@ -92,19 +93,19 @@ func (p *pane) update(m *machine, def *planner.Window, all *groups, rows, gids [
 		if a == nil {
 			continue
 		}
-		agg := &def.Aggs[i]
-		if agg.Filter == planner.NoStep {
-			a.add(m, agg, rows, gids)
+		d := &def.Aggs[i]
+		if d.Filter == planner.NoStep {
+			a.Add(m.input(d.Args), rows, gids)
 			continue
 		}
-		c := m.col(agg.Filter, nil)
+		c := m.col(d.Filter, nil)
 		var r2, g2 []int32
 		for k, r := range rows {
 			if c.Kind != vec.Null && c.Value(int(r)).Truth() {
 				r2, g2 = append(r2, r), append(g2, gids[k])
 			}
 		}
-		a.add(m, agg, r2, g2)
+		a.Add(m.input(d.Args), r2, g2)
 	}
 }
 
@@ -113,7 +114,7 @@ func (p *pane) add(m *machine, w *window, rows []int32) {
 	switch {
 	case len(rows) == 0:
 	case w.def.Group:
-		p.gids = w.groups.number(m, w.def.Keys, rows, p.gids[:0])
+		p.gids = w.groups.Number(m.columns(w.def.Keys), rows, p.gids[:0])
 		p.update(m, w.def, w.groups, rows, p.gids)
 	default:
 		p.keep(m, w.def, rows)
@@ -175,7 +176,7 @@ func (p *pane) merge(src *pane, from []int) {
 			k = from[i]
 		}
 		if a != nil && src.aggs[k] != nil {
-			a.merge(src.aggs[k], src.order)
+			a.Merge(src.aggs[k], src.order)
 		}
 	}
 	for i := range p.cols {
@@ -189,7 +190,7 @@ func (p *pane) merge(src *pane, from []int) {
 func (p *pane) reset() {
 	for _, a := range p.aggs {
 		if a != nil {
-			a.reset(p.order)
+			a.Reset(p.order)
 		}
 	}
 	for _, g := range p.order {
@@ -205,7 +206,11 @@ func (p *pane) reset() {
 
 // renumber gives group g the number ids[g], out of n; -1: nobody has it.
 func (p *pane) renumber(ids []int32, n int) {
-	p.count = renumber(p.count, ids, n)
+	count := make([]int32, n)
+	for _, g := range p.order {
+		count[ids[g]] = p.count[g]
+	}
+	p.count = count
 	for i, g := range p.order {
 		p.order[i] = ids[g]
 	}
@@ -216,19 +221,9 @@ func (p *pane) renumber(ids []int32, n int) {
 	}
 	for _, a := range p.aggs {
 		if a != nil {
-			a.renumber(ids, n)
+			a.Renumber(ids, n)
 		}
 	}
-}
-
-func renumber[T any](s []T, ids []int32, n int) []T {
-	out := make([]T, n)
-	for g, v := range s {
-		if g < len(ids) && ids[g] >= 0 {
-			out[ids[g]] = v
-		}
-	}
-	return out
 }
 
 // send emits what the pane gathered as a window from start to end, to the rules
@@ -270,9 +265,8 @@ func (p *pane) column(x *Executor, w *window, dst *vec.Column, c planner.WindowC
 			dst.Set(r, p.cols[c.Index][r])
 		}
 	case planner.WindowKey:
-		width := len(w.def.Keys)
 		for r, g := range p.order {
-			v := w.groups.keys[int(g)*width+c.Index]
+			v := w.groups.Key(g, c.Index)
 			if v.IsNull() {
 				v.Kind = p.forms[g][c.Index]
 			}
@@ -284,7 +278,9 @@ func (p *pane) column(x *Executor, w *window, dst *vec.Column, c planner.WindowC
 			return
 		}
 		for r, g := range p.order {
-			a.result(x, dst, r, g)
+			if note := a.Result(&x.ctx, dst, r, g); note != "" {
+				w.notes = append(w.notes, cellNote{dst, r, note})
+			}
 		}
 		if len(p.order) == 0 && w.def.Aggs[c.Index].Func == "collect" {
 			dst.Set(0, vec.JSONValue("null"))

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/weir-engine/weir/exec/agg"
 	"github.com/weir-engine/weir/planner"
 )
 
@@ -20,7 +21,7 @@ type ring struct {
 	gids  []int32
 	pass  []int32
 
-	groups groups
+	groups agg.Groups
 }
 
 // ringOf returns the ring of one of the windows that def's rows are gathered by,
@@ -174,7 +175,7 @@ func (r *ring) add(x *Executor, m *machine, rows []int32) {
 	case !r.def.Group:
 		r.base.keep(m, r.def, rows)
 	default:
-		r.gids = r.groups.number(m, r.def.Keys, rows, r.gids[:0])
+		r.gids = r.groups.Number(m.columns(r.def.Keys), rows, r.gids[:0])
 		r.base.update(m, r.def, &r.groups, rows, r.gids)
 	}
 }
@@ -200,10 +201,10 @@ func (r *ring) tidy() {
 	for _, v := range r.views {
 		active = max(active, v.active)
 	}
-	if r.base.seen > 0 || r.groups.n-active <= maxIdle || active*2 > r.groups.n {
+	if r.base.seen > 0 || r.groups.Len()-active <= maxIdle || active*2 > r.groups.Len() {
 		return
 	}
-	used := make([]int32, r.groups.n)
+	used := make([]int32, r.groups.Len())
 	n := int32(0)
 	for _, v := range r.views {
 		for _, p := range v.panes {
@@ -215,22 +216,25 @@ func (r *ring) tidy() {
 			}
 		}
 	}
-	if int(n)*2 > r.groups.n {
+	if int(n)*2 > r.groups.Len() {
 		for _, v := range r.views { // not before the next window ends
-			v.active = r.groups.n
+			v.active = r.groups.Len()
 		}
 		return
 	}
 	for g := range used {
 		used[g]--
 	}
-	r.groups.renumber(used, int(n), len(r.def.Keys))
+	r.groups.Renumber(used, int(n))
 	r.base = &pane{}
 	r.base.fit(r.def)
 	for _, v := range r.views {
 		v.free, v.acc = nil, nil
 		for _, p := range v.panes {
 			p.renumber(used, int(n))
+		}
+		if v.flip == 0 { // the next firing makes it anew; it may have groups of panes that are gone
+			v.back = nil
 		}
 		if v.back != nil {
 			v.back.renumber(used, int(n))

@@ -3,6 +3,7 @@ package exec
 import (
 	"slices"
 
+	"github.com/weir-engine/weir/exec/agg"
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/vec"
 )
@@ -108,7 +109,7 @@ func (r *rowWindow) adopt(w *window, _ *planner.Window) {
 	}
 	if r.parts.adopt(w.def) || !slices.Equal(steps, r.steps) {
 		r.parts.clear()
-		r.pane, w.groups = pane{}, &groups{}
+		r.pane, w.groups = pane{}, &agg.Groups{}
 	}
 	if slices.Equal(steps, r.steps) {
 		return
@@ -186,7 +187,7 @@ func (r *rowWindow) feed(x *Executor, w *window, m *machine, rows []int32) {
 		}
 		key = key[:0]
 		for _, s := range d.Parts {
-			key = appendKey(key, m.value(s, int(row)))
+			key = agg.AppendKey(key, m.value(s, int(row)))
 		}
 		mark := int64(0)
 		if r.event {
@@ -237,9 +238,9 @@ func (r *rowWindow) compute(x *Executor, w *window, n int, start, end int64, fil
 	p.reset()
 	switch {
 	case !r.parts.on:
-		w.groups = &groups{}
-	case w.groups.n > maxIdle+2*active:
-		w.groups = &groups{}
+		w.groups = &agg.Groups{}
+	case w.groups.Len() > maxIdle+2*active:
+		w.groups = &agg.Groups{}
 		r.parts.clear()
 	}
 }

@@ -3,6 +3,7 @@ package exec
 import (
 	"time"
 
+	"github.com/weir-engine/weir/exec/agg"
 	"github.com/weir-engine/weir/exec/fn"
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/vec"
@@ -153,10 +154,10 @@ func distinct(p *vec.Projection, rows []int32) []int32 {
 	for _, r := range rows {
 		key = key[:0]
 		for i := range p.Fields {
-			key = appendKey(key, p.Fields[i].Col.Value(int(r)))
+			key = agg.AppendKey(key, p.Fields[i].Col.Value(int(r)))
 		}
 		if p.Star != nil {
-			key = appendKey(key, p.Star.Value(int(r)))
+			key = agg.AppendKey(key, p.Star.Value(int(r)))
 		}
 		if !seen[string(key)] {
 			seen[string(key)] = true

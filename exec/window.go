@@ -3,6 +3,7 @@ package exec
 import (
 	"slices"
 
+	"github.com/weir-engine/weir/exec/agg"
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/vec"
 )
@@ -18,14 +19,15 @@ type window struct {
 	out  *node // over what the window emits
 	kind driver
 
-	groups *groups // that the aggregates are of
-	epoch  uint64  // joins up to it are known
+	groups *agg.Groups // that the aggregates are of
+	epoch  uint64      // joins up to it are known
 	missed missed
 
 	memories memories // over a join: of stateful steps over the rows that it joins
 
 	batch vec.Batch
 	plan  vec.Plan
+	notes []cellNote // why values of batch are faults
 }
 
 // driver is what differs between the forms of windows.
@@ -82,7 +84,7 @@ func (x *Executor) adoptWindows(n *node, p *planner.Program) {
 
 // newWindow makes a window of n, where old were there.
 func (x *Executor) newWindow(n *node, def *planner.Window, old []*window) *window {
-	w := &window{def: def, out: &node{over: true}, groups: &groups{}}
+	w := &window{def: def, out: &node{over: true}, groups: &agg.Groups{}}
 	switch k := def.Spec.Kind; {
 	case k == planner.Hold:
 		w.kind = &hold{late: def.Spec.Late}
@@ -270,6 +272,8 @@ func (w *window) open(rows int, at int64) *vec.Batch {
 	for i := range w.def.Cols {
 		b.Cols[i].Reset(rows)
 	}
+	clear(w.notes)
+	w.notes = w.notes[:0]
 	b.Plan, b.Rows = &w.plan, rows
 	b.At = b.At[:0]
 	for range rows {
@@ -286,6 +290,7 @@ func (x *Executor) emit(w *window, b *vec.Batch, keep func(planner.RuleID) bool)
 	n.identity()
 	m := x.enter()
 	m.begin(n, b)
+	m.notes = w.notes
 	m.together = true // the rows of a rule are one message, however many there are
 	if b.Rows == 0 {
 		if p := n.prog.Always; p != nil && !w.def.Group {

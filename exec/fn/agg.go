@@ -53,8 +53,8 @@ func aggFuncs() []*Func {
 		aggregate("avg(x)", 1, "The average of the numbers; of whole numbers a whole one, cut off.", "avg(a)",
 			func() AggState { return &sumState{avg: true} }).checked(literals(wantNumber)).parts(),
 		aggregate("count(x | *)", 1, "The number of rows in which x is not null, or of all rows.", "count(*)", func() AggState { return new(countState) }).star().parts(),
-		aggregate("max(x)", 1, "The largest number or text.", "max(a)", func() AggState { return &extremeState{sign: 1} }).checked(literals(wantNumber)).parts(),
-		aggregate("min(x)", 1, "The smallest number or text.", "min(a)", func() AggState { return &extremeState{sign: -1} }).checked(literals(wantNumber)).parts(),
+		aggregate("max(x)", 1, "The largest number or text.", "max(a)", func() AggState { return &extremeState{max: true} }).checked(literals(wantNumber)).parts(),
+		aggregate("min(x)", 1, "The smallest number or text.", "min(a)", func() AggState { return new(extremeState) }).checked(literals(wantNumber)).parts(),
 		aggregate("sum(x)", 1, "The sum of the numbers.", "sum(a)", func() AggState { return new(sumState) }).checked(literals(wantNumber)).parts(),
 	}
 }

@@ -27,8 +27,8 @@ func arrayFuncs() []*Func {
 			`array_join(array_create("a", "b"), "-")`, arrayJoin),
 		scalar(group, "array_map(function, a)", 2, 2, "An array of the results of a function, named in text, for each element; of nulls, as the function takes them.",
 			`array_map("upper", array_create("a", "b"))`, arrayMap).checked(checkMap),
-		scalar(group, "array_max(a)", 1, 1, "The largest number or text of an array; nulls are left out.", `array_max(array_create(3, 1))`, extreme(1)),
-		scalar(group, "array_min(a)", 1, 1, "The smallest number or text of an array; nulls are left out.", `array_min(array_create(3, 1))`, extreme(-1)),
+		scalar(group, "array_max(a)", 1, 1, "The largest number or text of an array; nulls are left out.", `array_max(array_create(3, 1))`, extreme(true)),
+		scalar(group, "array_min(a)", 1, 1, "The smallest number or text of an array; nulls are left out.", `array_min(array_create(3, 1))`, extreme(false)),
 		scalar(group, "array_shuffle(a)", 1, 1, "The elements in a random order.", `array_shuffle(array_create(1))`, arrayShuffle).volatile(),
 		scalar(group, "array_sort(a)", 1, 1, "The elements in order of their texts, so 10 comes before 9.", `array_sort(array_create(3, 1, 2))`, arraySort),
 		scalar(group, "element_at(a, i)", 2, 2, "Element i, from 0 or, if negative, from the end, of an array, or member i of an object.",
@@ -185,18 +185,18 @@ func arrayMap(c *Ctx, args []vec.Value) (vec.Value, error) {
 	return tree(out)
 }
 
-// extreme makes array_max (sign 1) and array_min (sign -1).
-func extreme(sign int) Row {
+// extreme makes array_max and array_min.
+func extreme(max bool) Row {
 	return func(_ *Ctx, args []vec.Value) (vec.Value, error) {
 		l, err := list(args[0])
 		if err != nil {
 			return vec.Value{}, err
 		}
-		e := extremeState{sign: sign}
+		var e Extreme
 		for _, x := range l {
-			e.add(rawjson.FromAny(x))
+			e.Add(rawjson.FromAny(x), max)
 		}
-		return e.Result(nil)
+		return result(e.Result(max))
 	}
 }
 

@@ -28,6 +28,7 @@ var rooms = []struct {
 	{"planner", []string{"vec/...", "planner/sql"}},
 	{"exec/fn", []string{"vec/...", "planner"}},
 	{"exec/scalar", []string{"vec/...", "planner", "exec/fn"}},
+	{"exec/agg", []string{"vec/...", "planner", "exec/fn"}},
 	{"exec/...", []string{"vec/...", "planner", "planner/sql", "exec/...", "internal/loss"}},
 	{"ingest", []string{"vec/..."}},
 	{"ingest/source", []string{"vec/...", "ingest", "internal/props"}},

@@ -1,4 +1,4 @@
-package exec
+package agg
 
 import (
 	enc "encoding/binary"
@@ -6,24 +6,29 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/vec"
 )
 
-// groups numbers the group keys of a ring. Numbers live as long as the ring has
-// use for them; see ring.tidy.
-type groups struct {
-	ids  map[string]int32
-	keys []vec.Value // width values a group
-	n    int
-	null []bool // groups with a key that is null or missing; shorter than n if the last ones have none
+// Groups numbers the keys of groups. A number stands until Renumber.
+type Groups struct {
+	ids   map[string]int32
+	keys  []vec.Value // width values a group
+	width int
+	n     int
+	null  []bool // groups with a key that is null or missing; shorter than n if the last ones have none
 
 	codes []int32 // by dictionary code, for a key that is one text column
 	buf   []byte
 }
 
-// appendKey writes v so that different values are different bytes.
-func appendKey(b []byte, v vec.Value) []byte {
+// Len returns how many groups there are.
+func (g *Groups) Len() int { return g.n }
+
+// Key returns key i of group id.
+func (g *Groups) Key(id int32, i int) vec.Value { return g.keys[int(id)*g.width+i] }
+
+// AppendKey appends v to b so that different values are different bytes.
+func AppendKey(b []byte, v vec.Value) []byte {
 	b = append(b, byte(v.Kind))
 	switch v.Kind {
 	case vec.Missing, vec.Null:
@@ -50,12 +55,14 @@ func appendKey(b []byte, v vec.Value) []byte {
 	return b
 }
 
-// number returns the groups of rows, one for each, appended to gids.
-func (g *groups) number(m *machine, keys []planner.StepID, rows, gids []int32) []int32 {
+// Number returns the groups of rows, one for each, appended to gids. keys are the
+// columns of their keys, as many in every call; without any there is one group.
+func (g *Groups) Number(keys []*vec.Column, rows, gids []int32) []int32 {
 	if g.ids == nil {
-		g.ids = map[string]int32{}
+		g.ids, g.width = map[string]int32{}, len(keys)
 	}
-	if len(keys) == 0 {
+	switch {
+	case len(keys) == 0:
 		if g.n == 0 {
 			g.n = 1
 		}
@@ -63,24 +70,20 @@ func (g *groups) number(m *machine, keys []planner.StepID, rows, gids []int32) [
 			gids = append(gids, 0)
 		}
 		return gids
-	}
-	if len(keys) == 1 {
-		if c := m.col(keys[0], nil); c.Kind == vec.String {
-			return g.texts(c, rows, gids)
-		}
+	case len(keys) == 1 && keys[0].Kind == vec.String:
+		return g.texts(keys[0], rows, gids)
 	}
 	for _, r := range rows {
 		b := g.buf[:0]
 		for _, k := range keys {
-			m.col(k, nil)
-			b = appendKey(b, m.value(k, int(r)))
+			b = AppendKey(b, k.Value(int(r)))
 		}
 		g.buf = b
 		id, ok := g.ids[string(b)]
 		if !ok {
 			id = g.enter(string(b))
 			for _, k := range keys {
-				g.key(id, m.value(k, int(r)))
+				g.key(id, k.Value(int(r)))
 			}
 		}
 		gids = append(gids, id)
@@ -88,7 +91,7 @@ func (g *groups) number(m *machine, keys []planner.StepID, rows, gids []int32) [
 	return gids
 }
 
-func (g *groups) enter(key string) int32 {
+func (g *Groups) enter(key string) int32 {
 	id := int32(g.n)
 	g.ids[key] = id
 	g.n++
@@ -96,7 +99,7 @@ func (g *groups) enter(key string) int32 {
 }
 
 // key enters the next key of group id.
-func (g *groups) key(id int32, v vec.Value) {
+func (g *Groups) key(id int32, v vec.Value) {
 	g.keys = append(g.keys, v.Clone())
 	if v.IsNull() {
 		g.null = append(g.null, make([]bool, int(id)+1-len(g.null))...)
@@ -104,12 +107,16 @@ func (g *groups) key(id int32, v vec.Value) {
 	}
 }
 
-// isNull tells whether a key of group id is null or missing.
-func (g *groups) isNull(id int32) bool { return int(id) < len(g.null) && g.null[id] }
+// IsNull tells whether a key of group id is null or missing.
+func (g *Groups) IsNull(id int32) bool { return int(id) < len(g.null) && g.null[id] }
 
-// texts is number for one text column: a look-up for each distinct text.
-func (g *groups) texts(c *vec.Column, rows, gids []int32) []int32 {
-	g.codes = resize(g.codes, c.Dict.Len())
+// texts is Number for one text column: a look-up for each distinct text.
+func (g *Groups) texts(c *vec.Column, rows, gids []int32) []int32 {
+	if n := c.Dict.Len(); cap(g.codes) < n {
+		g.codes = make([]int32, n)
+	} else {
+		g.codes = g.codes[:n]
+	}
 	for i := range g.codes {
 		g.codes[i] = -1
 	}
@@ -127,8 +134,8 @@ func (g *groups) texts(c *vec.Column, rows, gids []int32) []int32 {
 	return gids
 }
 
-func (g *groups) one(v vec.Value) int32 {
-	g.buf = appendKey(g.buf[:0], v)
+func (g *Groups) one(v vec.Value) int32 {
+	g.buf = AppendKey(g.buf[:0], v)
 	id, ok := g.ids[string(g.buf)]
 	if !ok {
 		id = g.enter(string(g.buf))
@@ -137,13 +144,12 @@ func (g *groups) one(v vec.Value) int32 {
 	return id
 }
 
-// renumber gives group g the number ids[g], out of n; -1: it is forgotten. A key
-// has width values.
-func (g *groups) renumber(ids []int32, n, width int) {
-	keys := make([]vec.Value, n*width)
+// Renumber gives group g the number ids[g], out of n; -1: it is forgotten.
+func (g *Groups) Renumber(ids []int32, n int) {
+	keys := make([]vec.Value, n*g.width)
 	for old, id := range ids {
 		if id >= 0 {
-			copy(keys[int(id)*width:], g.keys[old*width:(old+1)*width])
+			copy(keys[int(id)*g.width:], g.keys[old*g.width:(old+1)*g.width])
 		}
 	}
 	g.keys, g.n = keys, n
