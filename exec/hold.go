@@ -20,9 +20,9 @@ type hold struct {
 	late int64
 }
 
-func (h *hold) deadline() int64                         { return 0 }
-func (h *hold) advance(*Executor, *window, int64)       {}
-func (h *hold) join(*Executor, *window, planner.RuleID) {}
+func (h *hold) deadline() int64                          { return 0 }
+func (h *hold) advance(*Executor, *window, int64)        {}
+func (h *hold) admit(*Executor, *window, planner.RuleID) {}
 func (h *hold) adopt(w *window, _ *planner.Window) {
 	for i := range h.rows {
 		h.rows[i].v = append(h.rows[i].v, make([]vec.Value, max(0, len(w.def.Rows)-len(h.rows[i].v)))...)
@@ -40,7 +40,7 @@ func (h *hold) feed(x *Executor, w *window, m *machine, rows []int32) {
 	for _, r := range rows {
 		ts, ok := scalar.Instant(times.Value(int(r)), x.env.Location)
 		if !ok || times.Value(int(r)).IsNull() || math.IsNaN(ts) || math.Abs(ts) > 1<<53 {
-			for _, j := range w.def.Joined {
+			for _, j := range w.def.Members {
 				x.fault(j.Rule, "row without a valid event time: "+fn.Show(times.Value(int(r))))
 			}
 			continue

@@ -23,10 +23,10 @@ type feeder struct {
 // idle is what drivers share that do nothing but take rows.
 type idle struct{}
 
-func (idle) advance(*Executor, *window, int64)       {}
-func (idle) deadline() int64                         { return 0 }
-func (idle) join(*Executor, *window, planner.RuleID) {}
-func (idle) adopt(*window, *planner.Window)          {}
+func (idle) advance(*Executor, *window, int64)        {}
+func (idle) deadline() int64                          { return 0 }
+func (idle) admit(*Executor, *window, planner.RuleID) {}
+func (idle) adopt(*window, *planner.Window)           {}
 
 // fedSource is a source of the join that reads the stream.
 type fedSource struct {
@@ -127,7 +127,7 @@ func (f *feeder) feed(x *Executor, w *window, m *machine, rows []int32) {
 
 // faultJoined counts a row that all rules of w lose.
 func (x *Executor) faultJoined(w *window, text string) {
-	for _, j := range w.def.Joined {
+	for _, j := range w.def.Members {
 		x.fault(j.Rule, text)
 	}
 }

@@ -23,7 +23,7 @@ func (n *node) rules() *ruleList {
 	direct := directRules(n.prog)
 	all := slices.Clone(direct)
 	for _, w := range n.prog.Windows {
-		for _, k := range w.Joined {
+		for _, k := range w.Members {
 			all = append(all, k.Rule)
 		}
 	}

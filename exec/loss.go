@@ -38,7 +38,7 @@ func (x *Executor) spreadMissed(n *node) {
 	}
 	for _, w := range n.windows {
 		x.stats.spread(&w.missed, func(f func(planner.RuleID)) {
-			for _, j := range w.def.Joined {
+			for _, j := range w.def.Members {
 				f(j.Rule)
 			}
 		})
@@ -114,7 +114,7 @@ func (x *Executor) faultFor(why loss.Reason, rule planner.RuleID, text string) {
 
 // faultJoinedFor is faultFor for all rules of w.
 func (x *Executor) faultJoinedFor(why loss.Reason, w *window, text string) {
-	for _, j := range w.def.Joined {
+	for _, j := range w.def.Members {
 		x.faultFor(why, j.Rule, text)
 	}
 }

@@ -193,7 +193,7 @@ func (x *Executor) flushIn(n *node, rows uint64) {
 		addOnce(x.stats.In, e.NumEntries, rows)
 	}
 	for _, w := range p.Windows {
-		for _, j := range w.Joined {
+		for _, j := range w.Members {
 			x.stats.grow(j.Rule)
 			x.stats.In[j.Rule] += rows
 		}

@@ -10,7 +10,7 @@ import (
 type pane struct {
 	start  int64
 	seen   int  // rows, those that the condition refused included
-	joined bool // rules see nothing before it
+	admits bool // rules were admitted at its start: they see nothing before it
 	count  []int32
 	order  []int32 // groups in order of appearance
 	aggs   []agg.State

@@ -84,18 +84,18 @@ func (r *ring) union() *planner.Window {
 		return first
 	}
 	def := *first
-	def.Aggs, def.Joined = slices.Clone(def.Aggs), nil
+	def.Aggs, def.Members = slices.Clone(def.Aggs), nil
 	at := map[string]int{}
 	for i, a := range def.Aggs {
 		at[a.Text] = i
 	}
 	rules := 0
 	for _, d := range r.defs {
-		rules += len(d.Joined)
+		rules += len(d.Members)
 	}
-	def.Joined = make([]planner.Join, 0, rules)
+	def.Members = make([]planner.Member, 0, rules)
 	for _, v := range r.views {
-		def.Joined = append(def.Joined, v.w.def.Joined...)
+		def.Members = append(def.Members, v.w.def.Members...)
 		v.from = v.from[:0]
 		for _, a := range v.w.def.Aggs {
 			i, ok := at[a.Text]

@@ -79,7 +79,7 @@ func (r *rowWindow) deadline() int64 {
 	return r.form.deadline()
 }
 
-func (r *rowWindow) join(*Executor, *window, planner.RuleID) {}
+func (r *rowWindow) admit(*Executor, *window, planner.RuleID) {}
 
 // adopt finds the steps that a row is kept for. Rows that are there lack what a
 // new step gives; no rule that needs it has seen them.
@@ -158,10 +158,10 @@ func (r *rowWindow) feed(x *Executor, w *window, m *machine, rows []int32) {
 		if s == planner.NoStep {
 			return true
 		}
-		if d.Serial && len(d.Joined) > 0 {
+		if d.Serial && len(d.Members) > 0 {
 			clear(one)
 			one.Set(int(row))
-			x.hits(d.Joined[0].Rule)
+			x.hits(d.Members[0].Rule)
 		}
 		return m.col(s, one).Value(int(row)).Truth()
 	}

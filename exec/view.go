@@ -12,7 +12,7 @@ const maxFree = 4
 
 // view drives a tumbling or hopping window over a ring: [start, end), in
 // processing time by the clock, in event time by the watermark. Its panes are
-// cut where a window begins or ends, and where a rule joins.
+// cut where a window begins or ends, and where a rule is admitted.
 //
 // The panes of a window are merged by two stacks, as described in Tangwongsan,
 // Hirzel, Schneider: Low-Latency Sliding-Window Aggregation in Worst-Case Constant
@@ -28,16 +28,16 @@ type view struct {
 	end   int64 // of the open window; 0: not begun
 	cutAt int64 // where a window begins before end; 0: none does
 
-	panes  []*pane
-	open   bool  // the last pane takes rows
-	since  int64 // where the next pane begins
-	flip   int
-	merged int   // panes up to it are in back
-	back   *pane // nil: as empty
-	acc    *pane // scratch of fire
-	free   []*pane
-	joins  map[planner.RuleID]*pane // rules that see no pane before theirs
-	active int                      // groups of the last window
+	panes    []*pane
+	open     bool  // the last pane takes rows
+	since    int64 // where the next pane begins
+	flip     int
+	merged   int   // panes up to it are in back
+	back     *pane // nil: as empty
+	acc      *pane // scratch of fire
+	free     []*pane
+	admitted map[planner.RuleID]*pane // rules that see no pane before theirs
+	active   int                      // groups of the last window
 }
 
 func newView(x *Executor, w *window, r *ring) *view {
@@ -191,15 +191,15 @@ func (v *view) take(base *pane) {
 	}
 	if len(v.ring.views) == 1 {
 		*p, *base = *base, *p
-		p.joined, base.joined = base.joined, false
+		p.admits, base.admits = base.admits, false
 	} else {
 		p.merge(base, v.from)
 	}
 	p.start = start
 }
 
-// join cuts the open window for a rule that came.
-func (v *view) join(x *Executor, _ *window, rule planner.RuleID) {
+// admit cuts the open window for a rule that came.
+func (v *view) admit(x *Executor, _ *window, rule planner.RuleID) {
 	n := len(v.panes)
 	if n == 0 {
 		return
@@ -210,10 +210,10 @@ func (v *view) join(x *Executor, _ *window, rule planner.RuleID) {
 		n++
 	}
 	if n > 1 {
-		if v.joins == nil {
-			v.joins = map[planner.RuleID]*pane{}
+		if v.admitted == nil {
+			v.admitted = map[planner.RuleID]*pane{}
 		}
-		v.joins[rule], p.joined = p, true
+		v.admitted[rule], p.admits = p, true
 	}
 }
 
@@ -227,14 +227,14 @@ func (v *view) adopt(w *window, old *planner.Window) {
 	}
 }
 
-// fire emits the open window. A rule that joined gets the panes since then.
+// fire emits the open window. A rule that came later gets the panes since then.
 func (v *view) fire(x *Executor) {
 	start, n := v.opens(), len(v.panes)
 	if n == 0 {
 		v.push(start)
 		n = 1
 	}
-	if v.flip == 0 || slices.ContainsFunc(v.panes[v.flip:], func(p *pane) bool { return p.joined }) {
+	if v.flip == 0 || slices.ContainsFunc(v.panes[v.flip:], func(p *pane) bool { return p.admits }) {
 		v.turn()
 	}
 	for ; v.merged < n; v.merged++ {
@@ -244,13 +244,13 @@ func (v *view) fire(x *Executor) {
 		v.back.merge(v.panes[v.merged], nil)
 	}
 	for i := n - 1; i > 0; i-- {
-		if p := v.panes[i]; p.joined {
-			v.whole(p).send(x, v.w, v.starts(p.start), v.end, func(r planner.RuleID) bool { return v.joins[r] == p })
+		if p := v.panes[i]; p.admits {
+			v.whole(p).send(x, v.w, v.starts(p.start), v.end, func(r planner.RuleID) bool { return v.admitted[r] == p })
 		}
 	}
 	var keep func(planner.RuleID) bool
-	if len(v.joins) > 0 {
-		keep = func(r planner.RuleID) bool { return v.joins[r] == nil }
+	if len(v.admitted) > 0 {
+		keep = func(r planner.RuleID) bool { return v.admitted[r] == nil }
 	}
 	p := v.whole(v.panes[0])
 	p.send(x, v.w, v.starts(start), v.end, keep)
@@ -319,10 +319,10 @@ func (v *view) drop(start int64) {
 	}
 }
 
-// settle makes the rules that joined at p like those that were there before.
+// settle makes the rules that were admitted at p like those that were there before.
 func (v *view) settle(p *pane) {
-	if p.joined {
-		p.joined = false
-		maps.DeleteFunc(v.joins, func(_ planner.RuleID, at *pane) bool { return at == p })
+	if p.admits {
+		p.admits = false
+		maps.DeleteFunc(v.admitted, func(_ planner.RuleID, at *pane) bool { return at == p })
 	}
 }

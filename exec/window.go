@@ -20,7 +20,7 @@ type window struct {
 	kind driver
 
 	groups *agg.Groups // that the aggregates are of
-	epoch  uint64      // joins up to it are known
+	epoch  uint64      // members up to it were admitted
 	missed missed
 
 	memories memories // over a join: of stateful steps over the rows that it joins
@@ -38,8 +38,8 @@ type driver interface {
 	advance(x *Executor, w *window, now int64)
 	// deadline returns when advance has something to do by the clock; 0: never.
 	deadline() int64
-	// join says that a rule came: what is gathered so far is not for it.
-	join(x *Executor, w *window, rule planner.RuleID)
+	// admit says that a rule came: what is gathered so far is not for it.
+	admit(x *Executor, w *window, rule planner.RuleID)
 	// adopt says that w.def changed from old.
 	adopt(w *window, old *planner.Window)
 }
@@ -63,11 +63,11 @@ func (x *Executor) adoptWindows(n *node, p *planner.Program) {
 		x.adopt(w.out, def.Out)
 		w.kind.adopt(w, was)
 		fresh := w.epoch
-		for _, j := range def.Joined {
+		for _, j := range def.Members {
 			if j.Epoch > w.epoch {
 				fresh = max(fresh, j.Epoch)
 				x.stats.grow(j.Rule)
-				w.kind.join(x, w, j.Rule)
+				w.kind.admit(x, w, j.Rule)
 			}
 		}
 		w.epoch = fresh
@@ -253,7 +253,7 @@ func (x *Executor) windowFaults(def *planner.Window, m *machine, rows vec.Bitmap
 	if n == 0 {
 		return
 	}
-	for _, j := range def.Joined {
+	for _, j := range def.Members {
 		x.charge(j.Rule, n, m.note)
 		if x.wants(j.Rule) {
 			for range n {

@@ -100,8 +100,8 @@ func (b *Builder) Add(rule RuleID, r *Bound, count bool) {
 	b.dirty = true
 	b.thaw()
 	if r.Window != nil {
-		w, join := b.windowOf(rule, r.Window)
-		w.add(join, r.Window, count)
+		w, m := b.windowOf(rule, r.Window)
+		w.add(m, r.Window, count)
 		b.rules[rule] = w.place
 		return
 	}

@@ -342,7 +342,7 @@ func window(p *planner.Program, w *planner.Window, text func(planner.StepID) str
 			lines = append(lines, fmt.Sprint("  bound ", c.Kind))
 		}
 	}
-	for _, j := range w.Joined {
+	for _, j := range w.Members {
 		lines = append(lines, fmt.Sprint("  rule ", j.Rule))
 	}
 	slices.Sort(lines)

@@ -214,7 +214,7 @@ type WindowSpec struct {
 	Late      int64 // Hold: lateTolerance
 	Panes     bool  // Hopping: its aggregates can be merged from those of parts
 	// Start is the epoch in which the rules of a window start whose content
-	// depends on all rows since; 0 for windows that rules may join later.
+	// depends on all rows since; 0 for windows that rules may enter later.
 	Start  uint64
 	Stream string // Feed: the stream's name
 	Target uint32 // Feed: number of the join's program
@@ -252,32 +252,33 @@ type Agg struct {
 // Window is a window over the input of a program, shared by every rule with the
 // same one, and the program over what it emits.
 type Window struct {
-	ID     uint64 // stays the same as long as some rule uses the window
-	Spec   WindowSpec
-	Where  []StepID // conditions that a row must meet to count
-	After  bool     // Where is applied after the window: other rows still fill it
-	Guard  []StepID // a row in which one of them failed is no row of the window
-	Filter StepID   // FILTER (WHERE ...) of the window, before everything
-	When   StepID   // OVER (WHEN ...), begin condition of a state window
-	Emit   StepID   // State: emit condition, or NoStep
-	Parts  []StepID // OVER (PARTITION BY ...)
-	Serial bool     // When counts the results of the one rule over the window
-	Time   StepID   // event time: the rows' timestamp
-	Keys   []StepID
-	Group  bool // rows are grouped (keys or aggregates), else kept as rows
-	Aggs   []Agg
-	Rows   []StepID // columns of the rows that are kept
-	Cols   []WindowCol
-	Out    *Program // over Cols
-	Joined []Join   // rules in the order in which they joined
-	Text   string
+	ID      uint64 // stays the same as long as some rule uses the window
+	Spec    WindowSpec
+	Where   []StepID // conditions that a row must meet to count
+	After   bool     // Where is applied after the window: other rows still fill it
+	Guard   []StepID // a row in which one of them failed is no row of the window
+	Filter  StepID   // FILTER (WHERE ...) of the window, before everything
+	When    StepID   // OVER (WHEN ...), begin condition of a state window
+	Emit    StepID   // State: emit condition, or NoStep
+	Parts   []StepID // OVER (PARTITION BY ...)
+	Serial  bool     // When counts the results of the one rule over the window
+	Time    StepID   // event time: the rows' timestamp
+	Keys    []StepID
+	Group   bool // rows are grouped (keys or aggregates), else kept as rows
+	Aggs    []Agg
+	Rows    []StepID // columns of the rows that are kept
+	Cols    []WindowCol
+	Out     *Program // over Cols
+	Members []Member // rules in the order in which they came
+	Text    string
 	// Ring is what windows have in common that gather the same rows in the same
 	// groups, whatever their lengths; "": the window keeps rows of its own.
 	Ring string
 }
 
-// Join says in which epoch of the program a rule joined a window.
-type Join struct {
+// Member is a rule over a window, and the epoch of the program in which it came: it
+// sees nothing of what the window gathered before.
+type Member struct {
 	Rule  RuleID
 	Epoch uint64
 }

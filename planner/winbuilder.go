@@ -26,7 +26,7 @@ type windowBuilder struct {
 // kept is the window of a rule that is being replaced.
 type kept struct {
 	window *windowBuilder
-	join   Join
+	member Member
 }
 
 // Keep prepares for rule to be removed and added again as another one: if the
@@ -48,8 +48,8 @@ func (b *Builder) Keep(rule RuleID) (release func()) {
 	if b.kept == nil {
 		b.kept = map[RuleID]kept{}
 	}
-	i := slices.IndexFunc(w.win.Joined, func(j Join) bool { return j.Rule == rule })
-	b.kept[rule] = kept{w, w.win.Joined[i]}
+	i := slices.IndexFunc(w.win.Members, func(j Member) bool { return j.Rule == rule })
+	b.kept[rule] = kept{w, w.win.Members[i]}
 	return func() {
 		delete(b.kept, rule)
 		inner()
@@ -64,15 +64,15 @@ func (b *Builder) Keep(rule RuleID) (release func()) {
 }
 
 // windowOf returns the window for rule, which may have been in it already.
-func (b *Builder) windowOf(rule RuleID, w *BoundWindow) (*windowBuilder, Join) {
+func (b *Builder) windowOf(rule RuleID, w *BoundWindow) (*windowBuilder, Member) {
 	if k, ok := b.kept[rule]; ok {
 		same := *w
 		same.Spec.Start = k.window.win.Spec.Start
 		if same.text() == k.window.key {
-			return k.window, k.join
+			return k.window, k.member
 		}
 	}
-	return b.window(w), Join{Rule: rule, Epoch: b.prog.Epoch + 1}
+	return b.window(w), Member{Rule: rule, Epoch: b.prog.Epoch + 1}
 }
 
 // window returns the window of b with w's text and makes one if need be.
@@ -112,16 +112,16 @@ func (b *Builder) window(w *BoundWindow) *windowBuilder {
 	return wb
 }
 
-func (w *windowBuilder) add(join Join, bw *BoundWindow, count bool) {
+func (w *windowBuilder) add(m Member, bw *BoundWindow, count bool) {
 	w.dirty = true
-	w.out.Add(join.Rule, bw.Over, count)
-	w.win.Joined = append(w.win.Joined, join) // behind what published windows see
+	w.out.Add(m.Rule, bw.Over, count)
+	w.win.Members = append(w.win.Members, m) // behind what published windows see
 }
 
 func (w *windowBuilder) remove(rule RuleID) {
 	w.dirty = true
 	w.out.Remove(rule)
-	w.win.Joined = slices.DeleteFunc(slices.Clone(w.win.Joined), func(j Join) bool { return j.Rule == rule })
+	w.win.Members = slices.DeleteFunc(slices.Clone(w.win.Members), func(j Member) bool { return j.Rule == rule })
 	w.end()
 }
 

@@ -91,7 +91,7 @@ func (p *plan) program(prog *planner.Program, above []need) {
 		if w.Spec.Kind == planner.Feed || w.Spec.Kind == planner.Table {
 			continue // the rules are in the program of the join
 		}
-		for _, j := range w.Joined {
+		for _, j := range w.Members {
 			p.use(p.wins, w.Text, p.names[j.Rule])
 		}
 		p.program(w.Out, append(slices.Clone(above), need{texts: []string{w.Text}, window: true}))
