@@ -10,7 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/weir-engine/weir/ingest/source"
+	"github.com/weir-engine/weir/internal/props"
 	"github.com/weir-engine/weir/vec"
 )
 
@@ -143,26 +143,46 @@ func (o *Options) Format(stream string) string {
 	return stream
 }
 
-// ParseProps reads the properties of a source of type file: fileType, path,
-// interval, sendInterval, hasHeader, columns, delimiter, ignoreStartLines,
-// ignoreEndLines, actionAfterRead, moveTo, decompression. dataSource is the
-// stream's DATASOURCE; relative paths are below dir. The error lists every fault.
-func ParseProps(props map[string]any, dataSource, dir string) (Options, error) {
-	p := source.NewProps(props)
-	o := Options{
-		Type:             Type(strings.ToLower(p.String("fileType", string(JSON)))),
-		Interval:         p.Duration("interval", 0),
-		SendInterval:     p.Duration("sendInterval", 0),
-		HasHeader:        p.Bool("hasHeader", false),
-		Columns:          p.Strings("columns"),
-		Delimiter:        p.String("delimiter", ""),
-		IgnoreStartLines: p.Int("ignoreStartLines", 0, 0, 1<<30),
-		IgnoreEndLines:   p.Int("ignoreEndLines", 0, 0, 1<<20),
-		Decompression:    strings.ToLower(p.String("decompression", "")),
-		After:            Action(p.Int("actionAfterRead", 0, 0, 2)),
-		MoveTo:           p.String("moveTo", ""),
+// settings is what users set of a source.
+type settings struct {
+	Options
+	path string
+}
+
+func newSettings() *settings {
+	s := &settings{}
+	s.EnsureDefaults()
+	return s
+}
+
+func (s *settings) table() props.Table {
+	return props.Table{
+		props.Text((*string)(&s.Type), "fileType", "how a file is cut into messages: json (an array), lines or csv"),
+		props.Text(&s.path, "path", "the file or directory, relative to the data directory; DATASOURCE stands behind it"),
+		props.Duration(&s.Interval, "interval", "the time from one reading of the file to the next; 0: once, and each new file of a directory"),
+		props.Duration(&s.SendInterval, "sendInterval", "the pause between two messages"),
+		props.Flag(&s.HasHeader, "hasHeader", "takes the columns of CSV from the first record"),
+		props.List(&s.Columns, "columns", "the columns of CSV").Otherwise("the header, else col0, col1 ..."),
+		props.Text(&s.Delimiter, "delimiter", "the character between the values of CSV"),
+		props.Whole(&s.IgnoreStartLines, "ignoreStartLines", 0, 1<<30, "lines that are left out at the start of a file"),
+		props.Whole(&s.IgnoreEndLines, "ignoreEndLines", 0, 1<<20, "lines that are left out at the end of a file"),
+		props.Text(&s.Decompression, "decompression", "how files are compressed: gzip, zstd, zlib or flate"),
+		props.Whole(&s.After, "actionAfterRead", Keep, Move, "what becomes of a file that was read: 0 it stays, 1 it is deleted, 2 it is moved"),
+		props.Text(&s.MoveTo, "moveTo", "the directory that read files are moved to"),
 	}
-	path := p.String("path", "")
+}
+
+// Properties describes what can be set of a source of type file.
+func Properties() props.Table { return newSettings().table() }
+
+// ParseProps reads the properties of a source of type file. dataSource is the
+// stream's DATASOURCE; relative paths are below dir. The error lists every fault.
+func ParseProps(given map[string]any, dataSource, dir string) (Options, error) {
+	s := newSettings()
+	faults := s.table().Read(given)
+	o := s.Options
+	o.Type, o.Decompression = Type(strings.ToLower(string(o.Type))), strings.ToLower(o.Decompression)
+	path := s.path
 	switch {
 	case dataSource == "" || dataSource == "/":
 	case path == "" || filepath.IsAbs(dataSource):
@@ -176,7 +196,7 @@ func ParseProps(props map[string]any, dataSource, dir string) (Options, error) {
 	if o.MoveTo != "" && !filepath.IsAbs(o.MoveTo) {
 		o.MoveTo = filepath.Join(dir, o.MoveTo)
 	}
-	if err := p.Err(); err != nil {
+	if err := faults.Err(); err != nil {
 		return o, fmt.Errorf("file source: %w", err)
 	}
 	o.EnsureDefaults()

@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/weir-engine/weir/ingest/source"
+	"github.com/weir-engine/weir/internal/props"
 	"github.com/weir-engine/weir/vec"
 	"github.com/weir-engine/weir/vec/rawjson"
 )
@@ -67,28 +67,29 @@ type Options struct {
 // DefaultTimeout is the default of Options.Timeout.
 const DefaultTimeout = 5 * time.Second
 
-// ParseProps reads timeout and lookup{cache, cacheTtl, cacheMissingKey}.
-func ParseProps(props map[string]any) (Options, error) {
-	p := source.NewProps(props)
-	o := Options{Timeout: p.Duration("timeout", DefaultTimeout)}
+func (o *Options) table() props.Table {
+	return props.Table{
+		props.Duration(&o.Timeout, "timeout", "how long a question is repeated, and one attempt may take; 0: the default"),
+		props.Group("lookup", "how answers are kept", props.Table{
+			props.Flag(&o.Cache, "cache", "keeps answers"),
+			props.Duration(&o.CacheTTL, "cacheTtl", "how long answers are kept; 0: as long as rules use the table"),
+			props.Flag(&o.CacheMissing, "cacheMissingKey", "keeps, too, that there is no row"),
+		}),
+	}
+}
+
+// Properties describes what can be set of every lookup table.
+func Properties() props.Table { return (&Options{Timeout: DefaultTimeout}).table() }
+
+// ParseProps reads the properties that every lookup table has. The error lists every
+// fault.
+func ParseProps(given map[string]any) (Options, error) {
+	o := Options{Timeout: DefaultTimeout}
+	faults := o.table().Read(given)
 	if o.Timeout == 0 {
 		o.Timeout = DefaultTimeout
 	}
-	err := p.Err()
-	switch m := p.Any("lookup").(type) {
-	case nil:
-	case map[string]any:
-		c := source.NewProps(m)
-		o.Cache = c.Bool("cache", false)
-		o.CacheTTL = c.Duration("cacheTtl", 0)
-		o.CacheMissing = c.Bool("cacheMissingKey", false)
-		if e := c.Err(); e != nil {
-			err = errors.Join(err, fmt.Errorf(`property "lookup": %w`, e))
-		}
-	default:
-		err = errors.Join(err, fmt.Errorf(`property "lookup": want an object with cache, cacheTtl and cacheMissingKey, found %v`, m))
-	}
-	return o, err
+	return o, faults.Err()
 }
 
 // The pause before a question is repeated: it doubles from the first to the last.

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/weir-engine/weir/ingest/source"
+	"github.com/weir-engine/weir/internal/props"
 )
 
 // Form is the shape of the messages.
@@ -244,60 +244,84 @@ func (o *Options) topic(i int) string {
 	return strings.ReplaceAll(o.Topic, "{device}", id)
 }
 
-// ParseProps reads the options of a source of type sim: devices, prefix,
-// namespace, topic, form, properties (a list of names, or of objects with name,
-// type, min, max, decimals, values), perMessage, rate, count, seed, drift and
-// spikes. The error lists every fault.
-func ParseProps(props map[string]any) (Options, error) {
-	p := source.NewProps(props)
-	o := Options{
-		Devices:    p.Int("devices", 0, 1, 10_000_000),
-		Prefix:     p.String("prefix", ""),
-		Namespace:  p.String("namespace", ""),
-		Topic:      p.String("topic", ""),
-		PerMessage: p.Int("perMessage", 0, 1, 1000),
-		Rate:       p.Float("rate", 0, Unpaced, 1e9),
-		Count:      uint64(p.Int64("count", 0, 0, math.MaxInt64>>11)),
-		Seed:       uint64(p.Int64("seed", 0, 0, math.MaxInt64>>11)),
-		Drift:      p.Float("drift", 0, 0, 1),
-		Spikes:     p.Float("spikes", 0, 0, 1),
+// table is the properties of a source of type sim.
+func (o *Options) table() props.Table {
+	return props.Table{
+		props.Whole(&o.Devices, "devices", 1, 10_000_000, "the number of devices"),
+		props.Text(&o.Prefix, "prefix", "how their names begin: <prefix>-0001 and so on"),
+		props.Text(&o.Namespace, "namespace", "makes the ids in topics <namespace>/<device>"),
+		props.Text(&o.Topic, "topic", "the topic; {device} stands for the device's id").Otherwise("that of the form"),
+		props.Other("form", strings.Join(formNames[:], ", "), "the shape of the messages: "+strings.Join(formNames[:], ", "), o.readForm).Otherwise(formNames[0]),
+		props.Other("properties", "a list of names or objects", "what each device has: names, or objects with name, type, min, max, decimals, values", o.readProperties).
+			Otherwise("temperature, humidity, pressure and door"),
+		props.Whole(&o.PerMessage, "perMessage", 1, 1000, "properties that a message reports, which take turns").Otherwise("1, or all in form flat"),
+		props.Number(&o.Rate, "rate", Unpaced, 1e9, "messages over all devices; -1: as fast as they are taken").In("messages a second").Otherwise("one a device and second"),
+		props.Whole(&o.Count, "count", 0, math.MaxInt64>>11, "messages after which the simulation ends; 0: never"),
+		props.Whole(&o.Seed, "seed", 0, math.MaxInt64>>11, "picks the values: equal seeds give equal values"),
+		props.Number(&o.Drift, "drift", 0, 1, "the largest step of a value, as a share of its range"),
+		props.Number(&o.Spikes, "spikes", 0, 1, "the share of numbers that lie beyond the range"),
 	}
-	if name := p.String("form", ""); name != "" {
-		var err error
-		if o.Form, err = ParseForm(name); err != nil {
-			p.Fault("form", "%v", err)
-		}
-	}
-	if list, ok := p.Any("properties").([]any); ok {
-		for _, x := range list {
-			o.Properties = append(o.Properties, parseProperty(p, x))
-		}
-	} else if v := p.Any("properties"); v != nil {
-		p.Fault("properties", "want a list, found %v", v)
-	}
-	if err := p.Err(); err != nil {
+}
+
+// Properties describes what can be set of a source of type sim.
+func Properties() props.Table {
+	o := new(Options)
+	o.EnsureDefaults()
+	return o.table()
+}
+
+// ParseProps reads the properties of a source of type sim. The error lists every
+// fault.
+func ParseProps(given map[string]any) (Options, error) {
+	var o Options
+	if err := o.table().Read(given).Err(); err != nil {
 		return o, err
 	}
 	o.EnsureDefaults()
 	return o, o.Validate()
 }
 
-func parseProperty(p *source.Props, x any) Property {
-	switch v := x.(type) {
-	case string:
-		return Property{Name: v}
-	case map[string]any:
-		q := source.NewProps(v)
-		out := Property{
-			Name: q.String("name", ""), Type: q.String("type", ""),
-			Min: q.Float("min", 0, -1e9, 1e9), Max: q.Float("max", 0, -1e9, 1e9),
-			Decimals: q.Int("decimals", 0, 0, 6), Values: q.Strings("values"),
-		}
-		if err := q.Err(); err != nil {
-			p.Fault("properties", "%v", err)
-		}
-		return out
+// readForm reads the name of a form.
+func (o *Options) readForm(v any) (err error) {
+	name, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("want a text, got %s", props.Quote(v))
 	}
-	p.Fault("properties", "want names or objects, found %v", x)
-	return Property{}
+	if name != "" {
+		o.Form, err = ParseForm(name)
+	}
+	return err
+}
+
+// readProperties reads what each device has.
+func (o *Options) readProperties(v any) error {
+	list, ok := v.([]any)
+	if !ok {
+		return fmt.Errorf("want a list, got %s", props.Quote(v))
+	}
+	var faults props.Faults
+	for _, x := range list {
+		var p Property
+		switch x := x.(type) {
+		case string:
+			p.Name = x
+		case map[string]any:
+			faults.Join(p.table().Read(x).Err())
+		default:
+			faults.Join(fmt.Errorf("want names or objects, got %s", props.Quote(x)))
+		}
+		o.Properties = append(o.Properties, p)
+	}
+	return faults.Err()
+}
+
+func (p *Property) table() props.Table {
+	return props.Table{
+		props.Text(&p.Name, "name", "the property's name"),
+		props.Text(&p.Type, "type", "float, int, boolean or string"),
+		props.Number(&p.Min, "min", -1e9, 1e9, "the least value"),
+		props.Number(&p.Max, "max", -1e9, 1e9, "the largest value"),
+		props.Whole(&p.Decimals, "decimals", 0, 6, "digits behind the point of float"),
+		props.List(&p.Values, "values", "what a string goes through"),
+	}
 }

@@ -3,12 +3,12 @@ package sim
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/weir-engine/weir/ingest"
 	"github.com/weir-engine/weir/ingest/source"
+	"github.com/weir-engine/weir/internal/props"
 )
 
 // Source feeds a stream from a simulation: source type sim.
@@ -52,32 +52,46 @@ type Playback struct {
 	tracker  source.Tracker
 }
 
+// table is the properties of a source of type simulator.
+func (s *Playback) table() props.Table {
+	return props.Table{
+		props.Other("data", "a list of objects", "the messages, a list of objects", func(v any) (err error) {
+			s.messages, err = encodeData(v)
+			return err
+		}),
+		props.Duration(&s.interval, "interval", "the time from one message to the next"),
+		props.Flag(&s.loop, "loop", "begins anew after the last message"),
+	}
+}
+
+func newPlayback() *Playback { return &Playback{interval: time.Second, loop: true} }
+
+// PlaybackProperties describes what can be set of a source of type simulator.
+func PlaybackProperties() props.Table { return newPlayback().table() }
+
 // NewPlayback reads the properties data (a list of objects), interval (default
 // 1s) and loop (default true) of a source of type simulator. A nil clock is the
 // system's.
-func NewPlayback(props map[string]any, clock Clock, to source.Target) (*Playback, error) {
-	p := source.NewProps(props)
-	s := &Playback{interval: p.Duration("interval", time.Second), loop: p.Bool("loop", true), clock: clock, to: to}
+func NewPlayback(given map[string]any, clock Clock, to source.Target) (*Playback, error) {
+	s := newPlayback()
+	s.clock, s.to = clock, to
 	if clock == nil {
 		s.clock = systemClock{}
 	}
-	var err error
-	if s.messages, err = encodeData(p.Any("data")); err != nil {
-		p.Fault("data", "%v", err)
+	faults := s.table().Read(given)
+	if v, _ := props.Get(given, "data"); v == nil {
+		faults.Missing("data", "the messages, a list of objects")
 	}
 	if s.interval == 0 && s.loop {
-		p.Fault("interval", "must not be 0 in a loop")
+		faults.Add("interval", "must not be 0 in a loop")
 	}
-	if err := p.Err(); err != nil {
+	if err := faults.Err(); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
 func encodeData(v any) ([][]byte, error) {
-	if v == nil {
-		return nil, errors.New("want a list of objects")
-	}
 	if text, ok := v.(string); ok { // of a stream's EXTRA, or the environment
 		var list []json.RawMessage
 		if err := json.Unmarshal([]byte(text), &list); err != nil {

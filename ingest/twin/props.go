@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/weir-engine/weir/ingest/source"
 	"github.com/weir-engine/weir/ingest/twin/model"
+	"github.com/weir-engine/weir/internal/props"
 )
 
 // parseFormat returns the format called name, in any case.
@@ -21,29 +21,33 @@ func parseFormat(name string) (Format, error) {
 	return Both, fmt.Errorf("unknown format %q, want raw, flat or both", name)
 }
 
+// settings is what users set of twins.
+type settings struct{ version, format, file string }
+
+func (s *settings) table() props.Table {
+	return props.Table{
+		props.Text(&s.file, "kubeedgeModelFile", "a device model file, or a directory of them: the columns of twins get their types"),
+		props.Text(&s.format, "kubeedgeFormat", "what rows hold: both, flat (a column a property) or raw (the message)").Otherwise("both with a model file, else raw"),
+		props.Scalar(&s.version, "kubeedgeVersion", "the version of KubeEdge").Ignored("the form of the file shows the version"),
+	}
+}
+
+// Properties describes what can be set of twins, for each type of source.
+func Properties() props.Table { return new(settings).table() }
+
 // ParseProps reads what a source's properties say about twins, and tells whether
 // a stream gets this package's decoder: it does with a model file, or with a format
 // other than raw. Model files are relative to dir.
-//
-//   - kubeedgeModelFile: a model file or a directory of them, see model.Load
-//   - kubeedgeVersion: accepted, and of no effect: the form of the file shows
-//   - kubeedgeFormat: both (default), flat or raw
-func ParseProps(props map[string]any, dir string) (o Options, use bool, err error) {
-	p := source.NewProps(props)
-	switch v := p.Any("kubeedgeVersion"); v.(type) {
-	case nil, string, float64, int, int64:
-	default:
-		p.Fault("kubeedgeVersion", "want a text, found %v", v)
+func ParseProps(given map[string]any, dir string) (o Options, use bool, err error) {
+	var s settings
+	faults := s.table().Read(given)
+	if o.Format, err = parseFormat(s.format); err != nil {
+		faults.Add("kubeedgeFormat", "%w", err)
 	}
-	name := p.String("kubeedgeFormat", "")
-	if o.Format, err = parseFormat(name); err != nil {
-		p.Fault("kubeedgeFormat", "%v", err)
-	}
-	file := p.String("kubeedgeModelFile", "")
-	if file != "" {
-		if o.Models, err = model.Load(file, dir); err != nil {
-			p.Fault("kubeedgeModelFile", "%v", err)
+	if s.file != "" {
+		if o.Models, err = model.Load(s.file, dir); err != nil {
+			faults.Add("kubeedgeModelFile", "%w", err)
 		}
 	}
-	return o, file != "" || name != "" && o.Format != Raw, p.Err()
+	return o, s.file != "" || s.format != "" && o.Format != Raw, faults.Err()
 }

@@ -416,13 +416,13 @@ func TestLookupRefused(t *testing.T) {
 	r.memoryStream("s", "in/s")
 	for _, c := range []struct{ sql, want string }{
 		{`CREATE TABLE t () WITH (TYPE="mqtt", DATASOURCE="x", KIND="lookup")`, "source type mqtt is none of a lookup table: want file, httppull, memory, redis, sql"},
-		{`CREATE TABLE t () WITH (TYPE="sql", DATASOURCE="x", KIND="lookup")`, `property "dburl": want the URL of a database`},
+		{`CREATE TABLE t () WITH (TYPE="sql", DATASOURCE="x", KIND="lookup")`, `property "dburl" is required: the URL of a database`},
 		{`CREATE TABLE t () WITH (TYPE="sql", DATASOURCE="x", KIND="lookup", EXTRA="{\"dburl\":\"mysql://u:secret@h/x\"}")`, `there is no driver "mysql": want sqlite`},
-		{`CREATE TABLE t () WITH (TYPE="redis", DATASOURCE="x", KIND="lookup", EXTRA="{\"addr\":\"h:1\",\"dataType\":\"hash\"}")`, `property "dataType": want string or list, found "hash"`},
+		{`CREATE TABLE t () WITH (TYPE="redis", DATASOURCE="x", KIND="lookup", EXTRA="{\"addr\":\"h:1\",\"dataType\":\"hash\"}")`, `property "dataType": want string or list, got "hash"`},
 		{`CREATE TABLE t () WITH (TYPE="redis", DATASOURCE="x", KIND="lookup", EXTRA="{\"addr\":\"h:1\",\"dataType\":\"list\"}")`, `DATASOURCE "x": want the number of a Redis database`},
 		{`CREATE TABLE t () WITH (TYPE="httppull", DATASOURCE="", KIND="lookup", EXTRA="{\"url\":\"gopher://x\"}")`, `property "url": "gopher://x": want http://host`},
 		{`CREATE TABLE t () WITH (TYPE="file", DATASOURCE="x", FORMAT="delimited", KIND="lookup")`, "format delimited is not supported yet for lookup tables in files"},
-		{`CREATE TABLE t () WITH (TYPE="file", DATASOURCE="x", KIND="lookup", EXTRA="{\"lookup\":{\"cacheTtl\":\"long\"}}")`, `property "lookup": property "cacheTtl": want milliseconds or a duration`},
+		{`CREATE TABLE t () WITH (TYPE="file", DATASOURCE="x", KIND="lookup", EXTRA="{\"lookup\":{\"cacheTtl\":\"long\"}}")`, `property "lookup": property "cacheTtl": want a duration`},
 	} {
 		_, err := r.ExecStatement(c.sql)
 		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "secret") {

@@ -112,7 +112,7 @@ func (t Table) Read(m map[string]any) Faults {
 func (p *Prop) take(g given, f *Faults) {
 	switch {
 	case p.NotYet != "":
-		if !blank(g.v) {
+		if g.v != "" && g.v != false {
 			f.Add(g.name, "%s", p.NotYet)
 		}
 	case p.Kind == KindGroup:

@@ -16,14 +16,13 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"text/template"
 	"time"
 
 	"github.com/weir-engine/weir/ingest/lookup"
-	"github.com/weir-engine/weir/ingest/source"
+	"github.com/weir-engine/weir/internal/props"
 	"github.com/weir-engine/weir/vec"
 )
 
@@ -52,83 +51,86 @@ var contentTypes = map[string]string{
 	"javascript": "application/javascript", "form": "application/x-www-form-urlencoded",
 }
 
-// ParseProps reads url, method, body, bodyType, headers, responseType, timeout and
-// the properties of TLS. The DATASOURCE is appended to the URL.
-func ParseProps(props map[string]any, dataSource string) (Options, error) {
-	p := source.NewProps(props)
-	o := Options{
-		URL: p.String("url", "http://localhost") + dataSource, Method: strings.ToUpper(p.String("method", http.MethodGet)),
-		Body: p.String("body", ""), Ints: p.Bool("useInt64ForWholeNumber", false),
-		Timeout: p.Duration("timeout", lookup.DefaultTimeout),
+// settings is what users set of a table.
+type settings struct {
+	Options
+	answer        string // responseType
+	headers       []props.Header
+	cert, key, ca string
+	insecure      bool
+}
+
+func newSettings() *settings {
+	return &settings{Options: Options{URL: "http://localhost", Method: http.MethodGet, Timeout: lookup.DefaultTimeout}, answer: "code"}
+}
+
+func (s *settings) table() props.Table {
+	return props.Table{
+		props.Text(&s.URL, "url", "where requests go; DATASOURCE stands behind it; may be a template"),
+		props.OneOf(&s.Method, "method", "the method of requests", http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete),
+		props.Text(&s.Body, "body", "the body of requests; may be a template"),
+		props.OneOf(&s.BodyType, "bodyType", "what the body is, as Content-Type has it", "none", "text", "json", "html", "xml", "javascript", "form").
+			Otherwise("none with GET, else json"),
+		props.Map(&s.headers, "headers", "headers of requests; values may be templates"),
+		props.OneOf(&s.answer, "responseType", "where an answer has its status: code (that of HTTP) or body (its member code)", "code", "body"),
+		props.Flag(&s.Ints, "useInt64ForWholeNumber", "takes whole numbers as bigint instead of float"),
+		props.Duration(&s.Timeout, "timeout", "how long a request may take"),
+		props.Text(&s.cert, "certificationPath", "PEM file with the client's certificate"),
+		props.Text(&s.key, "privateKeyPath", "PEM file with the key of the client's certificate"),
+		props.Text(&s.ca, "rootCaPath", "PEM file with the authorities that the server's certificate may be from"),
+		props.Flag(&s.insecure, "insecureSkipVerify", "takes any certificate of the server"),
+		props.Refused("oauth", "not supported yet for lookup tables"),
+		props.Refused("compression", "not supported yet for lookup tables"),
 	}
-	if !slices.Contains([]string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete}, o.Method) {
-		p.Fault("method", "want get, post, put or delete, found %q", o.Method)
-	}
-	bodyType := "json"
-	if o.Method == http.MethodGet {
-		bodyType = "none"
-	}
-	o.BodyType = strings.ToLower(p.String("bodyType", bodyType))
-	if _, ok := contentTypes[o.BodyType]; !ok {
-		p.Fault("bodyType", "want none, text, json, html, xml, javascript or form, found %q", o.BodyType)
-	}
-	switch t := p.String("responseType", "code"); t {
-	case "code":
-	case "body":
-		o.CodeInBody = true
-	default:
-		p.Fault("responseType", "want code or body, found %q", t)
-	}
-	for _, name := range []string{"oauth", "compression"} {
-		if p.Any(name) != nil {
-			p.Fault(name, "not supported yet for lookup tables")
+}
+
+// Properties describes what can be set of a lookup table behind HTTP.
+func Properties() props.Table { return newSettings().table() }
+
+// ParseProps reads the properties of a table. The DATASOURCE is appended to the URL.
+func ParseProps(given map[string]any, dataSource string) (Options, error) {
+	s := newSettings()
+	faults := s.table().Read(given)
+	o := s.Options
+	o.URL += dataSource
+	if o.BodyType == "" {
+		o.BodyType = "json"
+		if o.Method == http.MethodGet {
+			o.BodyType = "none"
 		}
 	}
-	o.Headers = headers(p)
-	o.TLS = tlsConfig(p)
-	err := p.Err()
-	if _, e := newRequest(o); e != nil {
-		err = errors.Join(err, e)
+	o.CodeInBody = s.answer == "body"
+	o.Headers = make(map[string]string, len(s.headers))
+	for _, h := range s.headers {
+		o.Headers[h.Name] = h.Value
 	}
+	o.TLS = s.tls(&faults)
+	if _, err := newRequest(o); err != nil {
+		faults.Join(err)
+	}
+	err := faults.Err()
 	if err != nil {
 		err = fmt.Errorf("httppull: %w", err)
 	}
 	return o, err
 }
 
-func headers(p *source.Props) map[string]string {
-	m, ok := p.Any("headers").(map[string]any)
-	if !ok && p.Any("headers") != nil {
-		p.Fault("headers", "want an object of texts, found %v", p.Any("headers"))
-	}
-	out := map[string]string{}
-	for k, v := range m {
-		s, ok := v.(string)
-		if !ok {
-			p.Fault("headers", "want a text for %s, found %v", k, v)
-		}
-		out[k] = s
-	}
-	return out
-}
-
-func tlsConfig(p *source.Props) *tls.Config {
-	cert, key, ca := p.String("certificationPath", ""), p.String("privateKeyPath", ""), p.String("rootCaPath", "")
-	c := &tls.Config{InsecureSkipVerify: p.Bool("insecureSkipVerify", false), MinVersion: tls.VersionTLS12}
-	if cert != "" || key != "" {
-		pair, err := tls.LoadX509KeyPair(cert, key)
+func (s *settings) tls(faults *props.Faults) *tls.Config {
+	c := &tls.Config{InsecureSkipVerify: s.insecure, MinVersion: tls.VersionTLS12}
+	if s.cert != "" || s.key != "" {
+		pair, err := tls.LoadX509KeyPair(s.cert, s.key)
 		if err != nil {
-			p.Fault("certificationPath", "%v", err)
+			faults.Add("certificationPath", "%w", err)
 		}
 		c.Certificates = []tls.Certificate{pair}
 	}
-	if ca != "" {
-		text, err := os.ReadFile(ca)
+	if s.ca != "" {
+		text, err := os.ReadFile(s.ca)
 		c.RootCAs = x509.NewCertPool()
 		if err != nil {
-			p.Fault("rootCaPath", "%v", err)
+			faults.Add("rootCaPath", "%w", err)
 		} else if !c.RootCAs.AppendCertsFromPEM(text) {
-			p.Fault("rootCaPath", "%q holds no certificate", ca)
+			faults.Add("rootCaPath", "%q holds no certificate", s.ca)
 		}
 	}
 	return c

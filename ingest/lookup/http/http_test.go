@@ -177,10 +177,10 @@ func TestProps(t *testing.T) {
 		t.Errorf("got %+v, %v", o, err)
 	}
 	_, err = ParseProps(map[string]any{
-		"url": "h{{.x", "method": "patch", "bodyType": "csv", "responseType": "x", "oauth": map[string]any{}, "headers": map[string]any{"A": 1},
+		"url": "h{{.x", "method": "patch", "bodyType": "csv", "responseType": "x", "oauth": map[string]any{}, "headers": map[string]any{"A": []any{}},
 		"rootCaPath": "/no/such/file",
 	}, "")
-	for _, want := range []string{`property "url": template`, `"method": want`, `"bodyType": want`, `"responseType": want`, `"oauth": not supported yet`, `want a text for A, found 1`, `"rootCaPath": open`} {
+	for _, want := range []string{`property "url": template`, `"method": want`, `"bodyType": want`, `"responseType": want`, `"oauth": not supported yet`, `"headers": want an object of texts`, `"rootCaPath": open`} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)
 		}

@@ -13,7 +13,7 @@ import (
 	"github.com/gomodule/redigo/redis"
 
 	"github.com/weir-engine/weir/ingest/lookup"
-	"github.com/weir-engine/weir/ingest/source"
+	"github.com/weir-engine/weir/internal/props"
 )
 
 // maxKeys is the number of keys in one pipeline.
@@ -36,34 +36,45 @@ type Options struct {
 	Timeout time.Duration
 }
 
-// ParseProps reads addr, username, password, db and dataType (string or list).
-// The DATASOURCE is the number of the database, and wins over db.
-func ParseProps(props map[string]any, dataSource string) (Options, error) {
-	p := source.NewProps(props)
-	o := Options{
-		Addr: p.String("addr", ""), Username: p.String("username", ""), Password: p.String("password", ""),
-		DB: p.Int("db", 0, 0, 1<<20), Ints: p.Bool("useInt64ForWholeNumber", false),
-		Timeout: p.Duration("timeout", lookup.DefaultTimeout),
+// settings is what users set of a table.
+type settings struct {
+	Options
+	dataType string
+}
+
+func newSettings() *settings { return &settings{Options: Options{Timeout: lookup.DefaultTimeout}} }
+
+func (s *settings) table() props.Table {
+	return props.Table{
+		props.Text(&s.Addr, "addr", "host:port of the Redis server").Required(),
+		props.Text(&s.Username, "username", "the user's name, if the server asks for one"),
+		props.Text(&s.Password, "password", "the user's password").Hidden(),
+		props.Whole(&s.DB, "db", 0, 1<<20, "the number of the database, if DATASOURCE does not say it"),
+		props.OneOf(&s.dataType, "dataType", "what a key holds: string (an object) or list (of objects)", "string", "list").Required(),
+		props.Flag(&s.Ints, "useInt64ForWholeNumber", "takes whole numbers as bigint instead of float"),
+		props.Duration(&s.Timeout, "timeout", "how long connecting, and each write and read, may take"),
 	}
-	if o.Addr == "" {
-		p.Fault("addr", "want host:port of the Redis server")
-	}
-	switch t := p.String("dataType", ""); t {
-	case "string":
-	case "list":
-		o.List = true
-	default:
-		p.Fault("dataType", "want string or list, found %q", t)
-	}
-	var err error
+}
+
+// Properties describes what can be set of a lookup table in Redis.
+func Properties() props.Table { return newSettings().table() }
+
+// ParseProps reads the properties of a table. The DATASOURCE is the number of the
+// database, and wins over db.
+func ParseProps(given map[string]any, dataSource string) (Options, error) {
+	s := newSettings()
+	faults := s.table().Read(given)
+	o := s.Options
+	o.List = s.dataType == "list"
 	if dataSource != "" {
-		n, e := strconv.Atoi(dataSource)
-		if e != nil || n < 0 {
-			err = fmt.Errorf("DATASOURCE %q: want the number of a Redis database", dataSource)
+		n, err := strconv.Atoi(dataSource)
+		if err != nil || n < 0 {
+			faults.Join(fmt.Errorf("DATASOURCE %q: want the number of a Redis database", dataSource))
 		}
 		o.DB = n
 	}
-	if err = errors.Join(p.Err(), err); err != nil {
+	err := faults.Err()
+	if err != nil {
 		err = fmt.Errorf("redis: %w", err)
 	}
 	return o, err

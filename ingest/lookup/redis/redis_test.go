@@ -247,7 +247,7 @@ func TestProps(t *testing.T) {
 		t.Errorf("DATASOURCE: got %+v, %v", o, err)
 	}
 	_, err = ParseProps(map[string]any{"dataType": "hash"}, "x")
-	for _, want := range []string{`property "addr": want host:port`, `property "dataType": want string or list, found "hash"`, `DATASOURCE "x"`} {
+	for _, want := range []string{`property "addr" is required: host:port`, `property "dataType": want string or list, got "hash"`, `DATASOURCE "x"`} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)
 		}

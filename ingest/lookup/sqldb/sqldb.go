@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/weir-engine/weir/ingest/lookup"
-	"github.com/weir-engine/weir/ingest/source"
+	"github.com/weir-engine/weir/internal/props"
 	"github.com/weir-engine/weir/vec"
 )
 
@@ -49,21 +49,21 @@ type Options struct {
 	Dir string
 }
 
+func (o *Options) table() props.Table {
+	return props.Table{
+		props.Text(&o.DBURL, "dburl", "the URL of a database, such as sqlite:///var/lib/plant.db").Alias("url").Required(),
+		props.Refused("templateSqlQueryCfg", "not supported yet for lookup tables"),
+	}
+}
+
+// Properties describes what can be set of a lookup table in a database.
+func Properties() props.Table { return new(Options).table() }
+
 // ParseProps reads dburl (or url, its name since eKuiper 2). table is the
 // DATASOURCE, columns are those that the table declares.
-func ParseProps(props map[string]any, table, dir string, columns []string) (Options, error) {
-	p := source.NewProps(props)
-	o := Options{Table: table, Dir: dir, Columns: columns, DBURL: p.String("dburl", "")}
-	if o.DBURL == "" {
-		o.DBURL = p.String("url", "")
-	}
-	if o.DBURL == "" {
-		p.Fault("dburl", "want the URL of a database, such as sqlite:///var/lib/plant.db")
-	}
-	if p.Any("templateSqlQueryCfg") != nil {
-		p.Fault("templateSqlQueryCfg", "not supported yet for lookup tables")
-	}
-	if err := p.Err(); err != nil {
+func ParseProps(given map[string]any, table, dir string, columns []string) (Options, error) {
+	o := Options{Table: table, Dir: dir, Columns: columns}
+	if err := o.table().Read(given).Err(); err != nil {
 		return o, fmt.Errorf("sql: %w", err)
 	}
 	_, _, err := o.driver()

@@ -151,12 +151,12 @@ func TestProps(t *testing.T) {
 	}{
 		{map[string]any{"dburl": "sqlite://x.db"}, "t", ""},
 		{map[string]any{"url": "sqlite3:x.db?_pragma=busy_timeout(5)"}, "t", ""},
-		{nil, "t", `property "dburl": want the URL of a database`},
+		{nil, "t", `property "dburl" is required: the URL of a database`},
 		{map[string]any{"dburl": "sqlite://x.db"}, "", `DATASOURCE ""`},
 		{map[string]any{"dburl": "sqlite://"}, "t", "names no file"},
 		{map[string]any{"dburl": "sqlite::memory:"}, "t", "names no file"},
 		{map[string]any{"dburl": "postgres://u:secret@h/d"}, "t", `there is no driver "postgres": want sqlite`},
-		{map[string]any{"dburl": 5}, "t", "want a text, found 5"},
+		{map[string]any{"dburl": 5}, "t", "want a text, got 5"},
 		{map[string]any{"dburl": "sqlite://x.db", "templateSqlQueryCfg": map[string]any{}}, "t", "not supported yet"},
 	} {
 		_, err := ParseProps(c.props, c.table, "/d", nil)
