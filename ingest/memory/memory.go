@@ -8,7 +8,6 @@ package memory
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -36,7 +35,7 @@ type Source struct {
 }
 
 // New subscribes to o.Topic on bus: messages that are published from now on
-// reach the stream once Run runs. Close ends the subscription.
+// reach the stream once Run runs.
 func New(bus *membus.Bus, o Options, to source.Target) (*Source, error) {
 	sub, err := bus.Subscribe(o.Topic, o.MaxBytes)
 	if err != nil {
@@ -45,14 +44,12 @@ func New(bus *membus.Bus, o Options, to source.Target) (*Source, error) {
 	return &Source{sub: sub, to: to}, nil
 }
 
-// Run feeds messages until ctx ends or Close is called. It is called once.
+// Run feeds messages until ctx ends, and then ends the subscription. It is called
+// once.
 func (s *Source) Run(ctx context.Context) error {
+	defer s.sub.Close()
 	s.tracker.Start()
-	err := s.run(ctx)
-	if errors.Is(err, membus.ErrClosed) {
-		err = ingest.ErrClosed // Close and a closed feed are alike: it was stopped
-	}
-	return s.tracker.End(ctx, err)
+	return s.tracker.End(ctx, s.run(ctx))
 }
 
 func (s *Source) run(ctx context.Context) error {
@@ -95,10 +92,6 @@ func (s *Source) more(kind string) *ingest.MetaMap {
 	}
 	return m
 }
-
-// Close ends the subscription, and Run when it has fed what still waits. It may
-// be called at any time and does not wait.
-func (s *Source) Close() { s.sub.Close() }
 
 // Status tells what the source does.
 func (s *Source) Status() source.Status { return s.tracker.Status() }

@@ -34,15 +34,17 @@ func (f *feed) Push(payload []byte, route uint32, m *ingest.Meta, _ ingest.Ack) 
 	return f.fail
 }
 
-func start(t *testing.T, bus *membus.Bus, f *feed, o Options) (*Source, chan error) {
+// start runs a source, which end ends.
+func start(t *testing.T, bus *membus.Bus, f *feed, o Options) (s *Source, end func(), done chan error) {
 	t.Helper()
 	s, err := New(bus, o, source.Target{Feed: f})
 	if err != nil {
 		t.Fatal(err)
 	}
-	done := make(chan error, 1)
-	go func() { done <- s.Run(t.Context()) }()
-	return s, done
+	ctx, end := context.WithCancel(t.Context())
+	done = make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	return s, end, done
 }
 
 func publish(t *testing.T, bus *membus.Bus, topic string, texts ...string) {
@@ -59,7 +61,7 @@ func publish(t *testing.T, bus *membus.Bus, topic string, texts ...string) {
 func TestRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bus, f := membus.New(), &feed{}
-		s, done := start(t, bus, f, Options{Topic: "line/+"})
+		s, end, done := start(t, bus, f, Options{Topic: "line/+"})
 		publish(t, bus, "line/1", `{"a":1}`, `{"a":2}`)
 		publish(t, bus, "other", `{"a":3}`)
 		publish(t, bus, "line/2", `{"a":4}`)
@@ -70,9 +72,9 @@ func TestRun(t *testing.T) {
 		if got := s.Status().State; got != source.Running {
 			t.Errorf("state: got %s", got)
 		}
-		s.Close()
+		end()
 		if err := <-done; err != nil {
-			t.Errorf("Run after Close: got %v", err)
+			t.Errorf("Run after its end: got %v", err)
 		}
 		if got := s.Status().State; got != source.Stopped {
 			t.Errorf("state: got %s", got)
@@ -83,7 +85,7 @@ func TestRun(t *testing.T) {
 func TestBackPressure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bus, f := membus.New(), &feed{gate: make(chan struct{})}
-		s, done := start(t, bus, f, Options{Topic: "a", MaxBytes: 100})
+		_, end, done := start(t, bus, f, Options{Topic: "a", MaxBytes: 100})
 		published := make(chan int, 100)
 		go func() {
 			for i := range 100 {
@@ -103,7 +105,7 @@ func TestBackPressure(t *testing.T) {
 		if len(f.lines) != 100 || len(published) != 100 {
 			t.Errorf("got %d of %d messages, want all", len(f.lines), len(published))
 		}
-		s.Close()
+		end()
 		<-done
 	})
 }
@@ -113,7 +115,7 @@ func TestBackPressure(t *testing.T) {
 func TestCircle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bus, f := membus.New(), &feed{gate: make(chan struct{})}
-		s, done := start(t, bus, f, Options{Topic: "a"})
+		_, end, done := start(t, bus, f, Options{Topic: "a"})
 		publish(t, bus, "a", "1")
 		for range 1000 {
 			f.gate <- struct{}{}
@@ -124,7 +126,7 @@ func TestCircle(t *testing.T) {
 		if len(f.lines) != 1001 {
 			t.Errorf("got %d messages, want 1001", len(f.lines))
 		}
-		s.Close()
+		end()
 		<-done
 	})
 }
@@ -135,8 +137,8 @@ func TestErrors(t *testing.T) {
 		t.Errorf("bad topic: got %v", err)
 	}
 	f := &feed{fail: errors.New("no room")}
-	s, done := start(t, bus, f, Options{Topic: "a"})
-	defer s.Close()
+	s, end, done := start(t, bus, f, Options{Topic: "a"})
+	defer end()
 	publish(t, bus, "a", "1")
 	if err := <-done; err != f.fail {
 		t.Errorf("failing feed: got %v", err)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/weir-engine/weir/ingest"
+	"github.com/weir-engine/weir/internal/loss"
 )
 
 // Feed is where a source writes its messages; *ingest.Feed is one. Between Begin
@@ -33,14 +34,15 @@ type State uint8
 
 // The states of a source.
 const (
-	Idle    State = iota // Run was not called yet
-	Running              // it reads, or waits for something to read
-	EOF                  // it has read everything and ended
-	Failed               // it ended with an error
-	Stopped              // its context ended
+	Idle       State = iota // Run was not called yet
+	Connecting              // it waits for its server
+	Running                 // it reads, or waits for something to read
+	EOF                     // it has read everything and ended
+	Failed                  // it ended with an error, or gets nothing because of one
+	Stopped                 // its context ended
 )
 
-var stateNames = [...]string{"idle", "running", "eof", "error", "stopped"}
+var stateNames = [...]string{"idle", "connecting", "running", "eof", "error", "stopped"}
 
 // String returns the name of s as status answers show it.
 func (s State) String() string {
@@ -53,10 +55,15 @@ func (s State) String() string {
 // Status is what a source tells about itself.
 type Status struct {
 	State     State
-	Since     time.Time // when State began
 	Errors    uint64    // faults that it went on after, such as a bad line
 	LastError string    // the last fault, fatal or not; "" for none
 	LastAt    time.Time // when LastError was noted
+	// Lost is what ended before it came to the feed, by reason.
+	Lost loss.Counts
+	Note string // why no data comes, if that is no fault; "" for nothing to say
+	// ConnectedAt is when data could come last, DisconnectedAt when that ended, and
+	// TriedAt when it last was tried, in ms since 1970; 0: never.
+	ConnectedAt, DisconnectedAt, TriedAt int64
 }
 
 // Tracker keeps a source's Status. The zero Tracker is Idle. Its methods are
@@ -97,14 +104,25 @@ func (t *Tracker) Fault(err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.s.Errors++
+	t.s.Lost[loss.Record]++
 	t.s.LastError, t.s.LastAt = err.Error(), time.Now()
 }
 
 func (t *Tracker) set(s State, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.s.State, t.s.Since = s, time.Now()
+	now := time.Now()
+	t.s.State, t.s.Note = s, ""
+	switch s {
+	case Running:
+		t.s.ConnectedAt, t.s.TriedAt = now.UnixMilli(), now.UnixMilli()
+	case EOF:
+		t.s.Note = "end of file"
+		fallthrough
+	default:
+		t.s.DisconnectedAt = now.UnixMilli()
+	}
 	if err != nil {
-		t.s.LastError, t.s.LastAt = err.Error(), t.s.Since
+		t.s.LastError, t.s.LastAt = err.Error(), now
 	}
 }

@@ -10,36 +10,18 @@ import (
 	"strings"
 
 	"github.com/weir-engine/weir/exec/fn"
-	"github.com/weir-engine/weir/ingest/file"
 	"github.com/weir-engine/weir/internal/api"
-	"github.com/weir-engine/weir/internal/mqttconn"
 	"github.com/weir-engine/weir/internal/props"
 	"github.com/weir-engine/weir/internal/store"
 	"github.com/weir-engine/weir/planner/graph"
 	"github.com/weir-engine/weir/planner/ruledef"
 	"github.com/weir-engine/weir/planner/sql"
-	"github.com/weir-engine/weir/sinks"
-	sinkfile "github.com/weir-engine/weir/sinks/file"
-	sinklog "github.com/weir-engine/weir/sinks/log"
-	sinkmemory "github.com/weir-engine/weir/sinks/memory"
-	sinkmqtt "github.com/weir-engine/weir/sinks/mqtt"
-	"github.com/weir-engine/weir/sinks/nop"
-	"github.com/weir-engine/weir/sinks/rest"
 )
 
 // confName names a group of settings. All parts are in lower case.
 type confName struct{ kind, typ, key string }
 
 func (n confName) id() string { return n.kind + "/" + n.typ + "/" + n.key }
-
-// sinkTypes makes the sink types of this process.
-func (e *Engine) sinkTypes() sinks.Registry {
-	lines := sinklog.Options{Logger: e.log, RuleName: e.ruleName}
-	return sinks.Registry{
-		"log": sinklog.New(lines), "nop": nop.New(lines), "memory": sinkmemory.New(e.bus),
-		"file": &sinkfile.Factory{Dir: e.opt.Files, Store: e.opt.Store.Dir}, "mqtt": sinkmqtt.New(e.pool), "rest": &rest.Factory{},
-	}
-}
 
 // ruleName returns the id of the rule of a sink by the number of its counters.
 func (e *Engine) ruleName(num uint32) string {
@@ -233,24 +215,24 @@ func (e *Engine) confUsers(n confName) []string {
 
 // checkConf refuses settings that their type cannot read.
 func (e *Engine) checkConf(n confName, props map[string]any) error {
-	var err error
 	switch {
 	case n.kind != "sources" && n.kind != "sinks" && n.kind != "connections":
 		return fmt.Errorf("there are no settings of kind %q", n.kind)
-	case n.kind == "sources" && n.typ == "mqtt", n.kind == "connections" && n.typ == "mqtt":
-		if _, err = mqttconn.ParseProps(props); err == nil {
-			_, err = mqttconn.ParseQoS(props, 1)
-		}
-	case n.kind == "sources" && n.typ == "file":
-		_, err = file.ParseProps(props, "x", e.opt.Dir)
 	case (n.kind == "sources" || n.kind == "connections") && (n.typ == "sql" || n.typ == "redis" || n.typ == "httppull"):
 		return e.checkLookupConf(n, props)
-	case n.kind == "sources" && !contains(sourceTypes, n.typ):
-		return fmt.Errorf("source type %s is not supported: want %s", n.typ, strings.Join(sourceTypes, ", "))
-	case n.kind == "sinks" && e.registry[n.typ] == nil:
+	case n.kind == "sinks" && e.types.sinks[n.typ] == nil:
 		return fmt.Errorf("sink %s is not defined", n.typ)
+	case n.kind == "sinks":
+		return nil
 	}
-	return err
+	t, err := e.types.sources.Find(n.typ)
+	switch {
+	case err != nil && n.kind == "sources":
+		return err
+	case t.Group == nil: // of a connection that no source has, too
+		return nil
+	}
+	return t.Group(props)
 }
 
 // checkLookupConf refuses settings of a lookup table, or of a connection, that are
@@ -364,17 +346,11 @@ func (e *Engine) ConnectionList() []api.Connection {
 			out = append(out, api.Connection{ID: n.key, Type: n.typ, Props: maps.Clone(props), Named: true, Status: "disconnected"})
 		}
 	}
-	for conn, src := range e.sources {
-		st := conn.State()
-		c := api.Connection{ID: conn.Options().ClientID, Type: "mqtt", Props: map[string]any{"server": strings.Join(conn.Options().Servers, ",")}, Status: "connecting", RefCount: src.Len()}
-		switch {
-		case st.Connected:
-			c.Status = "connected"
-		case st.Err != nil:
-			c.Status, c.Err = "disconnected", st.Err.Error()
-		}
-		c.Counters, c.Lost = countersOf(conn)
-		out = append(out, c)
+	for _, c := range e.connections() {
+		out = append(out, api.Connection{
+			ID: c.ID, Type: c.typ, Props: map[string]any{"server": c.Server}, Status: connText(c.State), Err: c.Err, RefCount: c.Users,
+			Counters: c.Counters, Lost: c.Lost.Named(),
+		})
 	}
 	sort.Slice(out, func(i, j int) bool { return out[i].ID < out[j].ID })
 	return out

@@ -20,7 +20,6 @@ import (
 
 	"github.com/weir-engine/weir/exec"
 	"github.com/weir-engine/weir/ingest"
-	"github.com/weir-engine/weir/ingest/mqtt"
 	"github.com/weir-engine/weir/internal/loss"
 	"github.com/weir-engine/weir/internal/membus"
 	"github.com/weir-engine/weir/internal/metrics"
@@ -100,7 +99,7 @@ type Engine struct {
 	catalog  store.Catalog
 	bus      *membus.Bus
 	pool     *mqttconn.Pool
-	registry sinks.Registry
+	types    types
 	queues   *sinks.Queues
 	counters sinks.Counters
 	encoders encode.Interner
@@ -131,7 +130,6 @@ type Engine struct {
 	users   map[string]int // rules that read a stream, by its name
 	numbers numbers
 	feeds   map[string]*feed
-	sources map[*mqttconn.Conn]*mqtt.Source
 	feedSeq atomic.Uint64
 	confs   map[confName]map[string]any
 	joins   map[string]*stream // joins that the executor has not pulled yet, by text
@@ -163,7 +161,7 @@ func Open(o Options) (*Engine, error) {
 		inbox: ingest.NewInbox(), calls: make(chan func()), nudge: make(chan struct{}, 1), room: make(chan struct{}, 1), watch: make(chan struct{}, 1),
 		defLocks: newLocks(), ruleLocks: newLocks(),
 		streams: map[string]*stream{}, joins: map[string]*stream{}, rules: map[string]*rule{}, users: map[string]int{}, numbers: numbers{ofRule: make([]*rule, 1)},
-		feeds: map[string]*feed{}, sources: map[*mqttconn.Conn]*mqtt.Source{}, confs: map[confName]map[string]any{}, started: time.Now(), stages: metrics.NewStages(),
+		feeds: map[string]*feed{}, confs: map[confName]map[string]any{}, started: time.Now(), stages: metrics.NewStages(),
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.answers.ready = make(chan struct{}, 1)
@@ -174,7 +172,9 @@ func Open(o Options) (*Engine, error) {
 	so.OnWrite = func(d time.Duration) { e.stages.Observe(metrics.StageDeliver, d) }
 	e.schemas.catalog = e.catalog
 	e.queues = sinks.NewQueues(so, st, &e.counters)
-	e.registry = e.sinkTypes()
+	e.types = newTypes(typeEnv{
+		dir: o.Dir, files: o.Files, store: o.Store.Dir, log: o.Logger, bus: e.bus, pool: e.pool, ruleName: e.ruleName, later: e.wg.Go,
+	})
 	e.out = newOutput(e)
 	e.x = exec.New(exec.Env{Location: o.Location, Started: e.started.UnixMilli(), Faults: e.out.wantsFaults, Lookup: e.ask}, e.out)
 	if err := e.load(); err != nil {
@@ -303,7 +303,7 @@ func (e *Engine) planned(s *stream) *planner.Source {
 	if s.external() {
 		src.External, src.Cache = true, e.cacheOf(s)
 	}
-	if src.Retain == 0 && s.typ() != "file" {
+	if src.Retain == 0 && !e.types.sources[s.typ()].Whole {
 		src.Retain = 1
 	}
 	return src

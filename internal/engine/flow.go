@@ -43,10 +43,11 @@ func (e *Engine) flowSources(c *compiled) error {
 func (e *Engine) flowSource(c *compiled, src graph.Source) error {
 	if src.Create != nil {
 		s := &stream{name: src.Name, only: []string{src.Name}, def: src.Create, inline: true}
-		if !contains(sourceTypes, s.typ()) {
-			return fmt.Errorf("source type %s is not supported: want %s", src.Type, strings.Join(sourceTypes, ", "))
+		_, err := e.types.sources.Find(s.typ())
+		if err != nil {
+			return err
 		}
-		err := checkDefinition(src.Create)
+		err = checkDefinition(src.Create)
 		if err == nil {
 			s.message, err = e.messageOf(src.Create)
 		}

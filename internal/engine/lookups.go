@@ -20,7 +20,6 @@ import (
 	"github.com/weir-engine/weir/ingest/lookup/sqldb"
 	"github.com/weir-engine/weir/ingest/source"
 	"github.com/weir-engine/weir/planner"
-	"github.com/weir-engine/weir/sinks"
 	"github.com/weir-engine/weir/vec"
 )
 
@@ -203,14 +202,14 @@ func (a *asker) stop() {
 	<-a.done
 }
 
-func (a *asker) state() sinks.ConnStatus {
+func (a *asker) status() source.Status {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	c := sinks.ConnStatus{State: sinks.Connected, LastConnectedMs: a.tracker.Status().Since.UnixMilli()}
+	st := a.tracker.Status()
 	if a.err != nil {
-		c.State, c.LastDisconnected = sinks.Disconnected, a.err.Error()
+		st.State, st.LastError = source.Failed, a.err.Error()
 	}
-	return c
+	return st
 }
 
 // ask takes a question of the executor.

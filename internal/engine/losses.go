@@ -4,27 +4,9 @@ import (
 	"github.com/weir-engine/weir/internal/api"
 	"github.com/weir-engine/weir/internal/loss"
 	"github.com/weir-engine/weir/internal/metrics"
-	"github.com/weir-engine/weir/internal/mqttconn"
 	"github.com/weir-engine/weir/planner/ruledef"
 	"github.com/weir-engine/weir/sinks"
 )
-
-// loser is a source that loses messages before they reach their feed.
-type loser interface{ lost() loss.Counts }
-
-// lost tells what a stream's topics lost before they came to it.
-func (m *mqttStream) lost() (c loss.Counts) {
-	if st, ok := m.f.src.Status(m.num); ok {
-		c[loss.Oversized] = st.Oversized
-	}
-	return c
-}
-
-// lost tells what the source could not cut out of a file.
-func (r *runner) lost() (c loss.Counts) {
-	c[loss.Record] = r.status().Errors
-	return c
-}
 
 // lostBy returns what r lost: what the executor counted for its parts, and what
 // became of its messages. The caller holds e.mu.
@@ -53,9 +35,7 @@ func (s *stream) lostOf(late uint64) (c loss.Counts) {
 	if s.feed == nil {
 		return c
 	}
-	if l, ok := s.source.(loser); ok {
-		c = l.lost()
-	}
+	c = s.source.status().Lost
 	c[loss.Decode] += s.feed.feed.StreamStats(s.num).DecodeErrors
 	c[loss.Late] += late
 	return c
@@ -92,8 +72,8 @@ func (e *Engine) EachLoss(f func(o metrics.Owner, name string, lost loss.Counts)
 	for i, s := range streams {
 		f(metrics.OfStream, s.name, lost[i])
 	}
-	for _, c := range e.pool.Conns() {
-		f(metrics.OfConnection, serversOf(c), c.Stats().Lost)
+	for _, c := range e.connections() {
+		f(metrics.OfConnection, c.Server, c.Lost)
 	}
 	e.queues.Each(func(q *sinks.Queue) { f(metrics.OfDestination, q.DestKey(), q.Stats().Lost) })
 }
@@ -121,13 +101,4 @@ func (s *stream) rows() uint64 {
 		return 0
 	}
 	return s.feed.feed.StreamStats(s.num).Rows
-}
-
-// countersOf returns the figures of a connection, and what it lost.
-func countersOf(c *mqttconn.Conn) (counters, lost map[string]uint64) {
-	s := c.Stats()
-	return map[string]uint64{
-		"reads": s.Reads, "bytes_in": s.BytesIn, "messages_in": s.MessagesIn, "messages_out": s.MessagesOut,
-		"acknowledged": s.Acked, "retained_skipped": s.Replays, "connects": s.Connects, "retries": s.Retries,
-	}, s.Lost.Named()
 }

@@ -2,12 +2,10 @@ package engine
 
 import (
 	"sort"
-	"strings"
 
 	"github.com/weir-engine/weir/ingest"
 	"github.com/weir-engine/weir/internal/loss"
 	"github.com/weir-engine/weir/internal/metrics"
-	"github.com/weir-engine/weir/internal/mqttconn"
 	"github.com/weir-engine/weir/planner"
 )
 
@@ -86,22 +84,13 @@ func (e *Engine) refused(r *rule) (n uint64) {
 	return n
 }
 
-func serversOf(c *mqttconn.Conn) string { return strings.Join(c.Options().Servers, ",") }
-
 // Stages returns the histograms of batches.
 func (e *Engine) Stages() *metrics.Stages { return e.stages }
 
-// EachConnection calls f for every connection to a broker.
+// EachConnection calls f for every connection that is open.
 func (e *Engine) EachConnection(f func(c metrics.ConnectionState)) {
-	for _, c := range e.pool.Conns() {
-		st := c.State()
-		s := metrics.ConnectionState{Kind: "mqtt", Name: serversOf(c), Status: -1, Retries: c.Stats().Retries}
-		switch {
-		case st.Connected:
-			s.Status = 1
-		case st.Err == nil:
-			s.Status = 0
-		}
+	for _, c := range e.connections() {
+		s := metrics.ConnectionState{Kind: c.typ, Name: c.Server, Status: int(connState(c.State)), Retries: c.Retries}
 		f(s)
 	}
 }

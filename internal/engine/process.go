@@ -10,7 +10,6 @@ import (
 
 	"github.com/weir-engine/weir/exec/fn"
 	"github.com/weir-engine/weir/internal/api"
-	"github.com/weir-engine/weir/internal/mqttconn"
 	"github.com/weir-engine/weir/planner/ruledef"
 )
 
@@ -80,12 +79,12 @@ func (e *Engine) Functions() []api.FunctionInfo {
 }
 
 // SourceTypes returns what TYPE can name.
-func (e *Engine) SourceTypes() []string { return sourceTypes }
+func (e *Engine) SourceTypes() []string { return e.types.sources.Names() }
 
 // SinkTypes returns what an action can name.
 func (e *Engine) SinkTypes() []string {
 	var out []string
-	for t := range e.registry {
+	for t := range e.types.sinks {
 		out = append(out, t)
 	}
 	sort.Strings(out)
@@ -95,29 +94,14 @@ func (e *Engine) SinkTypes() []string {
 // LookupTypes returns what a lookup table can name.
 func (e *Engine) LookupTypes() []string { return lookupTypes }
 
-// PingConnection tries to reach a broker.
+// PingConnection tries to reach what props describe.
 func (e *Engine) PingConnection(ctx context.Context, kind api.ConfKind, typ string, props map[string]any) error {
 	if t := strings.ToLower(typ); t == "sql" || t == "redis" || t == "httppull" {
 		return e.pingLookup(ctx, t, props)
 	}
-	if strings.ToLower(typ) != "mqtt" {
+	t := e.types.sources[strings.ToLower(typ)]
+	if t.Ping == nil {
 		return e.checkConf(confName{string(kind), strings.ToLower(typ), "ping"}, props)
 	}
-	o, err := mqttconn.ParseProps(props)
-	if err != nil {
-		return err
-	}
-	conn, err := e.pool.Get(o)
-	if err != nil {
-		return err
-	}
-	defer e.pool.Put(conn)
-	conn.Start()
-	if err := conn.WaitConnected(ctx); err != nil {
-		if st := conn.State(); st.Err != nil {
-			return st.Err
-		}
-		return err
-	}
-	return nil
+	return t.Ping(ctx, props)
 }

@@ -224,7 +224,7 @@ func (e *Engine) checkAction(a ruledef.Action) (checked, error) {
 	if err != nil {
 		return checked{}, err
 	}
-	t, err := e.registry.Open(a.Type, given)
+	t, err := e.types.sinks.Open(a.Type, given)
 	if err != nil {
 		return checked{}, err
 	}

@@ -10,16 +10,10 @@ import (
 	"strings"
 
 	"github.com/weir-engine/weir/ingest"
-	"github.com/weir-engine/weir/ingest/file"
-	"github.com/weir-engine/weir/ingest/memory"
-	"github.com/weir-engine/weir/ingest/mqtt"
-	"github.com/weir-engine/weir/ingest/sim"
 	"github.com/weir-engine/weir/ingest/source"
 	"github.com/weir-engine/weir/ingest/twin"
 	"github.com/weir-engine/weir/internal/loss"
-	"github.com/weir-engine/weir/internal/mqttconn"
 	"github.com/weir-engine/weir/internal/props"
-	"github.com/weir-engine/weir/sinks"
 	"github.com/weir-engine/weir/vec"
 )
 
@@ -34,17 +28,14 @@ type feed struct {
 	plan    *vec.Plan
 	replan  bool
 	pauses  int // outlets that are full
-
-	conn *mqttconn.Conn // of an MQTT feed
-	src  *mqtt.Source
 }
 
 // running is a source in operation.
 type running interface {
 	// stop ends the source for the stream and waits for its goroutine.
 	stop()
-	// state tells whether data can come, since when, and why not.
-	state() sinks.ConnStatus
+	// status tells whether data can come, since when, and why not.
+	status() source.Status
 }
 
 // renew makes the plan of the columns that are read now. It runs on the
@@ -144,18 +135,26 @@ func (e *Engine) activate(s *stream) error {
 
 // activateRows starts the source of a stream, or of a table that is kept in memory.
 func (e *Engine) activateRows(s *stream, props map[string]any) error {
-	o, err := e.feedOptions(s, props)
+	t, err := e.types.sources.Find(s.typ())
 	if err != nil {
 		return err
 	}
-	if s.typ() == "mqtt" {
-		return e.activateMQTT(s, props, o)
+	use, err := t.Check(source.Def{DataSource: s.def.Options.DataSource, Props: props, Fields: s.fields()})
+	if err != nil {
+		return err
 	}
-	return e.activateOwn(s, props, o)
+	o, err := e.feedOptions(s, props, use)
+	if err != nil {
+		return err
+	}
+	if use.Attach != nil {
+		return e.startShared(s, use, feedKey(use.Hub, s, &o, props), o)
+	}
+	return e.startOwn(s, use, o)
 }
 
 // feedOptions makes the options of the feed for s.
-func (e *Engine) feedOptions(s *stream, props map[string]any) (ingest.Options, error) {
+func (e *Engine) feedOptions(s *stream, props map[string]any, use source.Use) (ingest.Options, error) {
 	d := &s.def.Options
 	o := ingest.Options{
 		Format: d.Format, Schema: s.fields(), Strict: d.StrictValidation, Delimiter: d.Delimiter,
@@ -171,33 +170,29 @@ func (e *Engine) feedOptions(s *stream, props map[string]any) (ingest.Options, e
 	}
 	p := source.NewProps(props)
 	o.UseInt64 = p.Bool("useInt64ForWholeNumber", false)
-	if s.typ() == "file" {
-		fo, err := file.ParseProps(props, d.DataSource, e.opt.Dir)
-		if err != nil {
-			return o, err
-		}
-		o.Format = fo.Format(d.Format)
+	if use.Feed != nil {
+		use.Feed(&o)
 	}
-	twins, use, err := twin.ParseProps(props, e.opt.Dir)
+	twins, isTwin, err := twin.ParseProps(props, e.opt.Dir)
 	if err := errors.Join(p.Err(), err); err != nil {
 		return o, err
 	}
 	o.EnsureDefaults()
-	if use {
+	if isTwin {
 		o.NewDecoder = twin.New(twins, o)
 	}
 	return o, o.Validate()
 }
 
 // feedKey is equal for streams that can share a feed of one connection.
-func feedKey(conn string, s *stream, o *ingest.Options, given map[string]any) string {
+func feedKey(hub string, s *stream, o *ingest.Options, given map[string]any) string {
 	twins, _ := props.Get(given, "kubeedgeModelFile")
 	form, _ := props.Get(given, "kubeedgeFormat")
 	schema, err := json.Marshal(o.Schema)
 	if err != nil {
 		schema = []byte(s.name)
 	}
-	return fmt.Sprintf("%s\x00%s\x00%s\x00%v\x00%s\x00%s\x00%v\x00%v\x00%v\x00%p", conn, o.Format, schema, o.Strict, o.Delimiter,
+	return fmt.Sprintf("%s\x00%s\x00%s\x00%v\x00%s\x00%s\x00%v\x00%v\x00%v\x00%p", hub, o.Format, schema, o.Strict, o.Delimiter,
 		o.TimestampFormat, o.UseInt64, twins, form, s.message)
 }
 
@@ -213,192 +208,72 @@ func (e *Engine) newFeed(key string, o ingest.Options) (*feed, error) {
 	return fd, nil
 }
 
-// mqttStream is a stream's part of an MQTT connection.
-type mqttStream struct {
-	e   *Engine
-	f   *feed
-	num uint32
-}
+// attached is a stream on a connection that serves others too.
+type attached struct{ source.Attachment }
 
-func (m *mqttStream) stop() {
-	m.f.src.Remove(m.num)
-	if m.f.streams == 1 {
-		m.f.feed.Close() // its reader must not wait for the executor any more
-	}
-	m.e.leaveConn(m.f.conn)
-}
+func (a attached) stop() { a.Close() }
 
-func (m *mqttStream) state() sinks.ConnStatus {
-	st, ok := m.f.src.Status(m.num)
-	c := sinks.ConnStatus{LastConnectedMs: st.Conn.ConnectedAt, LastDisconnectedMs: st.Conn.DisconnectedAt, LastTryMs: st.Conn.TriedAt}
-	switch {
-	case !ok:
-		c.State, c.LastDisconnected = sinks.Disconnected, "not subscribed"
-	case st.Err != nil:
-		c.State, c.LastDisconnected = sinks.Disconnected, st.Err.Error()
-	case !st.Conn.Connected:
-		c.State, c.LastDisconnected = sinks.Connecting, "connecting"
-	case !st.Acked:
-		c.State, c.LastDisconnected = sinks.Connecting, "subscribing"
-	case !st.Seen:
-		c.State, c.LastDisconnected = sinks.Connected, "no message on its topics so far"
-	default:
-		c.State = sinks.Connected
-	}
-	return c
-}
+func (a attached) status() source.Status { return a.Status() }
 
-// activateMQTT subscribes s on the connection that its settings name.
-func (e *Engine) activateMQTT(s *stream, props map[string]any, o ingest.Options) error {
-	filters, err := mqtt.ParseFilters(s.def.Options.DataSource)
-	if err != nil {
-		return err
-	}
-	co, err := mqttconn.ParseProps(props)
-	if err != nil {
-		return err
-	}
-	qos, err := mqttconn.ParseQoS(props, 1)
-	if err != nil {
-		return err
-	}
-	conn, err := e.pool.Get(co)
-	if err != nil {
-		return err
-	}
-	src := e.sources[conn]
-	fresh := src == nil
-	if fresh {
-		src = mqtt.New(conn)
-		e.sources[conn] = src
-	}
-	key := feedKey(fmt.Sprintf("mqtt %p", conn), s, &o, props)
-	f := e.feeds[key]
+// startShared has a connection deliver to s.
+func (e *Engine) startShared(s *stream, use source.Use, key string, o ingest.Options) error {
+	f, err := e.feeds[key], error(nil)
 	if f == nil {
 		if f, err = e.newFeed(key, o); err != nil {
-			e.leaveConn(conn)
 			return err
 		}
-		f.conn, f.src = conn, src
 	}
-	f.streams++
-	s.feed = f
-	if err := src.Add(mqtt.Stream{ID: s.num, Filters: filters, QoS: qos, Feed: f.feed}); err != nil {
-		if f.streams--; f.streams == 0 {
+	a, err := use.Attach(f.feed, s.num)
+	if err != nil {
+		if f.streams == 0 {
 			delete(e.feeds, key)
 		}
-		s.feed = nil
-		e.leaveConn(conn)
 		return err
 	}
-	s.source = &mqttStream{e, f, s.num}
-	conn.Start()
+	f.streams++
+	s.feed, s.source = f, attached{a}
 	return nil
-}
-
-// leaveConn gives one use of a connection back. The last one closes it, which
-// takes as long as the network does; nobody waits for it.
-func (e *Engine) leaveConn(conn *mqttconn.Conn) {
-	e.wg.Go(func() {
-		e.pool.Put(conn)
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		if !slices.Contains(e.pool.Conns(), conn) {
-			delete(e.sources, conn)
-		}
-	})
 }
 
 // runner is a source with a goroutine of its own.
 type runner struct {
+	source.Source
 	cancel context.CancelFunc
 	done   chan struct{}
 	feed   *ingest.Feed
-	status func() source.Status
-	close  func()
 }
 
 func (r *runner) stop() {
 	r.cancel()
-	if r.close != nil {
-		r.close()
-	}
 	r.feed.Close()
 	<-r.done
 }
 
-func (r *runner) state() sinks.ConnStatus {
-	st := r.status()
-	c := sinks.ConnStatus{LastDisconnected: st.LastError}
-	switch st.State {
-	case source.Running:
-		c.State, c.LastConnectedMs = sinks.Connected, st.Since.UnixMilli()
-	case source.EOF:
-		c.State, c.LastDisconnected, c.LastDisconnectedMs = sinks.Connected, "end of file", st.Since.UnixMilli()
-	case source.Failed:
-		c.State, c.LastDisconnectedMs = sinks.Disconnected, st.Since.UnixMilli()
-	}
-	return c
-}
+func (r *runner) status() source.Status { return r.Status() }
 
-// activateOwn starts a source that no other stream shares.
-func (e *Engine) activateOwn(s *stream, props map[string]any, o ingest.Options) error {
+// startOwn starts a source that only s has.
+func (e *Engine) startOwn(s *stream, use source.Use, o ingest.Options) error {
 	f, err := e.newFeed(fmt.Sprintf("%s %s %d", s.typ(), s.name, e.feedSeq.Add(1)), o)
 	if err != nil {
 		return err
 	}
-	to := source.Target{Feed: f.feed, Route: f.feed.Route([]uint32{s.num})}
-	r := &runner{done: make(chan struct{}), feed: f.feed}
-	var run func(context.Context) error
-	switch s.typ() {
-	case "memory":
-		src, err2 := memory.New(e.bus, memory.Options{Topic: s.def.Options.DataSource}, to)
-		if err = err2; err == nil {
-			run, r.status, r.close = src.Run, src.Status, src.Close
-		}
-	case "file":
-		fo, err2 := file.ParseProps(props, s.def.Options.DataSource, e.opt.Dir)
-		if err = err2; err == nil {
-			src, err2 := file.New(fo, to)
-			if err = err2; err == nil {
-				run, r.status = src.Run, src.Status
-			}
-		}
-	case "simulator":
-		src, err2 := sim.NewPlayback(props, nil, to)
-		if err = err2; err == nil {
-			run, r.status = src.Run, src.Status
-		}
-	case "sim":
-		so, err2 := sim.ParseProps(props)
-		if err = err2; err == nil {
-			src, err2 := sim.NewSource(so, to)
-			if err = err2; err == nil {
-				run, r.status = src.Run, src.Status
-			}
-		}
-	default:
-		err = fmt.Errorf("source type %s is not supported: want %s", s.typ(), strings.Join(sourceTypes, ", "))
-	}
+	src, err := use.Open(source.Target{Feed: f.feed, Route: f.feed.Route([]uint32{s.num})})
 	if err != nil {
 		delete(e.feeds, f.key)
 		return err
 	}
-	f.streams = 1
-	s.feed = f
 	ctx, cancel := context.WithCancel(e.ctx)
-	r.cancel = cancel
-	s.source = r
+	r := &runner{src, cancel, make(chan struct{}), f.feed}
+	f.streams = 1
+	s.feed, s.source = f, r
 	e.wg.Go(func() {
 		defer close(r.done)
-		if err := run(ctx); err != nil {
+		if err := src.Run(ctx); err != nil {
 			e.log.Warn("source ended", "stream", s.name, "err", err)
 		}
 	})
 	return nil
 }
-
-var sourceTypes = []string{"file", "memory", "mqtt", "sim", "simulator"}
 
 // deactivate stops the source of s; what it delivered is still run. The caller
 // holds e.mu.
@@ -408,7 +283,9 @@ func (e *Engine) deactivate(s *stream) {
 	}
 	s.source.stop()
 	if r, ok := s.source.(*runner); ok { // what a connection lost it counts itself
-		e.lost.Add(loss.Record, r.status().Errors)
+		for reason, n := range r.Status().Lost {
+			e.lost.Add(loss.Reason(reason), n)
+		}
 	}
 	f := s.feed
 	b := s.builder

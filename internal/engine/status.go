@@ -256,7 +256,7 @@ func (f *fields) source(s *stream, prefix string, in, late uint64) {
 	conn := sinks.ConnStatus{State: sinks.Disconnected, LastDisconnected: "stream does not run"}
 	if s != nil && s.feed != nil {
 		st = s.feed.feed.StreamStats(s.num)
-		conn = s.source.state()
+		conn = connStatus(s.source.status())
 	} else if s != nil && s.err != "" {
 		conn.LastDisconnected = s.err
 	}

@@ -383,9 +383,9 @@ func or(s, def string) string {
 // typ returns the source type.
 func (s *stream) typ() string {
 	if s.def.Table {
-		return strings.ToLower(or(s.def.Options.Type, "file"))
+		return strings.ToLower(or(s.def.Options.Type, tableType))
 	}
-	return strings.ToLower(or(s.def.Options.Type, "mqtt"))
+	return strings.ToLower(or(s.def.Options.Type, streamType))
 }
 
 // DescribeStream returns one definition.

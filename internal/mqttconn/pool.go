@@ -77,6 +77,15 @@ func (p *Pool) Conns() []*Conn {
 	return list
 }
 
+// Each calls f for the connections that are in use, with how many use them.
+func (p *Pool) Each(f func(c *Conn, users int)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, s := range p.conns {
+		f(s.conn, s.users)
+	}
+}
+
 // Lost returns what all connections lost, those that were closed included.
 func (p *Pool) Lost() loss.Counts {
 	p.mu.Lock()

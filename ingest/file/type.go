@@ -1,0 +1,28 @@
+package file
+
+import (
+	"github.com/weir-engine/weir/ingest"
+	"github.com/weir-engine/weir/ingest/source"
+)
+
+// NewType makes the source type file; relative paths are below dir.
+func NewType(dir string) source.Type {
+	check := func(d source.Def) (source.Use, error) {
+		o, err := ParseProps(d.Props, d.DataSource, dir)
+		if err != nil {
+			return source.Use{}, err
+		}
+		return source.Use{
+			Feed: func(f *ingest.Options) { f.Format = o.Format(f.Format) },
+			Open: func(to source.Target) (source.Source, error) { return New(o, to) },
+		}, nil
+	}
+	return source.Type{
+		Check: check,
+		Group: func(props map[string]any) error {
+			_, err := ParseProps(props, "any", dir) // the path may stand in DATASOURCE
+			return err
+		},
+		Whole: true,
+	}
+}

@@ -1,0 +1,170 @@
+package mqtt
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/weir-engine/weir/ingest"
+	"github.com/weir-engine/weir/ingest/source"
+	"github.com/weir-engine/weir/internal/loss"
+	"github.com/weir-engine/weir/internal/mqttconn"
+)
+
+// hub keeps the source of each connection on which streams are.
+type hub struct {
+	pool  *mqttconn.Pool
+	later func(func())
+
+	mu      sync.Mutex
+	sources map[*mqttconn.Conn]*Source
+}
+
+// NewType makes the source type mqtt over the connections of pool. What takes as
+// long as the network does, it gives to later, which does not wait for it.
+func NewType(pool *mqttconn.Pool, later func(func())) source.Type {
+	h := &hub{pool: pool, later: later, sources: map[*mqttconn.Conn]*Source{}}
+	return source.Type{Check: h.check, Group: group, Ping: h.ping, Connections: h.connections, Named: true}
+}
+
+// check reads the topics, the connection and the QoS of a stream.
+func (h *hub) check(d source.Def) (source.Use, error) {
+	filters, err := ParseFilters(d.DataSource)
+	if err != nil {
+		return source.Use{}, err
+	}
+	o, err := mqttconn.ParseProps(d.Props)
+	if err != nil {
+		return source.Use{}, err
+	}
+	qos, err := mqttconn.ParseQoS(d.Props, 1)
+	return source.Use{
+		Hub: o.Key(),
+		Attach: func(f *ingest.Feed, stream uint32) (source.Attachment, error) {
+			return h.attach(o, Stream{ID: stream, Filters: filters, QoS: qos, Feed: f})
+		},
+	}, err
+}
+
+// group checks settings without topics.
+func group(props map[string]any) error {
+	_, err := mqttconn.ParseProps(props)
+	if err == nil {
+		_, err = mqttconn.ParseQoS(props, 1)
+	}
+	return err
+}
+
+// attach subscribes st on the connection of o, which it starts if need be.
+func (h *hub) attach(o mqttconn.Options, st Stream) (source.Attachment, error) {
+	conn, err := h.pool.Get(o)
+	if err != nil {
+		return nil, err
+	}
+	h.mu.Lock()
+	src := h.sources[conn]
+	if src == nil {
+		src = New(conn)
+		h.sources[conn] = src
+	}
+	h.mu.Unlock()
+	if err := src.Add(st); err != nil {
+		h.leave(conn)
+		return nil, err
+	}
+	conn.Start()
+	return &attachment{h, src, st.ID}, nil
+}
+
+// leave gives one use of a connection back. The last one closes it, which takes as
+// long as the network does; nobody waits for it.
+func (h *hub) leave(conn *mqttconn.Conn) {
+	h.later(func() {
+		h.pool.Put(conn)
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if !slices.Contains(h.pool.Conns(), conn) {
+			delete(h.sources, conn)
+		}
+	})
+}
+
+// ping connects, until ctx is done.
+func (h *hub) ping(ctx context.Context, props map[string]any) error {
+	o, err := mqttconn.ParseProps(props)
+	if err != nil {
+		return err
+	}
+	conn, err := h.pool.Get(o)
+	if err != nil {
+		return err
+	}
+	defer h.pool.Put(conn)
+	conn.Start()
+	if err := conn.WaitConnected(ctx); err != nil {
+		if st := conn.State(); st.Err != nil {
+			return st.Err
+		}
+		return err
+	}
+	return nil
+}
+
+// connections lists the connections of the pool, those of sinks included.
+func (h *hub) connections() []source.Connection {
+	var out []source.Connection
+	h.pool.Each(func(conn *mqttconn.Conn, users int) {
+		o, st, n := conn.Options(), conn.State(), conn.Stats()
+		c := source.Connection{
+			ID: o.ClientID, Server: strings.Join(o.Servers, ","), Users: users, State: source.Connecting, Retries: n.Retries, Lost: n.Lost,
+			Counters: map[string]uint64{
+				"reads": n.Reads, "bytes_in": n.BytesIn, "messages_in": n.MessagesIn, "messages_out": n.MessagesOut,
+				"acknowledged": n.Acked, "retained_skipped": n.Replays, "connects": n.Connects, "retries": n.Retries,
+			},
+		}
+		switch {
+		case st.Connected:
+			c.State = source.Running
+		case st.Err != nil:
+			c.State, c.Err = source.Failed, st.Err.Error()
+		}
+		out = append(out, c)
+	})
+	return out
+}
+
+// attachment is a stream's part of a connection.
+type attachment struct {
+	hub    *hub
+	src    *Source
+	stream uint32
+}
+
+// Close ends what the stream gets.
+func (a *attachment) Close() {
+	a.src.Remove(a.stream)
+	a.hub.leave(a.src.conn)
+}
+
+// Status tells how far the stream's subscription is.
+func (a *attachment) Status() source.Status {
+	st, ok := a.src.Status(a.stream)
+	out := source.Status{ConnectedAt: st.Conn.ConnectedAt, DisconnectedAt: st.Conn.DisconnectedAt, TriedAt: st.Conn.TriedAt}
+	out.Lost[loss.Oversized] = st.Oversized
+	switch {
+	case !ok:
+		out.State, out.LastError = source.Failed, "not subscribed"
+	case st.Err != nil:
+		out.State, out.LastError = source.Failed, st.Err.Error()
+	case !st.Conn.Connected:
+		out.State, out.Note = source.Connecting, "connecting"
+	case !st.Acked:
+		out.State, out.Note = source.Connecting, "subscribing"
+	case !st.Seen:
+		out.State, out.Note = source.Running, "no message on its topics so far"
+	default:
+		out.State = source.Running
+	}
+	return out
+}

@@ -1,0 +1,55 @@
+package engine
+
+import (
+	"github.com/weir-engine/weir/ingest/source"
+	"github.com/weir-engine/weir/sinks"
+)
+
+// connection is a connection that is open, with the type that it belongs to.
+type connection struct {
+	typ string
+	source.Connection
+}
+
+// connections lists what is open, by type.
+func (e *Engine) connections() []connection {
+	var out []connection
+	for _, typ := range e.types.sources.Names() {
+		if list := e.types.sources[typ].Connections; list != nil {
+			for _, c := range list() {
+				out = append(out, connection{typ, c})
+			}
+		}
+	}
+	return out
+}
+
+// connState is the state of a source in the numbers of eKuiper's API.
+func connState(st source.State) sinks.ConnState {
+	switch st {
+	case source.Running, source.EOF:
+		return sinks.Connected
+	case source.Failed, source.Stopped:
+		return sinks.Disconnected
+	}
+	return sinks.Connecting
+}
+
+// connText words the state of a connection.
+func connText(st source.State) string {
+	switch connState(st) {
+	case sinks.Connected:
+		return "connected"
+	case sinks.Disconnected:
+		return "disconnected"
+	}
+	return "connecting"
+}
+
+// connStatus words the state of a source as the status of rules has it.
+func connStatus(st source.Status) sinks.ConnStatus {
+	return sinks.ConnStatus{
+		State: connState(st.State), LastConnectedMs: st.ConnectedAt, LastDisconnectedMs: st.DisconnectedAt, LastTryMs: st.TriedAt,
+		LastDisconnected: or(st.Note, st.LastError),
+	}
+}

@@ -1,0 +1,68 @@
+package engine
+
+import (
+	"log/slog"
+
+	"github.com/weir-engine/weir/ingest/file"
+	"github.com/weir-engine/weir/ingest/memory"
+	"github.com/weir-engine/weir/ingest/mqtt"
+	"github.com/weir-engine/weir/ingest/sim"
+	"github.com/weir-engine/weir/ingest/source"
+	"github.com/weir-engine/weir/internal/membus"
+	"github.com/weir-engine/weir/internal/mqttconn"
+	"github.com/weir-engine/weir/sinks"
+	sinkfile "github.com/weir-engine/weir/sinks/file"
+	sinklog "github.com/weir-engine/weir/sinks/log"
+	sinkmemory "github.com/weir-engine/weir/sinks/memory"
+	sinkmqtt "github.com/weir-engine/weir/sinks/mqtt"
+	"github.com/weir-engine/weir/sinks/nop"
+	"github.com/weir-engine/weir/sinks/rest"
+)
+
+// The types of sources and sinks of this process. A connector is a package below
+// ingest or sinks and a line here; nothing else of the engine names it.
+
+// What TYPE is when a definition does not say.
+const (
+	streamType = "mqtt"
+	tableType  = "file"
+)
+
+// typeEnv is what types may need of the process.
+type typeEnv struct {
+	dir      string // of files that are read by a relative path
+	files    string // of files that are written by a relative path
+	store    string // of the store, in which nobody else has files
+	log      *slog.Logger
+	bus      *membus.Bus
+	pool     *mqttconn.Pool
+	ruleName func(num uint32) string // of a sink, by the number of its counters
+	later    func(func())            // runs what may wait for the network; Close waits for it
+}
+
+// types are the types by the names that users write.
+type types struct {
+	sources source.Registry
+	sinks   sinks.Registry
+}
+
+func newTypes(env typeEnv) types {
+	lines := sinklog.Options{Logger: env.log, RuleName: env.ruleName}
+	return types{
+		sources: source.Registry{
+			"file":      file.NewType(env.dir),
+			"memory":    memory.NewType(env.bus),
+			"mqtt":      mqtt.NewType(env.pool, env.later),
+			"sim":       sim.NewType(),
+			"simulator": sim.NewPlaybackType(),
+		},
+		sinks: sinks.Registry{
+			"file":   &sinkfile.Factory{Dir: env.files, Store: env.store},
+			"log":    sinklog.New(lines),
+			"memory": sinkmemory.New(env.bus),
+			"mqtt":   sinkmqtt.New(env.pool),
+			"nop":    nop.New(lines),
+			"rest":   &rest.Factory{},
+		},
+	}
+}
