@@ -12,6 +12,7 @@ import (
 	"github.com/weir-engine/weir/exec/fn"
 	"github.com/weir-engine/weir/ingest"
 	"github.com/weir-engine/weir/internal/logictest"
+	"github.com/weir-engine/weir/internal/loss"
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/planner/sql"
 	"github.com/weir-engine/weir/sinks/encode"
@@ -186,6 +187,9 @@ func TestJoinTooLarge(t *testing.T) {
 	st := j.x.Stats()
 	if len(j.sent) != 0 || st.Faults[1] != 1 || !strings.HasPrefix(st.Last[1], "join: more than 1,048,576 rows") {
 		t.Errorf("got %v, %d faults, last %q", j.sent, st.Faults[1], st.Last[1])
+	}
+	if lost, _ := st.LostBy(1); lost != (loss.Counts{loss.Pairs: 1}) || st.Lost != lost {
+		t.Errorf("lost: got %v of the rule, %v of all", lost.Named(), st.Lost.Named())
 	}
 }
 

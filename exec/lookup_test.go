@@ -3,9 +3,11 @@ package exec_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/weir-engine/weir/exec"
+	"github.com/weir-engine/weir/internal/loss"
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/vec"
 )
@@ -172,5 +174,22 @@ func TestLookupWanted(t *testing.T) {
 	}
 	if got, want := fmt.Sprint(j.x.JoinRows(9)), "map[s:6 t:2]"; got != want {
 		t.Errorf("rows: got %s, want %s", got, want)
+	}
+}
+
+// A window that would park more rows for a store than may wait is lost.
+func TestParkedBound(t *testing.T) {
+	j := newJoinRun(t, "SELECT count(*) AS n FROM s LEFT JOIN t ON s.id = t.id GROUP BY COUNTWINDOW(1000)", map[string]planner.Source{"t": external(planner.LookupCache{})})
+	rows := make([]string, 1000)
+	for i := range rows {
+		rows[i] = `s {"id":1}`
+	}
+	for range 1<<20/len(rows) + 3 { // nobody answers
+		j.push(t, rows...)
+	}
+	st := j.x.Stats()
+	lost, _ := st.LostBy(1)
+	if lost != (loss.Counts{loss.Parked: 3}) || st.Lost != lost || !strings.Contains(st.Last[1], "wait for the answer") {
+		t.Errorf("got %v of the rule, %v of all, last %q", lost.Named(), st.Lost.Named(), st.Last[1])
 	}
 }

@@ -256,15 +256,21 @@ type publisher struct {
 
 func newPublisher(t testing.TB, addr string) *publisher {
 	t.Helper()
+	p := dialBroker(t, addr)
+	p.write([]byte("\x10\x0f\x00\x04MQTT\x04\x02\x00\x00\x00\x03pub"))
+	p.read(4)
+	return p
+}
+
+// dialBroker is newPublisher before CONNECT.
+func dialBroker(t testing.TB, addr string) *publisher {
+	t.Helper()
 	c, err := net.Dial("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &publisher{t: t, conn: c, r: bufio.NewReader(c)}
 	t.Cleanup(func() { _ = c.Close() })
-	p.write([]byte("\x10\x0f\x00\x04MQTT\x04\x02\x00\x00\x00\x03pub"))
-	p.read(4)
-	return p
+	return &publisher{t: t, conn: c, r: bufio.NewReader(c)}
 }
 
 func (p *publisher) write(b []byte) {

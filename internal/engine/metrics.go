@@ -21,6 +21,12 @@ func (e *Engine) Totals() metrics.Totals {
 	for _, f := range e.feeds {
 		in = sum(in, f.feed.Stats())
 	}
+	for _, s := range e.streams {
+		if r, ok := s.source.(*runner); ok { // what a connection lost it counts itself
+			lost := r.Status().Lost
+			t.Lost.Merge(&lost)
+		}
+	}
 	e.mu.RUnlock()
 	t.Messages, t.Bytes, t.DecodeErrors, t.BadValues = in.Messages, in.Bytes, in.DecodeErrors, in.BadValues
 	t.Lost[loss.Decode] += in.DecodeErrors

@@ -12,7 +12,6 @@ import (
 	"github.com/weir-engine/weir/ingest"
 	"github.com/weir-engine/weir/ingest/source"
 	"github.com/weir-engine/weir/ingest/twin"
-	"github.com/weir-engine/weir/internal/loss"
 	"github.com/weir-engine/weir/internal/props"
 	"github.com/weir-engine/weir/vec"
 )
@@ -282,10 +281,8 @@ func (e *Engine) deactivate(s *stream) {
 		return
 	}
 	s.source.stop()
-	if r, ok := s.source.(*runner); ok { // what a connection lost it counts itself
-		for reason, n := range r.Status().Lost {
-			e.lost.Add(loss.Reason(reason), n)
-		}
+	if r, ok := s.source.(*runner); ok {
+		e.lost.Merge(r.Status().Lost)
 	}
 	f := s.feed
 	b := s.builder

@@ -127,6 +127,13 @@ type Ledger struct{ n [count]atomic.Uint64 }
 // Add counts n losses.
 func (l *Ledger) Add(r Reason, n uint64) { l.n[r].Add(n) }
 
+// Merge adds what another owner lost, before it goes.
+func (l *Ledger) Merge(o Counts) {
+	for i, n := range o {
+		l.n[i].Add(n)
+	}
+}
+
 // Counts returns what was counted so far.
 func (l *Ledger) Counts() (c Counts) {
 	for i := range c {

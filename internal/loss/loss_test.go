@@ -45,7 +45,7 @@ func TestTexts(t *testing.T) {
 func TestCounts(t *testing.T) {
 	var l Ledger
 	l.Add(Late, 2)
-	l.Add(Late, 1)
+	l.Merge(Counts{Late: 1})
 	a := l.Counts()
 	a[Broker]++
 	b := Counts{Decode: 4}

@@ -1,0 +1,161 @@
+package engine
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/weir-engine/weir/internal/api"
+	"github.com/weir-engine/weir/internal/broker"
+	"github.com/weir-engine/weir/internal/metrics"
+	"github.com/weir-engine/weir/sinks"
+)
+
+// desk is the engine's REST interface, where an operator looks.
+type desk struct {
+	*rig
+	url string
+}
+
+// newDesk starts an engine with a stream, and a rule over it, that lose nothing.
+func newDesk(t *testing.T, o Options, b metrics.Broker) *desk {
+	t.Helper()
+	r := newRig(t, o)
+	figures, err := metrics.New(r.Engine, "test")
+	r.must(err)
+	if b != nil {
+		r.must(figures.Watch(b))
+	}
+	server, err := api.New(r.Engine, api.Options{Metrics: figures})
+	r.must(err)
+	web := httptest.NewServer(server)
+	t.Cleanup(web.Close)
+	d := &desk{rig: r, url: web.URL}
+	r.memoryStream("calm", "in/calm")
+	out := r.listen("calm")
+	r.rule("calm", "SELECT a FROM calm", "calm")
+	r.publish("in/calm", `{"a":1}`)
+	out.want(`{"a":1}`)
+	return d
+}
+
+func (d *desk) get(path string) []byte {
+	d.t.Helper()
+	resp, err := http.Get(d.url + path)
+	d.must(err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	d.must(err)
+	if resp.StatusCode != http.StatusOK {
+		d.t.Fatalf("GET %s: %d %s", path, resp.StatusCode, body)
+	}
+	return body
+}
+
+// series returns the value of a series; ok is false if the scrape does not have it.
+func (d *desk) series(name string) (v float64, ok bool) {
+	d.t.Helper()
+	for line := range strings.Lines(string(d.get("/metrics"))) {
+		if rest, found := strings.CutPrefix(line, name+" "); found {
+			v, err := strconv.ParseFloat(strings.TrimSpace(rest), 64)
+			d.must(err)
+			return v, true
+		}
+	}
+	return 0, false
+}
+
+// lost returns the object of losses called key in a status.
+func (d *desk) lost(path, key string) map[string]uint64 {
+	d.t.Helper()
+	var list []map[string]json.RawMessage
+	text := d.get(path)
+	if !bytes.HasPrefix(text, []byte("[")) {
+		text = slices.Concat([]byte("["), text, []byte("]"))
+	}
+	d.must(json.Unmarshal(text, &list))
+	sum := map[string]uint64{}
+	for _, o := range list {
+		var lost map[string]uint64
+		if raw, ok := o[key]; ok {
+			d.must(json.Unmarshal(raw, &lost))
+		}
+		for k, n := range lost {
+			sum[k] += n
+		}
+	}
+	return sum
+}
+
+// moving is a series of docs/operation.md.
+var moving = regexp.MustCompile("`((?:weir|kuiper)_[a-z_]+)`")
+
+// Every series that the documents name moves when there is something to tell.
+func TestSeriesMove(t *testing.T) {
+	b, err := broker.Start(broker.Options{Listen: "127.0.0.1:0", Pending: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := newDesk(t, Options{Sinks: sinks.Options{MemoryBytes: 16 << 10, MaxBytes: 300 << 10, DropOldest: true}}, b)
+	t.Cleanup(func() {
+		d.close() // the clients first
+		d.must(b.Close())
+	})
+	d.must(d.PutConfKey(api.ConfSources, "mqtt", "mine", map[string]any{"server": "tcp://" + b.Addr(), "maxPacketBytes": 1024.0}))
+	d.must(d.PutConfKey(api.ConfSources, "mqtt", "dead", map[string]any{"server": "tcp://127.0.0.1:1"}))
+	d.sql(`CREATE STREAM s (a BIGINT) WITH (TYPE="mqtt", DATASOURCE="in", FORMAT="json", CONF_KEY="mine")`)
+	d.sql(`CREATE STREAM dead () WITH (TYPE="mqtt", DATASOURCE="in", FORMAT="json", CONF_KEY="dead")`)
+	g := newGate(d.rig) // it answers nobody: what it gets waits, and is dropped
+	refuses := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadRequest) }))
+	t.Cleanup(func() { d.close(); refuses.Close() })
+	d.must(d.CreateRule(d.def("hot", "SELECT a, a / 0 AS b FROM s", toMemory("x"))))
+	d.must(d.CreateRule(d.def("slow", "SELECT * FROM calm", g.action(), fmt.Sprintf(`{"rest":{"url":%q,"method":"post"}}`, refuses.URL))))
+	d.rule("dead", "SELECT a FROM dead", "x")
+	d.connected("hot", "s")
+	p := newPublisher(t, b.Addr())
+	for _, text := range []string{`{"a":1}`, `{"a":"x"}`, `{`, `{"a":"` + strings.Repeat("x", 2000) + `"}`} {
+		p.publish("in", text)
+	}
+	for i := range 200 {
+		d.publish("in/calm", fmt.Sprintf(`{"a":"%d %s"}`, i, strings.Repeat("x", 4000)))
+	}
+	p.write([]byte("\x82\x0a\x00\x01\x00\x05other\x00")) // and never read
+	loud := dialBroker(t, b.Addr())
+	loud.write([]byte("\x10\x0f\x00\x04MQTT\x04\x02\x00\x00\x00\x03big"))
+	loud.read(4)
+	d.await("the broker drops messages", func() bool {
+		loud.publish("other", strings.Repeat("x", 64<<10))
+		return b.Dropped() > 0
+	})
+	doc, err := os.ReadFile("../../docs/operation.md")
+	d.must(err)
+	var names []string
+	for _, m := range moving.FindAllStringSubmatch(string(doc), -1) {
+		if !slices.Contains(names, m[1]) {
+			names = append(names, m[1])
+		}
+	}
+	if len(names) < 25 {
+		t.Fatalf("docs/operation.md names %d series: %q", len(names), names)
+	}
+	for _, name := range names {
+		d.await(name+" moves", func() bool { return d.moves(name) })
+	}
+	close(g.open) // or the end would wait for it
+}
+
+// moves tells whether a series of that name, or its sum, is not zero.
+func (d *desk) moves(name string) bool {
+	d.t.Helper()
+	line := regexp.MustCompile(`(?m)^` + name + `(?:_sum)?(?:\{[^}]*\})? -?[0-9.e+-]*[1-9]`)
+	return line.Match(d.get("/metrics"))
+}
