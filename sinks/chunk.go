@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/weir-engine/weir/internal/store"
 )
@@ -25,6 +26,7 @@ type chunk struct {
 	msgs  []Message
 	buf   []byte // its capacity is fixed: payloads refer to it
 	bytes int64  // what it counts in the backlog
+	since int64  // when its first message came, in Unix ms; 0: not known
 
 	// block is where the messages are on disk, if disk.
 	disk  bool
@@ -38,7 +40,7 @@ func newChunk(places, size int) *chunk {
 func (c *chunk) reset() {
 	clear(c.msgs) // lets go of routes and targets
 	c.msgs, c.buf = c.msgs[:0], c.buf[:0]
-	c.bytes, c.disk, c.block = 0, false, store.Block{}
+	c.bytes, c.since, c.disk, c.block = 0, 0, false, store.Block{}
 }
 
 // add appends m with a copy of its payload, if there is room.
@@ -46,6 +48,9 @@ func (c *chunk) add(m *Message) bool {
 	at, end := len(c.buf), len(c.buf)+len(m.Payload)
 	if end > cap(c.buf) || len(c.msgs) == cap(c.msgs) {
 		return false
+	}
+	if len(c.msgs) == 0 {
+		c.since = time.Now().UnixMilli()
 	}
 	c.buf = append(c.buf, m.Payload...)
 	c.msgs = append(c.msgs, Message{Route: m.Route, Target: m.Target, Payload: c.buf[at:end:end], Rule: m.Rule})
@@ -71,12 +76,13 @@ func samePayload(a, b []byte) bool {
 
 // A block of the outbox:
 //
-//	version byte, number of routes, specs; then for each message
+//	version byte, time of the first message in Unix ms, number of routes, specs;
+//	then for each message
 //	route<<2 | shared payload<<1 | has target, rule, [target], [payload]
 //
-// Numbers are varints, texts have their length before them.
+// Numbers are varints, texts have their length before them. Version 1 has no time.
 const (
-	blockVersion = 1
+	blockVersion = 2
 	flagTarget   = 1
 	flagShared   = 2
 )
@@ -88,8 +94,9 @@ type blockWriter struct {
 	list   []*Route
 }
 
-// encode returns msgs as a block, valid until the next call.
-func (w *blockWriter) encode(msgs []Message) []byte {
+// encode returns msgs, the first of which came at since, as a block that is valid
+// until the next call.
+func (w *blockWriter) encode(msgs []Message, since int64) []byte {
 	if w.routes == nil {
 		w.routes = make(map[*Route]uint64)
 	}
@@ -106,6 +113,7 @@ func (w *blockWriter) encode(msgs []Message) []byte {
 		}
 	}
 	b := append(w.buf[:0], blockVersion)
+	b = binary.AppendUvarint(b, uint64(since))
 	b = binary.AppendUvarint(b, uint64(len(w.list)))
 	for _, r := range w.list {
 		b = appendText(b, r.Spec)
@@ -177,14 +185,27 @@ func (r *blockReader) text() []byte {
 	return t
 }
 
+// openBlock reads what a block begins with.
+func openBlock(data []byte) (r blockReader, since int64, err error) {
+	if len(data) == 0 || data[0] < 1 || data[0] > blockVersion {
+		return r, 0, errors.New("block of messages has an unknown form")
+	}
+	r.b = data[1:]
+	if data[0] > 1 {
+		since = int64(r.num())
+	}
+	return r, since, r.err
+}
+
 // decode makes the messages of block, which keeps them in its Data. restore finds
 // the route of a spec.
 func (c *chunk) decode(block store.Block, restore func(spec []byte) (*Route, error)) error {
 	c.disk, c.block, c.buf, c.msgs = true, block, block.Data, c.msgs[:0]
-	if len(block.Data) == 0 || block.Data[0] != blockVersion {
-		return errors.New("block of messages has an unknown form")
+	r, since, err := openBlock(block.Data)
+	if err != nil {
+		return err
 	}
-	r := blockReader{b: block.Data[1:]}
+	c.since = since
 	n := r.num()
 	if n > uint64(len(r.b)) {
 		return errBlock

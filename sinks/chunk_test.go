@@ -17,7 +17,7 @@ func FuzzBlock(f *testing.F) {
 		msgsOf("a"),
 		{{Route: testRoute, Payload: shared, Rule: 5}, {Route: other, Payload: shared, Target: "t", Rule: NoRule}, {Route: testRoute}},
 	} {
-		f.Add(bytes.Clone(w.encode(msgs)), len(msgs))
+		f.Add(bytes.Clone(w.encode(msgs, 0)), len(msgs))
 	}
 	f.Add([]byte{}, 1)
 	f.Add([]byte{1, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1}, 1<<30)
@@ -27,7 +27,7 @@ func FuzzBlock(f *testing.F) {
 		if c.decode(store.Block{Data: data, Messages: n}, restore) != nil {
 			return
 		}
-		again := bytes.Clone(w.encode(c.msgs))
+		again := bytes.Clone(w.encode(c.msgs, 0))
 		var d chunk
 		if err := d.decode(store.Block{Data: again, Messages: n}, restore); err != nil {
 			t.Fatal(err)

@@ -37,6 +37,8 @@ type lane struct {
 	writer   blockWriter
 
 	status atomic.Pointer[Statuser] // the destination, if it is one
+	busy   atomic.Int64             // when the first message that is being delivered came, in Unix ms; 0: none is
+	forget atomic.Bool              // what waits when the lane ends is given up
 
 	// The worker's own.
 	dest    Destination
@@ -172,7 +174,7 @@ func (l *lane) flushTail() {
 	t := l.q.st.Begin()
 	var bytes int64
 	for _, c := range l.tail {
-		data := l.writer.encode(c.msgs)
+		data := l.writer.encode(c.msgs, c.since)
 		if err := l.outbox.Append(t, len(c.msgs), data); err != nil {
 			t.Discard()
 			l.q.disk(err)

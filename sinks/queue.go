@@ -66,12 +66,20 @@ func NewQueue(t Target, o Options, st *store.Store, c *Counters) (*Queue, error)
 		c = new(Counters)
 	}
 	q := &Queue{target: t, o: o, st: st, counters: c}
+	var label []byte
+	if t.Label != nil && st != nil {
+		label = destLabel(t.DestKey, t.Label())
+		q.target.Label = nil // and what it holds
+	}
 	for n := range max(t.Lanes, 1) {
 		var outbox *store.Outbox
 		if st != nil {
 			var err error
 			if outbox, err = st.Outbox(laneKey(t.DestKey, n)); err != nil {
 				return nil, err
+			}
+			if label != nil {
+				outbox.SetLabel(label)
 			}
 		}
 		q.lanes = append(q.lanes, newLane(q, n, outbox))

@@ -26,7 +26,7 @@ type Queues struct {
 }
 
 type queueRef struct {
-	q       *Queue
+	q       *Queue // nil: Discard has it
 	refs    int
 	closing chan struct{} // closed once q is
 }
@@ -79,12 +79,13 @@ func (s *Queues) Release(q *Queue) {
 	if r.refs--; r.refs > 0 || s.closed {
 		return
 	}
-	s.wg.Go(func() { s.retire(r) })
+	s.wg.Go(func() { s.retire(r, q) })
 }
 
-// retire closes r once it is drained, if it is still unused.
-func (s *Queues) retire(r *queueRef) {
-	if r.q.Drained(s.ctx) != nil {
+// retire closes the queue q of r once it is drained, if it is still unused.
+func (s *Queues) retire(r *queueRef, q *Queue) {
+	q.leave()
+	if q.Drained(s.ctx) != nil {
 		return // Close does it
 	}
 	s.mu.Lock()
@@ -94,12 +95,12 @@ func (s *Queues) retire(r *queueRef) {
 	}
 	r.closing = make(chan struct{})
 	s.mu.Unlock()
-	r.q.Close(s.ctx)
+	q.Close(s.ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st := r.q.Stats()
+	st := q.Stats()
 	s.gone.merge(&st)
-	delete(s.m, r.q.DestKey())
+	delete(s.m, q.DestKey())
 	close(r.closing)
 }
 
@@ -108,7 +109,9 @@ func (s *Queues) Each(f func(*Queue)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, r := range s.m {
-		f(r.q)
+		if r.q != nil {
+			f(r.q)
+		}
 	}
 }
 
@@ -118,8 +121,10 @@ func (s *Queues) Total() Stats {
 	defer s.mu.Unlock()
 	all := s.gone
 	for _, r := range s.m {
-		st := r.q.Stats()
-		all.merge(&st)
+		if r.q != nil {
+			st := r.q.Stats()
+			all.merge(&st)
+		}
 	}
 	return all
 }

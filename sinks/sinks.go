@@ -113,6 +113,10 @@ type Target struct {
 	// them that a reader could go by: formats whose messages do not end by themselves
 	// are refused.
 	Unframed bool
+	// Label, if it is not nil, returns a text that is kept with what waits on disk:
+	// of it whoever made the Target can make one again in a later process, when no
+	// action asks for it.
+	Label func() []byte
 	// Open opens one lane of the destination. An error is retried with back-off.
 	Open func(ctx context.Context, lane int) (Destination, error)
 	// Restore returns the interned Route of a Spec, for messages read from disk.

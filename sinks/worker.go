@@ -23,13 +23,19 @@ func (l *lane) run() {
 		if c == nil {
 			break
 		}
+		l.busy.Store(c.since)
 		if rest := l.deliver(c); rest != nil {
 			l.keep(c, rest)
 			break
 		}
 		l.finished(c)
+		l.busy.Store(0)
 	}
-	l.save()
+	if l.forget.Load() {
+		l.giveUp()
+	} else {
+		l.save()
+	}
 	if l.dest != nil {
 		if err := l.dest.Close(); err != nil {
 			l.q.failed(fmt.Errorf("close: %w", err), 0)
@@ -278,6 +284,28 @@ func (l *lane) keep(c *chunk, rest []Message) {
 	l.mem = slices.Insert(l.mem, 0, c)
 }
 
+// giveUp drops everything that waits, on disk too, and counts it.
+func (l *lane) giveUp() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closing = true
+	messages, bytes := int64(0), int64(0)
+	if l.outbox != nil {
+		messages, bytes = l.outbox.Backlog()
+		if err := l.outbox.Remove(); err != nil {
+			l.q.o.Logger.Error("messages that were given up are still there", "destination", l.q.target.DestKey, "err", err)
+		}
+	}
+	for _, c := range slices.Concat(l.mem, l.tail) {
+		messages += int64(len(c.msgs))
+		l.memBytes -= c.bytes
+		l.q.memBytes.Add(-c.bytes)
+	}
+	l.mem, l.tail = nil, nil
+	l.q.lost.Add(loss.Discarded, uint64(messages))
+	l.q.settled(messages, bytes)
+}
+
 // save writes what is in memory to the outbox when the lane ends.
 func (l *lane) save() {
 	l.mu.Lock()
@@ -307,14 +335,14 @@ func (l *lane) saveTo(o *store.Outbox) error {
 		behind = slices.Concat(l.mem, l.tail)
 	} else {
 		for _, c := range slices.Backward(l.mem) {
-			if err := o.Prepend(t, len(c.msgs), l.writer.encode(c.msgs)); err != nil {
+			if err := o.Prepend(t, len(c.msgs), l.writer.encode(c.msgs, c.since)); err != nil {
 				t.Discard()
 				return err
 			}
 		}
 	}
 	for _, c := range behind {
-		if err := o.Append(t, len(c.msgs), l.writer.encode(c.msgs)); err != nil {
+		if err := o.Append(t, len(c.msgs), l.writer.encode(c.msgs, c.since)); err != nil {
 			t.Discard()
 			return err
 		}

@@ -160,7 +160,7 @@ func names(commands []*cobra.Command) string {
 	return strings.Join(list, ", ")
 }
 
-// clientCommands returns the commands of kuiper.
+// clientCommands returns the commands of kuiper, and those about what is weir's own.
 func clientCommands() []*cobra.Command {
 	return []*cobra.Command{
 		parent("create", "Create a stream, a table or a rule", createStream("stream"), createStream("table"), createRule()),
@@ -176,6 +176,7 @@ func clientCommands() []*cobra.Command {
 		parent("validate", "Check a rule without creating it", validateRule()),
 		parent("import", "Load definitions from a file", importRuleset(), importData()),
 		parent("export", "Write definitions to a file", exportRuleset(), exportData()),
+		newOutboxes(),
 	}
 }
 

@@ -98,6 +98,9 @@ func TestClient(t *testing.T) {
 		"GET /data/export":             {200, `{"streams":{},"tables":{},"rules":{}}`},
 		"POST /data/export":            {200, `{"streams":{"a":"x"},"tables":{},"rules":{"r":"{}"}}`},
 		"GET /data/import/status":      {200, "{}"},
+		"GET /outboxes":                {200, `[{"id":"a1","destination":"mqtt tcp://x ab","state":"used","rules":["r1"],"rulesTotal":1,"messages":0,"bytes":0},{"id":"b2","destination":"rest http://y","state":"left","rules":[],"firstRule":"gone","messages":3,"bytes":90}]`},
+		"POST /outboxes/b2/deliver":    {200, "Outbox b2 is being delivered."},
+		"DELETE /outboxes/b2":          {200, `{"dropped":3}`},
 	})
 	tests := []struct {
 		args   string // separated by " | "
@@ -142,6 +145,9 @@ func TestClient(t *testing.T) {
 		{"export | ruleset | " + export, 0, "exported 2 streams, 0 tables and 1 rules\n", "", ""},
 		{"export | data | " + export, 0, "exported 0 streams, 0 tables and 0 rules\n", "", "GET /data/export"},
 		{`export | data | ` + export + ` | -r | ["r"]`, 0, "exported 1 streams, 0 tables and 1 rules\n", "", `POST /data/export ["r"]`},
+		{"outboxes", 0, "ID  STATE  MESSAGES  BYTES  OLDEST  RULES   DESTINATION\na1  used   0         0      -       r1      mqtt tcp://x ab\nb2  left   3         90     -       (gone)  rest http://y\n", "", ""},
+		{"outboxes | deliver | b2", 0, "Outbox b2 is being delivered.\n", "", ""},
+		{"outboxes | drop | b2", 0, `{"dropped":3}` + "\n", "", ""},
 		{"create", 1, "", "create: say what: stream, table, rule", ""},
 		{"nosuch", 1, "", `unknown command "nosuch"`, ""},
 		{"show | plugins", 1, "", `unknown command "plugins"`, ""},

@@ -26,6 +26,7 @@ type Engine interface {
 	Connections
 	Transfer
 	Schemas
+	Outboxes
 	Process
 }
 
@@ -294,6 +295,21 @@ type Definitions struct {
 	// Schemas has the JSON of each Schema by its type, an underscore and its name.
 	// An import takes the text of a schema by its name as well.
 	Schemas map[string]string
+}
+
+// Outboxes holds what waits for destinations of rules.
+type Outboxes interface {
+	// Outboxes returns the destinations that rules send to, and those for which
+	// something waits, sorted by name.
+	Outboxes() ([]Outbox, error)
+
+	// DeliverOutbox delivers what waits for a destination that no rule uses, also
+	// after a restart, and does not wait for it: ruledef.ErrNotFound.
+	DeliverOutbox(id string) error
+
+	// DropOutbox gives up what waits for a destination that no rule uses, and
+	// returns how many messages: ruledef.ErrNotFound, ruledef.ErrInUse.
+	DropOutbox(id string) (messages int64, err error)
 }
 
 // Process is the running process.

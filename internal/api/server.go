@@ -135,6 +135,7 @@ func New(engine Engine, opts Options) (*Server, error) {
 	s.routeRules()
 	s.routeTransfer()
 	s.routeSchemas()
+	s.routeOutboxes()
 	s.routeMetadata()
 	s.routeConnections()
 	s.routeUnsupported()

@@ -187,6 +187,7 @@ func Open(o Options) (*Engine, error) {
 	e.wg.Go(e.patrol)
 	e.wg.Go(e.keepTimes)
 	e.startLoaded()
+	e.takeUpLeft()
 	return e, nil
 }
 

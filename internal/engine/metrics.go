@@ -36,6 +36,9 @@ func (e *Engine) Totals() metrics.Totals {
 	for _, lost := range []*loss.Counts{&out.Lost, &own, &conns} {
 		t.Lost.Merge(lost)
 	}
+	if messages, bytes, err := e.queues.Left(); err == nil { // an error is one of the store, which /healthz tells
+		t.LeftMessages, t.LeftBytes = uint64(messages), uint64(bytes)
+	}
 	t.Epochs = e.epochs.Load()
 	return t
 }

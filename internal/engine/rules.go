@@ -170,7 +170,7 @@ func (e *Engine) compilePart(c *compiled, i int, num planner.RuleID) (p part, er
 	p.window = p.query.Root.Window != nil
 	p.count = true
 	for _, a := range q.Actions {
-		ch, err := e.checkAction(a)
+		ch, err := e.checkAction(c.def.ID, a)
 		if err != nil {
 			if a.Node != "" {
 				err = fmt.Errorf("node %q: %w", a.Node, err)
@@ -218,8 +218,8 @@ func (e *Engine) startEpoch(sel *sql.Select) uint64 {
 	return 1
 }
 
-// checkAction checks one sink of a rule.
-func (e *Engine) checkAction(a ruledef.Action) (checked, error) {
+// checkAction checks one sink of the rule called id.
+func (e *Engine) checkAction(id string, a ruledef.Action) (checked, error) {
 	given, err := e.sinkProps(a)
 	if err != nil {
 		return checked{}, err
@@ -227,6 +227,9 @@ func (e *Engine) checkAction(a ruledef.Action) (checked, error) {
 	t, err := e.types.sinks.Open(a.Type, given)
 	if err != nil {
 		return checked{}, err
+	}
+	if !t.Volatile {
+		t.Label = labelOf(id, a.Type, given)
 	}
 	ch := checked{typ: a.Type, index: a.Index, node: a.Node, target: t}
 	opts := []encode.Option{encode.In(e.opt.Location), encode.Messages(e.schemas.message)}

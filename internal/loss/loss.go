@@ -8,7 +8,7 @@
 // way is a constant, its line in texts, and the place that counts it; metrics,
 // status and the test of the documents follow by themselves.
 //
-// No loss is what a user asked for: rows that WHERE, HAVING or a filter of rows
+// No loss is what a rule asks for: rows that WHERE, HAVING or a filter of rows
 // leaves out, omitIfEmpty, nop sinks, and messages that come after their rule or
 // stream was stopped. No loss is a bad value either, which is null in a row that
 // goes on. The package imports nothing of ours and touches nothing outside.
@@ -39,6 +39,7 @@ const (
 	Dropped
 	Stored
 	Unsaved
+	Discarded
 	Broker
 
 	count
@@ -67,6 +68,7 @@ var texts = [count]text{
 	Dropped:   {"dropped", "messages of a rule and of a destination", "What waited for the destination reached `sink.maxBytes`, and `sink.atLimit` is `dropOldest`.", "Look after the destination, raise `sink.maxBytes`, or let `sink.atLimit` be `block`."},
 	Stored:    {"stored", "messages of a destination", "Messages that waited on disk could not be read again.", "The log has the reason: check the disk."},
 	Unsaved:   {"unsaved", "messages of a destination", "At the end of the process messages were neither delivered nor could they be stored.", "The log has the reason: check the disk, or raise `basic.gracefulShutdownTimeout`."},
+	Discarded: {"discarded", "messages of a destination", "A client gave up what waited for a destination that no rule used: `DELETE /outboxes/{id}`.", "Nothing: it was wanted."},
 	Broker:    {"broker", "messages of the process", "The embedded broker dropped them for a client that did not keep up.", "Use QoS 1 and a client that reads faster."},
 }
 

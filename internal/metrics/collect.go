@@ -23,6 +23,8 @@ var totalFamilies = []totalFamily{
 	total("weir_bad_values_total", "Values that are null since they could not be converted.", func(t *Totals) uint64 { return t.BadValues }),
 	total("weir_epochs_total", "Programs published after changes of rules.", func(t *Totals) uint64 { return t.Epochs }),
 	gauge("weir_queued_bytes", "Bytes that wait for destinations.", func(t *Totals) uint64 { return t.QueuedBytes }),
+	gauge("weir_left_messages", "Messages on disk for destinations that no rule sends to, which nobody delivers.", func(t *Totals) uint64 { return t.LeftMessages }),
+	gauge("weir_left_bytes", "Bytes on disk for destinations that no rule sends to, which nobody delivers.", func(t *Totals) uint64 { return t.LeftBytes }),
 }
 
 // lostTotal has a series for each reason, so that a rate can be taken from the

@@ -75,6 +75,8 @@ type Totals struct {
 	Epochs       uint64 // programs published
 	QueuedBytes  uint64 // waiting for destinations, a gauge
 	Lost         loss.Counts
+	LeftMessages uint64 // waiting for destinations that nobody delivers to, a gauge
+	LeftBytes    uint64 // the same in bytes, a gauge
 }
 
 // RuleStatus is the state of a rule as a number.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -28,7 +29,9 @@ type Outbox struct {
 
 	mu     sync.Mutex
 	id     uint32
-	known  bool   // the id is in the store
+	known  bool   // the id is in the store, with label and left
+	label  []byte // see SetLabel
+	left   bool   // see Leave
 	gone   bool   // Remove was called: the id may be another outbox's by now
 	opened uint64 // head.seq when the outbox was opened
 	head   head   // where the next block goes
@@ -89,11 +92,11 @@ func (s *Store) Outbox(key string) (*Outbox, error) {
 		o.id = s.nextDest
 	case err != nil:
 		return nil, err
-	case len(v) != 4:
-		return nil, fmt.Errorf("outbox %q: number of %d bytes, want 4", key, len(v))
 	default:
-		o.id, o.known = binary.BigEndian.Uint32(v), true
-		if err := o.recover(); err != nil {
+		if err = o.decodeDest(v); err == nil {
+			err = o.recover()
+		}
+		if err != nil {
 			return nil, fmt.Errorf("outbox %q: %w", key, err)
 		}
 	}
@@ -111,6 +114,43 @@ func (s *Store) Outboxes() (keys []string, err error) {
 		return nil
 	})
 	return keys, err
+}
+
+// SetLabel gives the outbox a text that is kept in the store as long as it is: what
+// its owner needs to deliver from it when nobody asks for the outbox any more. label
+// is the outbox's from the call on. It is written with the next Append.
+func (o *Outbox) SetLabel(label []byte) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !bytes.Equal(o.label, label) {
+		o.label, o.known = label, false
+	}
+}
+
+// Label returns the text of SetLabel, nil if there is none, and whether Leave was
+// called.
+func (o *Outbox) Label() (label []byte, left bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.label, o.left
+}
+
+// Leave notes, in the store too if messages wait in it, that what is in the outbox
+// is to be delivered though nobody uses it any more.
+func (o *Outbox) Leave() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.left || o.gone {
+		return nil
+	}
+	o.left = true
+	if len(o.segs) == 0 || o.tx != nil {
+		o.known = false
+		return nil
+	}
+	t := o.s.Begin()
+	t.set(destKey(o.key), o.encodeDest())
+	return t.Commit(Written)
 }
 
 // Backlog returns how many messages wait and the bytes of their blocks.
@@ -160,15 +200,16 @@ func (o *Outbox) join(t *Txn) error {
 		return fmt.Errorf("bug: outbox %q: two open transactions", o.key)
 	}
 	if !o.known {
-		t.set(destKey(o.key), binary.BigEndian.AppendUint32(nil, o.id))
+		t.set(destKey(o.key), o.encodeDest())
 	}
 	o.tx, o.saved = t, o.head
+	label, left := o.label, o.left
 	t.OnEnd(func(ok bool) {
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		o.tx = nil
 		if ok {
-			o.known = true
+			o.known = o.left == left && bytes.Equal(o.label, label)
 		} else {
 			o.head = o.saved
 		}
@@ -274,6 +315,30 @@ func (o *Outbox) Next(buf []byte) (b Block, ok bool, err error) {
 	b.Data = append(buf[:0], b.Data...)
 	b.Earlier = b.seq < o.opened
 	return b, true, nil
+}
+
+// First calls look with the first block that is left, if there is one; data is valid
+// until look returns. It does not disturb whoever delivers.
+func (o *Outbox) First(look func(data []byte)) error {
+	o.mu.Lock()
+	c, n := o.cursor, len(o.segs)
+	o.mu.Unlock()
+	if n == 0 {
+		return nil
+	}
+	stop := errors.New("found")
+	err := o.s.each(o.blockKey(c.seg, c.seq), upper(o.destPrefix(spaceBlock)), func(k, v []byte) error {
+		b, err := decodeBlock(k, v)
+		if err != nil {
+			return err
+		}
+		look(b.Data)
+		return stop
+	})
+	if errors.Is(err, stop) {
+		return nil
+	}
+	return err
 }
 
 // Advance notes that the first n messages of b, which Next returned last, are

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -10,12 +11,34 @@ import (
 
 // The records of an outbox, integers big-endian:
 //
-//	'd' key                    -> dest u32
+//	'd' key                    -> dest u32, [left byte, label]
 //	'o' dest u32 seg u32 seq u64 -> messages u32, data
 //	'p' dest u32               -> seg u32, seq u64, skip u32
 //	's' dest u32 seg u32       -> messages u64, bytes u64, of a closed segment
 
 func destKey(key string) []byte { return append([]byte{spaceDest}, key...) }
+
+// encodeDest is the record of the outbox itself. The caller holds mu.
+func (o *Outbox) encodeDest() []byte {
+	v := binary.BigEndian.AppendUint32(nil, o.id)
+	left := byte(0)
+	if o.left {
+		left = 1
+	}
+	return append(append(v, left), o.label...)
+}
+
+// decodeDest reads it; one of an earlier version has the number alone.
+func (o *Outbox) decodeDest(v []byte) error {
+	if len(v) < 4 {
+		return fmt.Errorf("number of %d bytes, want 4", len(v))
+	}
+	o.id, o.known = binary.BigEndian.Uint32(v), true
+	if len(v) > 4 {
+		o.left, o.label = v[4] != 0, bytes.Clone(v[5:])
+	}
+	return nil
+}
 
 func (o *Outbox) destPrefix(space byte) []byte {
 	return binary.BigEndian.AppendUint32([]byte{space}, o.id)
@@ -74,10 +97,11 @@ func decodeBlock(key, value []byte) (Block, error) {
 func (s *Store) lastDest() (last uint32, err error) {
 	lo := []byte{spaceDest}
 	err = s.each(lo, upper(lo), func(k, v []byte) error {
-		if len(v) != 4 {
-			return fmt.Errorf("outbox %q: number of %d bytes, want 4", k[1:], len(v))
+		var o Outbox
+		if err := o.decodeDest(v); err != nil {
+			return fmt.Errorf("outbox %q: %w", k[1:], err)
 		}
-		last = max(last, binary.BigEndian.Uint32(v))
+		last = max(last, o.id)
 		return nil
 	})
 	return last, err
