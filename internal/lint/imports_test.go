@@ -80,7 +80,7 @@ var homes = []struct {
 	in      []string
 	instead string
 }{
-	{"github.com/apache/arrow/go/v15", []string{"vec"}, "use the columns of vec; Batch.Record makes the Arrow record"},
+	{"github.com/apache/arrow/go/v15", []string{"vec/record"}, "use the columns of vec; vec/record makes the Arrow record"},
 	{"github.com/valyala/fastjson", []string{"vec/rawjson"}, "use vec/rawjson, or the decoder of ingest"},
 	{"github.com/pingcap/tidb/pkg/parser", []string{"planner/sql"}, "use the tree of planner/sql"},
 	{"github.com/eclipse/paho.mqtt.golang", []string{"internal/mqttconn"}, "use internal/mqttconn"},
@@ -92,6 +92,7 @@ var homes = []struct {
 	{"github.com/spf13/cobra", []string{"cmd/weir"}, "take an Options struct; flags are read in cmd/weir"},
 	{"github.com/goccy/go-yaml", []string{"internal/config", "ingest/twin/model"}, "take an Options struct; YAML is read in internal/config"},
 	{"github.com/klauspost/compress", []string{"exec/fn", "ingest/file", "sinks/encode", "sinks/file"}, "compress where bytes enter or leave: ingest/file, sinks"},
+	{"github.com/golang-jwt/jwt/v5", []string{"internal/api"}, "check tokens in internal/api"},
 	{"github.com/google/uuid", []string{"exec/fn"}, "take ids as arguments"},
 	{"github.com/ohler55/ojg", []string{"exec/fn"}, "use vec/rawjson"},
 	{"github.com/robfig/cron/v3", []string{"internal/engine", "planner"}, "keep times of rules in internal/engine"},

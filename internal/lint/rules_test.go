@@ -75,7 +75,7 @@ func TestHomeRules(t *testing.T) {
 		{"sinks", "github.com/cockroachdb/pebble", []string{"tests"}, "key space"},
 		{"sinks", "github.com/cockroachdb/pebble/vfs", []string{"tests"}, ""},
 		{"sinks", "github.com/cockroachdb/pebble/vfs", nil, "key space"},
-		{"vec", "github.com/apache/arrow/go/v15/arrow/array", nil, ""},
+		{"vec/record", "github.com/apache/arrow/go/v15/arrow/array", nil, ""},
 		{"exec", "example.com/new", nil, "has no home"},
 		{"exec", "encoding/json", nil, ""},
 		{"exec", "github.com/weir-engine/weir/vec", nil, ""},

@@ -1,4 +1,7 @@
-package vec
+// Package record makes Arrow records over the memory of batches. It is a package of
+// its own because Arrow and what it brings along take a sixth of a cold build: only
+// a program that hands out records pays for them.
+package record
 
 import (
 	"encoding/json"
@@ -9,21 +12,23 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/bitutil"
 	"github.com/apache/arrow/go/v15/arrow/memory"
+
+	"github.com/weir-engine/weir/vec"
 )
 
-// Record returns b as an Arrow record. Numbers, booleans, instants and text with
+// Of returns b as an Arrow record. Numbers, booleans, instants and text with
 // its dictionary are b's own memory, so the record is valid only as long as b;
 // raw JSON, bytes and mixed columns are copied with mem as text or binary. Null
 // and missing are both null, as are faults. The caller releases the record.
 //
 // Columns are named by the last key of their path; where that is not unique by
 // the whole path, a->b. The whole row is "*", metadata meta(key).
-func (b *Batch) Record(mem memory.Allocator) arrow.Record {
-	names := b.columnNames()
+func Of(b *vec.Batch, mem memory.Allocator) arrow.Record {
+	names := columnNames(b)
 	fields := make([]arrow.Field, len(b.Cols))
 	cols := make([]arrow.Array, len(b.Cols))
 	for i := range b.Cols {
-		cols[i] = b.Cols[i].array(mem, b.Rows)
+		cols[i] = arrayOf(&b.Cols[i], mem, b.Rows)
 		fields[i] = arrow.Field{Name: names[i], Type: cols[i].DataType(), Nullable: true}
 	}
 	rec := array.NewRecord(arrow.NewSchema(fields, nil), cols, int64(b.Rows))
@@ -33,12 +38,12 @@ func (b *Batch) Record(mem memory.Allocator) arrow.Record {
 	return rec
 }
 
-// columnNames returns a name for each column, see Record.
-func (b *Batch) columnNames() []string {
+// columnNames returns a name for each column, see Of.
+func columnNames(b *vec.Batch) []string {
 	names := make([]string, len(b.Cols))
 	count := make(map[string]int)
 	for i := range names {
-		names[i] = b.Plan.Cols[i].shortName()
+		names[i] = shortName(b.Plan.Cols[i])
 		count[names[i]]++
 	}
 	for i := range names {
@@ -49,7 +54,7 @@ func (b *Batch) columnNames() []string {
 	return names
 }
 
-func (s ColumnSpec) shortName() string {
+func shortName(s vec.ColumnSpec) string {
 	name := "*"
 	if len(s.Path) > 0 {
 		name = s.Path[len(s.Path)-1]
@@ -60,28 +65,28 @@ func (s ColumnSpec) shortName() string {
 	return name
 }
 
-// array returns the column as an Arrow array of rows rows.
-func (c *Column) array(mem memory.Allocator, rows int) arrow.Array {
+// arrayOf returns c as an Arrow array of rows rows.
+func arrayOf(c *vec.Column, mem memory.Allocator, rows int) arrow.Array {
 	switch c.Kind {
-	case Bool:
-		return c.borrow(arrow.FixedWidthTypes.Boolean, rows, wordBytes(c.Bits))
-	case Int64:
-		return c.borrow(arrow.PrimitiveTypes.Int64, rows, arrow.Int64Traits.CastToBytes(c.Ints))
-	case Timestamp:
-		return c.borrow(arrow.FixedWidthTypes.Timestamp_ms, rows, arrow.Int64Traits.CastToBytes(c.Ints))
-	case Float64:
-		return c.borrow(arrow.PrimitiveTypes.Float64, rows, arrow.Float64Traits.CastToBytes(c.Floats))
-	case String:
-		return c.dictionary(rows)
-	case Bytes:
+	case vec.Bool:
+		return borrow(c, arrow.FixedWidthTypes.Boolean, rows, wordBytes(c.Bits))
+	case vec.Int64:
+		return borrow(c, arrow.PrimitiveTypes.Int64, rows, arrow.Int64Traits.CastToBytes(c.Ints))
+	case vec.Timestamp:
+		return borrow(c, arrow.FixedWidthTypes.Timestamp_ms, rows, arrow.Int64Traits.CastToBytes(c.Ints))
+	case vec.Float64:
+		return borrow(c, arrow.PrimitiveTypes.Float64, rows, arrow.Float64Traits.CastToBytes(c.Floats))
+	case vec.String:
+		return dictionary(c, rows)
+	case vec.Bytes:
 		bld := array.NewBinaryBuilder(mem, arrow.BinaryTypes.Binary)
 		defer bld.Release()
-		c.eachValue(rows, bld.AppendNull, func(v Value) { bld.AppendString(v.S) })
+		eachValue(c, rows, bld.AppendNull, func(v vec.Value) { bld.AppendString(v.S) })
 		return bld.NewArray()
-	case JSON, Variant:
+	case vec.JSON, vec.Variant:
 		bld := array.NewStringBuilder(mem)
 		defer bld.Release()
-		c.eachValue(rows, bld.AppendNull, func(v Value) { bld.Append(v.text()) })
+		eachValue(c, rows, bld.AppendNull, func(v vec.Value) { bld.Append(text(v)) })
 		return bld.NewArray()
 	}
 	return array.NewNull(rows)
@@ -89,19 +94,19 @@ func (c *Column) array(mem memory.Allocator, rows int) arrow.Array {
 
 // wordBytes returns a bitmap's words as Arrow's bitmap bytes. Arrow and the
 // machines that weir runs on are little-endian.
-func wordBytes(b Bitmap) []byte {
+func wordBytes(b vec.Bitmap) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(b))), len(b)*8)
 }
 
-// borrow returns an array over the column's own memory.
-func (c *Column) borrow(t arrow.DataType, rows int, values []byte) arrow.Array {
-	data := array.NewData(t, rows, []*memory.Buffer{c.validity(rows), memory.NewBufferBytes(values)}, nil, c.nulls(rows), 0)
+// borrow returns an array over c's own memory.
+func borrow(c *vec.Column, t arrow.DataType, rows int, values []byte) arrow.Array {
+	data := array.NewData(t, rows, []*memory.Buffer{validity(c, rows), memory.NewBufferBytes(values)}, nil, nulls(c, rows), 0)
 	defer data.Release()
 	return array.MakeFromData(data)
 }
 
 // dictionary returns a text column over its own codes and dictionary.
-func (c *Column) dictionary(rows int) arrow.Array {
+func dictionary(c *vec.Column, rows int) arrow.Array {
 	offsets := c.Dict.Offsets
 	if len(offsets) == 0 {
 		offsets = []int32{0}
@@ -112,26 +117,26 @@ func (c *Column) dictionary(rows int) arrow.Array {
 	defer text.Release()
 	t := &arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Uint32, ValueType: arrow.BinaryTypes.String}
 	data := array.NewDataWithDictionary(t, rows, []*memory.Buffer{
-		c.validity(rows), memory.NewBufferBytes(arrow.Uint32Traits.CastToBytes(c.Codes)),
-	}, c.nulls(rows), 0, text)
+		validity(c, rows), memory.NewBufferBytes(arrow.Uint32Traits.CastToBytes(c.Codes)),
+	}, nulls(c, rows), 0, text)
 	defer data.Release()
 	return array.NewDictionaryData(data)
 }
 
-// validity returns the column's valid bits; a nil Valid means that no row is.
-func (c *Column) validity(rows int) *memory.Buffer {
+// validity returns the valid bits of c; a nil Valid means that no row is.
+func validity(c *vec.Column, rows int) *memory.Buffer {
 	if c.Valid == nil {
 		return memory.NewBufferBytes(make([]byte, bitutil.BytesForBits(int64(rows))))
 	}
 	return memory.NewBufferBytes(wordBytes(c.Valid))
 }
 
-func (c *Column) nulls(rows int) int { return rows - c.Valid.Count() }
+func nulls(c *vec.Column, rows int) int { return rows - c.Valid.Count() }
 
 // eachValue calls f or null for each row.
-func (c *Column) eachValue(rows int, null func(), f func(Value)) {
+func eachValue(c *vec.Column, rows int, null func(), f func(vec.Value)) {
 	for row := range rows {
-		if v := c.anyValue(row); v.IsNull() {
+		if v := anyValue(c, row); v.IsNull() {
 			null()
 		} else {
 			f(v)
@@ -140,31 +145,31 @@ func (c *Column) eachValue(rows int, null func(), f func(Value)) {
 }
 
 // anyValue is Value for columns of computed nested values too.
-func (c *Column) anyValue(row int) Value {
-	if (c.Kind == JSON || c.Kind == Bytes) && c.Data == nil && c.Valid.Has(row) {
+func anyValue(c *vec.Column, row int) vec.Value {
+	if (c.Kind == vec.JSON || c.Kind == vec.Bytes) && c.Data == nil && c.Valid.Has(row) {
 		return c.Vals[row]
 	}
 	return c.Value(row)
 }
 
 // text returns v as JSON text, and a text as itself.
-func (v Value) text() string {
+func text(v vec.Value) string {
 	var x any
 	switch v.Kind {
-	case String:
+	case vec.String:
 		return v.S
-	case JSON:
+	case vec.JSON:
 		if v.X == nil {
 			return v.S
 		}
 		x = v.X
-	case Bool:
+	case vec.Bool:
 		x = v.I != 0
-	case Int64, Timestamp:
+	case vec.Int64, vec.Timestamp:
 		x = v.I
-	case Float64:
+	case vec.Float64:
 		x = v.F
-	case Bytes:
+	case vec.Bytes:
 		x = []byte(v.S)
 	}
 	b, err := json.Marshal(x)

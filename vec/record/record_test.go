@@ -1,4 +1,4 @@
-package vec
+package record
 
 import (
 	"math"
@@ -6,12 +6,14 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/memory"
+
+	"github.com/weir-engine/weir/vec"
 )
 
 // recordBatch returns a batch with a column of each kind; the first row has all
 // values, the second is null and the third missing.
-func recordBatch() *Batch {
-	specs := []ColumnSpec{
+func recordBatch() *vec.Batch {
+	specs := []vec.ColumnSpec{
 		{Path: []string{"b"}},
 		{Path: []string{"i"}},
 		{Path: []string{"f"}},
@@ -24,7 +26,7 @@ func recordBatch() *Batch {
 		{Path: []string{"none"}},
 		{Meta: true, Path: []string{"topic"}},
 	}
-	b := &Batch{Plan: NewPlan(1, specs), Rows: 3, Cols: make([]Column, len(specs))}
+	b := &vec.Batch{Plan: vec.NewPlan(1, specs), Rows: 3, Cols: make([]vec.Column, len(specs))}
 	raw := []byte(`{"a":1}xyz`)
 	for i := range b.Cols {
 		c := &b.Cols[i]
@@ -41,12 +43,12 @@ func recordBatch() *Batch {
 		case 4, 5, 10:
 			c.SetString(0, []byte("größe"))
 		case 6:
-			c.SetSpan(0, JSON, raw, Span{0, 7})
+			c.SetSpan(0, vec.JSON, raw, vec.Span{Off: 0, End: 7})
 		case 7:
-			c.SetSpan(0, Bytes, raw, Span{7, 10})
+			c.SetSpan(0, vec.Bytes, raw, vec.Span{Off: 7, End: 10})
 		case 8:
 			c.SetInt(0, 7)
-			c.Set(2, TreeValue([]any{int64(1), "x"}))
+			c.Set(2, vec.TreeValue([]any{int64(1), "x"}))
 		}
 		if i != 9 {
 			c.SetNull(1)
@@ -55,10 +57,10 @@ func recordBatch() *Batch {
 	return b
 }
 
-func TestRecord(t *testing.T) {
+func TestOf(t *testing.T) {
 	mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
 	defer mem.AssertSize(t, 0)
-	rec := recordBatch().Record(mem)
+	rec := Of(recordBatch(), mem)
 	defer rec.Release()
 	want := []struct{ name, typ, first, third string }{
 		{"b", "bool", "true", "(null)"},
@@ -93,9 +95,9 @@ func TestRecord(t *testing.T) {
 	}
 }
 
-func TestRecordSharesMemory(t *testing.T) {
+func TestSharesMemory(t *testing.T) {
 	b := recordBatch()
-	rec := b.Record(memory.NewGoAllocator())
+	rec := Of(b, memory.NewGoAllocator())
 	defer rec.Release()
 	b.Cols[2].Floats[0] = 99
 	if got := rec.Column(2).(*array.Float64).Value(0); got != 99 {
@@ -108,11 +110,11 @@ func TestRecordSharesMemory(t *testing.T) {
 	}
 }
 
-func TestRecordEmpty(t *testing.T) {
-	b := &Batch{Plan: NewPlan(1, []ColumnSpec{{Path: []string{"a"}}}), Cols: make([]Column, 1)}
+func TestEmpty(t *testing.T) {
+	b := &vec.Batch{Plan: vec.NewPlan(1, []vec.ColumnSpec{{Path: []string{"a"}}}), Cols: make([]vec.Column, 1)}
 	b.Cols[0].Reset(0)
-	b.Cols[0].As(String)
-	rec := b.Record(memory.NewGoAllocator())
+	b.Cols[0].As(vec.String)
+	rec := Of(b, memory.NewGoAllocator())
 	defer rec.Release()
 	if rec.NumRows() != 0 || rec.Column(0).Len() != 0 {
 		t.Errorf("got %d rows, want 0", rec.NumRows())
