@@ -1,12 +1,8 @@
 package api
 
 import (
-	"crypto"
 	"crypto/rsa"
-	"crypto/sha256"
 	"crypto/x509"
-	"encoding/base64"
-	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -15,10 +11,16 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/golang-jwt/jwt/v5"
 )
 
 // audience is what a token must be made for.
 const audience = "eKuiper"
+
+// method is how a token must be signed. No other one is tried, whatever the token
+// says: with HS256 the public key would be the secret, none needs no key.
+const method = "RS256"
 
 // maxKeys bounds the public keys that are kept.
 const maxKeys = 64
@@ -50,87 +52,38 @@ func (t *tokens) require(next http.Handler) http.Handler {
 	})
 }
 
-// claims are the parts of a token that are looked at.
-type claims struct {
-	Issuer    string      `json:"iss"`
-	Audience  textOrTexts `json:"aud"`
-	Expires   *float64    `json:"exp"`
-	NotBefore *float64    `json:"nbf"`
-}
-
-// textOrTexts is one string or a list of them.
-type textOrTexts []string
-
-// UnmarshalJSON reads both forms.
-func (t *textOrTexts) UnmarshalJSON(b []byte) error {
-	if len(b) > 0 && b[0] == '"' {
-		*t = make(textOrTexts, 1)
-		return json.Unmarshal(b, &(*t)[0])
-	}
-	return json.Unmarshal(b, (*[]string)(t))
-}
-
 // check returns why a token is not valid.
 func (t *tokens) check(token string) error {
 	if token == "" {
 		return errors.New("missing_token")
 	}
-	parts := strings.Split(token, ".")
-	if len(parts) != 3 || len(token) > 16<<10 {
+	if strings.Count(token, ".") != 2 || len(token) > 16<<10 {
 		return errors.New("invalid token: not three parts of a JSON web token")
 	}
-	var head struct {
-		Alg string `json:"alg"`
-	}
-	if err := decodePart(parts[0], &head); err != nil {
-		return fmt.Errorf("invalid token: header: %w", err)
-	}
-	if head.Alg != "RS256" {
-		return fmt.Errorf("invalid token: signed with %q, want RS256", head.Alg)
-	}
-	var c claims
-	if err := decodePart(parts[1], &c); err != nil {
-		return fmt.Errorf("invalid token: claims: %w", err)
-	}
-	key, err := t.key(c.Issuer)
-	if err != nil {
-		return fmt.Errorf("invalid token: issuer %q: %w", c.Issuer, err)
-	}
-	sig, err := base64.RawURLEncoding.DecodeString(parts[2])
-	if err != nil {
-		return fmt.Errorf("invalid token: signature: %w", err)
-	}
-	sum := sha256.Sum256([]byte(parts[0] + "." + parts[1]))
-	if err := rsa.VerifyPKCS1v15(key, crypto.SHA256, sum[:], sig); err != nil {
-		return errors.New("invalid token: the signature is not that of the issuer")
-	}
-	return c.valid(t.now())
-}
-
-// valid checks what the issuer signed.
-func (c claims) valid(now time.Time) error {
-	ok := false
-	for _, a := range c.Audience {
-		ok = ok || a == audience
-	}
-	seconds := float64(now.UnixMilli()) / 1000
+	var c jwt.RegisteredClaims
+	var keyErr error
+	parsed, err := jwt.ParseWithClaims(token, &c, func(*jwt.Token) (any, error) {
+		var key *rsa.PublicKey
+		key, keyErr = t.key(c.Issuer)
+		return key, keyErr
+	}, jwt.WithValidMethods([]string{method}), jwt.WithAudience(audience), jwt.WithTimeFunc(t.now))
 	switch {
-	case !ok:
+	case err == nil:
+		return nil
+	case parsed.Header != nil && parsed.Header["alg"] != method:
+		return fmt.Errorf("invalid token: signed with %q, want %s", fmt.Sprint(parsed.Header["alg"]), method)
+	case keyErr != nil:
+		return fmt.Errorf("invalid token: issuer %q: %w", c.Issuer, keyErr)
+	case errors.Is(err, jwt.ErrTokenSignatureInvalid):
+		return errors.New("invalid token: the signature is not that of the issuer")
+	case errors.Is(err, jwt.ErrTokenInvalidAudience), errors.Is(err, jwt.ErrTokenRequiredClaimMissing):
 		return fmt.Errorf("invalid token: made for %q, want %q", strings.Join(c.Audience, ", "), audience)
-	case c.Expires != nil && seconds >= *c.Expires:
+	case errors.Is(err, jwt.ErrTokenExpired):
 		return errors.New("invalid token: expired")
-	case c.NotBefore != nil && seconds < *c.NotBefore:
+	case errors.Is(err, jwt.ErrTokenNotValidYet):
 		return errors.New("invalid token: not valid yet")
 	}
-	return nil
-}
-
-func decodePart(part string, v any) error {
-	b, err := base64.RawURLEncoding.DecodeString(part)
-	if err != nil {
-		return err
-	}
-	return json.Unmarshal(b, v)
+	return fmt.Errorf("invalid token: %w", err)
 }
 
 // key returns the public key of an issuer.

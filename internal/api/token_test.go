@@ -8,12 +8,15 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
+	"fmt"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/golang-jwt/jwt/v5"
 )
 
 func sign(t *testing.T, key *rsa.PrivateKey, head, claims string) string {
@@ -28,20 +31,36 @@ func sign(t *testing.T, key *rsa.PrivateKey, head, claims string) string {
 	return text + "." + enc(sig)
 }
 
+// hmacToken signs with HS256 and a secret that everybody knows.
+func hmacToken(t *testing.T, secret []byte) string {
+	t.Helper()
+	text, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"iss": "site.pub", "aud": "eKuiper"}).SignedString(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
 func TestTokens(t *testing.T) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		t.Fatal(err)
 	}
+	other, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := base64.RawURLEncoding.EncodeToString(other.N.Bytes())
 	dir := t.TempDir()
 	pub, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, block := range map[string]*pem.Block{
-		"site.pub": {Type: "PUBLIC KEY", Bytes: pub},
-		"old.pub":  {Type: "RSA PUBLIC KEY", Bytes: x509.MarshalPKCS1PublicKey(&key.PublicKey)},
-		"bad.pub":  {Type: "PUBLIC KEY", Bytes: []byte("x")},
+		"site.pub":  {Type: "PUBLIC KEY", Bytes: pub},
+		"other.pub": {Type: "RSA PUBLIC KEY", Bytes: x509.MarshalPKCS1PublicKey(&other.PublicKey)},
+		"old.pub":   {Type: "RSA PUBLIC KEY", Bytes: x509.MarshalPKCS1PublicKey(&key.PublicKey)},
+		"bad.pub":   {Type: "PUBLIC KEY", Bytes: []byte("x")},
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
 			t.Fatal(err)
@@ -66,6 +85,18 @@ func TestTokens(t *testing.T) {
 		{"unknown issuer", sign(t, key, rs256, `{"iss":"who.pub","aud":"eKuiper"}`), "no such key"},
 		{"path as issuer", sign(t, key, rs256, `{"iss":"../site.pub","aud":"eKuiper"}`), "not the name of a key file"},
 		{"broken key", sign(t, key, rs256, `{"iss":"bad.pub","aud":"eKuiper"}`), "does not parse"},
+		{"public key as secret", hmacToken(t, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: pub})), "want RS256"},
+		{"another RSA method", sign(t, key, `{"alg":"PS256"}`, `{"iss":"site.pub","aud":"eKuiper"}`), `signed with "PS256", want RS256`},
+		{"no method", sign(t, key, `{}`, `{"iss":"site.pub","aud":"eKuiper"}`), "want RS256"},
+		{"unknown method", sign(t, key, `{"alg":7}`, `{"iss":"site.pub","aud":"eKuiper"}`), `signed with "7", want RS256`},
+		{"key named by kid", sign(t, other, `{"alg":"RS256","kid":"other.pub"}`, `{"iss":"site.pub","aud":"eKuiper"}`), "signature"},
+		{"key brought along", sign(t, other, fmt.Sprintf(`{"alg":"RS256","jwk":{"kty":"RSA","e":"AQAB","n":%q}}`, n), `{"iss":"site.pub","aud":"eKuiper"}`), "signature"},
+		{"hidden file as issuer", sign(t, key, rs256, `{"iss":".site.pub","aud":"eKuiper"}`), "not the name of a key file"},
+		{"no issuer", sign(t, key, rs256, `{"aud":"eKuiper"}`), "not the name of a key file"},
+		{"claims that are none", sign(t, key, rs256, `[]`), "invalid token: "},
+		{"claims that are null", sign(t, key, rs256, `null`), "not the name of a key file"},
+		{"header that is null", sign(t, key, `null`, `{"iss":"site.pub","aud":"eKuiper"}`), "invalid token: "},
+		{"four parts", good + ".x", "three parts"},
 		{"changed", good[:len(good)-4] + "AAAA", "signature"},
 	}
 	for _, tt := range tests {
