@@ -15,6 +15,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	_ "time/tzdata" // gateways have no files of time zones
 
 	"github.com/spf13/cobra"
 )
