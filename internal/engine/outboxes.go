@@ -167,7 +167,7 @@ func (e *Engine) deliverLeft(w *sinks.Waiting) error {
 	if err := json.Unmarshal(w.Label, &d); err != nil {
 		return fmt.Errorf("%s: stored properties: %w", w.DestKey, err)
 	}
-	t, err := e.registry.Open(d.Type, d.Props)
+	t, err := e.types.sinks.Open(d.Type, d.Props)
 	if err != nil {
 		return fmt.Errorf("%s: %w", w.DestKey, err)
 	}
