@@ -55,7 +55,7 @@ func (ms *memories) keep(p *planner.Program) {
 }
 
 // analytic computes a stateful step over all rows, in their order.
-func (m *machine) analytic(st *planner.Step, mm *memo) {
+func (m *machine) analytic(s planner.StepID, st *planner.Step, mm *memo) {
 	out := m.get()
 	mm.col, mm.all = out, true
 	mem := m.memories.of(st)
@@ -108,6 +108,9 @@ func (m *machine) analytic(st *planner.Step, mm *memo) {
 			v, err = part.state.Apply(&m.x.ctx, call, update)
 		}
 		m.put(out, row, v, err)
+		if err != nil {
+			m.keep(s, row, err)
+		}
 	}
 }
 

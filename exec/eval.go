@@ -30,10 +30,12 @@ type machine struct {
 	args     []vec.Value
 	inputs   []*vec.Column // of an aggregate or of a key
 	reasons  reasons
-	notes    []cellNote // why values of batch are faults, where a window computed it
+	notes    map[cell]string // why values of batch are faults, by column, where a window computed it
 	rowsBuf  []int32
-	together bool   // a rule's rows are delivered as one message, at the end
-	note     string // text of the last fault
+	together bool // a rule's rows are delivered as one message, at the end
+
+	kept   map[cell]error // of steps that cannot be asked again why they failed
+	answer answer
 }
 
 type memo struct {
@@ -52,7 +54,8 @@ func (m *machine) begin(n *node, b *vec.Batch) {
 	m.rows, m.words = b.Rows, vec.Words(b.Rows)
 	m.gen++
 	m.together = false
-	m.notes = nil
+	m.notes, m.answer = nil, answer{}
+	clear(m.kept)
 	m.x.out.Begin()
 	m.used = 0
 	if len(m.memos) < len(p.Steps) {
@@ -91,9 +94,6 @@ func (m *machine) col(s planner.StepID, want vec.Bitmap) *vec.Column {
 		mm.all = true
 		if i := m.cols[st.Col]; i >= 0 {
 			mm.col = &m.batch.Cols[i]
-			if mm.col.Fault != nil {
-				m.note = m.faultOfColumn(st, trailingBit(mm.col.Fault))
-			}
 		} else {
 			mm.col = missing
 		}
@@ -111,9 +111,9 @@ func (m *machine) col(s planner.StepID, want vec.Bitmap) *vec.Column {
 	case planner.OpCall:
 		m.call(s, st, mm, want)
 	case planner.OpAnalytic:
-		m.analytic(st, mm)
+		m.analytic(s, st, mm)
 	case planner.OpSpan:
-		m.span(st, mm)
+		m.span(s, st, mm)
 	case planner.OpNumber:
 		m.ones(mm)
 	case planner.OpCase, planner.OpSwitch, planner.OpAgg:
@@ -204,6 +204,9 @@ func (m *machine) lift(s planner.StepID, st *planner.Step, mm *memo, want vec.Bi
 		todo.Each(func(row int) {
 			v, err := m.callRow(f, st, row)
 			m.put(out, row, v, err)
+			if err != nil && st.Func.Volatile {
+				m.keep(s, row, err)
+			}
 		})
 		return
 	}
@@ -252,7 +255,6 @@ func (m *machine) put(out *vec.Column, row int, v vec.Value, err error) {
 	switch {
 	case err != nil:
 		out.SetFault(row)
-		m.note = err.Error()
 	case v.Kind == vec.Float64 && math.IsNaN(v.F):
 		out.SetNull(row) // as in eKuiper, a result that is no number is null
 	case v.Kind == vec.Missing:
@@ -277,8 +279,11 @@ func (m *machine) scalar(st *planner.Step, a []vec.Value, row int) (vec.Value, e
 	loc := m.x.env.Location
 	switch st.Op {
 	case planner.OpAnd, planner.OpOr:
-		if m.failed(st.In[0], row) || m.failed(st.In[1], row) && !a[0].IsNull() && a[0].Truth() == (st.Op == planner.OpAnd) {
-			return vec.Value{}, m.again()
+		if m.failed(st.In[0], row) {
+			return vec.Value{}, argFault(st.In[0])
+		}
+		if m.failed(st.In[1], row) && !a[0].IsNull() && a[0].Truth() == (st.Op == planner.OpAnd) {
+			return vec.Value{}, argFault(st.In[1])
 		}
 	case planner.OpNeg:
 		return scalar.Negate(a[0])
@@ -322,13 +327,6 @@ func escapeOf(a []vec.Value) rune {
 	}
 	return scalar.Escape(a[2])
 }
-
-// again is the fault of an argument: its text is noted already.
-func (m *machine) again() error { return noted(m.note) }
-
-type noted string
-
-func (n noted) Error() string { return string(n) }
 
 // sparse is the part of the rows up to which a function is computed row by row
 // rather than by its kernel, which computes all.

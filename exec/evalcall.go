@@ -15,13 +15,13 @@ func (m *machine) branch(st *planner.Step, a []vec.Value, row int) (vec.Value, e
 	i := 0
 	if st.Op == planner.OpSwitch {
 		if m.failed(st.In[0], row) {
-			return vec.Value{}, m.again()
+			return vec.Value{}, argFault(st.In[0])
 		}
 		i = 1
 	}
 	for ; i+1 < len(a); i += 2 {
 		if m.failed(st.In[i], row) {
-			return vec.Value{}, m.again()
+			return vec.Value{}, argFault(st.In[i])
 		}
 		cond := a[i]
 		if st.Op == planner.OpSwitch && !cond.IsNull() && !a[0].IsNull() {
@@ -47,7 +47,7 @@ func (m *machine) branch(st *planner.Step, a []vec.Value, row int) (vec.Value, e
 		i = len(a) - 1
 	}
 	if m.failed(st.In[i], row) {
-		return vec.Value{}, m.again()
+		return vec.Value{}, argFault(st.In[i])
 	}
 	return a[i].Clone(), nil
 }
@@ -76,37 +76,18 @@ func (m *machine) call(s planner.StepID, st *planner.Step, mm *memo, want vec.Bi
 		m.instead(s, st, mm, want)
 		return
 	}
-	if mm.col.Fault != nil {
-		m.explain(f, s, st, mm.col.Fault, want)
-	}
 	m.faults(mm.col, arg.Fault)
 	m.computed(st, mm, want)
 }
 
-// computed notes that a kernel computed a step. What it made of whole columns is
-// good for every row, except that the text of a fault is of a row that is wanted.
+// computed notes that a kernel computed a step: it did so for every row that the
+// operands have.
 func (m *machine) computed(st *planner.Step, mm *memo, want vec.Bitmap) {
-	mm.all = want == nil || mm.col.Fault == nil && !slices.ContainsFunc(st.In, func(s planner.StepID) bool {
+	mm.all = want == nil || !slices.ContainsFunc(st.In, func(s planner.StepID) bool {
 		return m.prog.Steps[s].Op != planner.OpConst && !m.memos[s].all
 	})
 	if !mm.all {
 		mm.done.Or(want)
-	}
-}
-
-// explain notes why a kernel failed, by what the row function says of the first
-// row that did.
-func (m *machine) explain(f *fn.Bound, s planner.StepID, st *planner.Step, fault, want vec.Bitmap) {
-	for i, w := range fault {
-		if want != nil {
-			w &= want[i]
-		}
-		if w != 0 {
-			if _, err := m.callRow(f, st, i<<6+trailing(w)); err != nil {
-				m.note = err.Error()
-			}
-			return
-		}
 	}
 }
 

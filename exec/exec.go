@@ -72,6 +72,7 @@ type Executor struct {
 	ctx      fn.Ctx
 	pairs    []pair
 	losses   []lostRow
+	debts    debts
 	rows     []int32
 	codes    []int32
 	stats    Stats
@@ -253,10 +254,8 @@ func (s *Stats) grow(rule planner.RuleID) {
 
 // charge counts n rows that rule lost.
 func (x *Executor) charge(rule planner.RuleID, n uint64, text string) {
-	s := &x.stats
-	s.Faults[rule] += n
-	s.Lost[loss.Fault] += n
-	s.Last[rule], s.LastAt[rule] = text, x.now
+	x.count(rule, n)
+	x.stats.Last[rule], x.stats.LastAt[rule] = text, x.now
 }
 
 // fault counts a row that rule lost, and tells the rule.
@@ -278,6 +277,7 @@ func (x *Executor) Failed(rule planner.RuleID, text string) { x.faultFor(loss.En
 func (x *Executor) Reset() {
 	x.depth = 0
 	x.pairs, x.losses = x.pairs[:0], x.losses[:0]
+	x.debts.cancel()
 	x.origin = nil
 	x.forgetJoins()
 	x.resetJobs()
@@ -298,6 +298,8 @@ func (x *Executor) bitmap(rows int) vec.Bitmap {
 func (x *Executor) free(b vec.Bitmap) { x.bitmaps = append(x.bitmaps, b) }
 
 func trailing(w uint64) int { return bits.TrailingZeros64(w) }
+
+func leading(w uint64) int { return 63 - bits.LeadingZeros64(w) }
 
 // splitter sorts the rows of a batch by stream.
 type splitter struct {

@@ -3,9 +3,16 @@ package exec
 import (
 	"slices"
 
+	"github.com/weir-engine/weir/internal/loss"
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/vec"
 )
+
+// A fault is a bit of the column of the step that failed, and costs no more: what
+// went wrong is found by computing the step again, for those who ask. A rule that
+// sends its faults asks for the text of each of its rows. Of the others only the
+// text of the last row that a rule lost is kept, so it is owed until the batch has
+// been run. No text is handed on from one step, row or rule to the next.
 
 // lostRow is a row that a condition of a rule lost by a fault, for a rule that
 // wants to be told. It waits until the rows before it were sent.
@@ -15,10 +22,17 @@ type lostRow struct {
 	text string
 }
 
-// teller names a list of rules in an index.
+// teller names the rules of an index.
 type teller struct {
-	index any // *planner.RankIndex, *planner.EqualIndex or *planner.CondIndex
-	texts bool
+	index any  // *planner.RankIndex, *planner.EqualIndex or *planner.CondIndex
+	texts bool // of an EqualIndex: those that compare with texts
+}
+
+// listener is a rule that wants to be told of the faults of its index, and the
+// constant that it compares with there.
+type listener struct {
+	rule  planner.RuleID
+	konst vec.Value
 }
 
 // wants tells whether rule asked for its faults.
@@ -26,48 +40,69 @@ func (x *Executor) wants(rule planner.RuleID) bool {
 	return x.env.Faults != nil && x.env.Faults(rule)
 }
 
-// told returns those of es that want to be told of faults. They are looked for
+// told returns the rules of t that want to be told of faults. They are looked for
 // at the first fault under a program, not at each: there may be thousands.
-func (n *node) told(x *Executor, t teller, es []planner.Entry) []planner.Entry {
-	if x.env.Faults == nil || len(es) == 0 {
+func (n *node) told(x *Executor, t teller) []listener {
+	if x.env.Faults == nil {
 		return nil
 	}
 	out, known := n.tellers[t]
 	if !known {
-		for _, e := range es {
-			if x.env.Faults(e.Rule) && !slices.ContainsFunc(out, func(o planner.Entry) bool { return o.Rule == e.Rule }) {
-				out = append(out, e)
+		t.each(func(es []planner.Entry, konst vec.Value) {
+			for _, e := range es {
+				if x.env.Faults(e.Rule) && !slices.ContainsFunc(out, func(o listener) bool { return o.rule == e.Rule }) {
+					out = append(out, listener{e.Rule, konst})
+				}
 			}
-		}
+		})
 		if n.tellers == nil {
-			n.tellers = map[teller][]planner.Entry{}
+			n.tellers = map[teller][]listener{}
 		}
 		n.tellers[t] = out
 	}
 	return out
 }
 
-// tellRows notes for the rules of es that want to know that rows failed in s.
-func (x *Executor) tellRows(m *machine, t teller, es []planner.Entry, s planner.StepID, rows vec.Bitmap) {
-	for _, e := range m.node.told(x, t, es) {
-		rows.Each(func(row int) {
-			x.losses = append(x.losses, lostRow{e.Rule, int32(row), m.why(s, row)})
-		})
+// each calls f for the rules of t by the constant that they compare with.
+func (t teller) each(f func(es []planner.Entry, konst vec.Value)) {
+	switch i := t.index.(type) {
+	case *planner.RankIndex:
+		for k, key := range i.Keys {
+			f(i.At(k), vec.FloatValue(key))
+		}
+	case *planner.EqualIndex:
+		if !t.texts {
+			for k, num := range i.Nums {
+				f(i.AtNum(k), vec.FloatValue(num))
+			}
+			return
+		}
+		for k, text := range i.Texts {
+			f(i.AtText(k), vec.StringValue(text))
+		}
+	case *planner.CondIndex:
+		f(i.Send, vec.Value{})
 	}
 }
 
-// tellRow is tellRows for one row, whose value text complains of.
-func (x *Executor) tellRow(m *machine, t teller, es []planner.Entry, row int, text func() string) {
-	for _, e := range m.node.told(x, t, es) {
-		x.losses = append(x.losses, lostRow{e.Rule, int32(row), text()})
+// tellRows notes for the rules of t that want to know that rows failed in s.
+func (x *Executor) tellRows(m *machine, t teller, s planner.StepID, rows vec.Bitmap) {
+	if told := m.node.told(x, t); len(told) > 0 {
+		rows.Each(func(row int) { x.tell(told, row, m.why(s, row)) })
 	}
 }
 
-// lose counts a row that one rule lost, and notes it if the rule wants to know.
-func (x *Executor) lose(rule planner.RuleID, row int, text string) {
-	x.charge(rule, 1, text)
-	if x.wants(rule) {
-		x.losses = append(x.losses, lostRow{rule, int32(row), text})
+func (x *Executor) tell(told []listener, row int, text string) {
+	for _, l := range told {
+		x.losses = append(x.losses, lostRow{l.rule, int32(row), text})
+	}
+}
+
+// tellMisfit notes for the rules of t that want to know that the value of a row
+// cannot be compared with their constants.
+func (x *Executor) tellMisfit(m *machine, t teller, op planner.Op, row int, v vec.Value) {
+	for _, l := range m.node.told(x, t) {
+		x.losses = append(x.losses, lostRow{l.rule, int32(row), misfit(op, v, l.konst)})
 	}
 }
 
@@ -95,102 +130,133 @@ func (x *Executor) inOrder() {
 	slices.SortStableFunc(x.pairs, func(a, b pair) int { return int(a.row) - int(b.row) })
 }
 
-// why returns the text of row's fault in s, which was evaluated for it: what
-// the first part that failed says when it is computed again.
-func (m *machine) why(s planner.StepID, row int) string {
-	st := &m.prog.Steps[s]
-	switch st.Op {
-	case planner.OpColumn:
-		return m.faultOfColumn(st, row)
-	case planner.OpAnalytic, planner.OpAgg, planner.OpSpan, planner.OpNumber:
-		return m.note // a state cannot be asked again
-	}
-	args := make([]vec.Value, len(st.In))
-	for i, a := range st.In {
-		if mm := &m.memos[a]; m.prog.Steps[a].Op != planner.OpConst && (mm.gen != m.gen || mm.col == nil) {
-			return m.note
-		}
-		if m.failed(a, row) {
-			return m.why(a, row)
-		}
-		args[i] = m.value(a, row)
-	}
-	var err error
-	if st.Op == planner.OpCall {
-		_, err = m.callRow(m.node.function(m.x, s), st, row)
-	} else {
-		_, err = m.scalar(st, args, row)
-	}
-	if err != nil {
-		return err.Error()
-	}
-	return m.note
+// because is what a row was lost by.
+type because struct {
+	step planner.StepID
+	atom *planner.Atom // that cannot look at the step's value; nil: the step failed, or is no condition
 }
 
-// whyHere is why for a rule that sends the text, else the last fault of all: one
-// bad row must not cost thousands of rules a computation.
-func (m *machine) whyHere(s planner.StepID, rule planner.RuleID, row int) string {
-	if !m.x.wants(rule) {
-		return m.note
+// lose counts a row that one rule lost, and notes it if the rule wants to know.
+func (x *Executor) lose(m *machine, rule planner.RuleID, row int, why because) {
+	x.count(rule, 1)
+	x.debts.owe(rule, row, why)
+	if x.wants(rule) {
+		x.losses = append(x.losses, lostRow{rule, int32(row), m.text(why, row)})
 	}
-	return m.why(s, row)
 }
 
-// cellNote is why a window has no value for a cell of what it emits.
-type cellNote struct {
-	col  *vec.Column
-	row  int
+// loseNow is lose for a row whose turn it is: a rule that wants to know is told.
+func (x *Executor) loseNow(m *machine, rule planner.RuleID, row int, why because) {
+	x.count(rule, 1)
+	x.debts.owe(rule, row, why)
+	if x.wants(rule) {
+		x.out.Fault(rule, m.text(why, row))
+	}
+}
+
+// loseAll counts n rows for every rule of es, of which row is the last.
+func (x *Executor) loseAll(es []planner.Entry, n uint64, row int, why because) {
+	for _, e := range es {
+		x.count(e.Rule, n)
+		x.debts.owe(e.Rule, row, why)
+	}
+}
+
+// count counts rows that rule lost.
+func (x *Executor) count(rule planner.RuleID, rows uint64) {
+	x.stats.Faults[rule] += rows
+	x.stats.Lost[loss.Fault] += rows
+}
+
+// debts are the texts that rules are owed, of the last row that each lost since
+// they were paid. They are found once for a rule, however many rows it lost.
+type debts struct {
+	by   []debt // by rule; as long as the rules that ever lost a row need
+	open []planner.RuleID
+}
+
+type debt struct {
+	because
+	row  int32
+	open bool
+}
+
+func (d *debts) owe(rule planner.RuleID, row int, why because) {
+	if int(rule) >= len(d.by) {
+		d.by = append(d.by, make([]debt, int(rule)+1-len(d.by))...)
+	}
+	o := &d.by[rule]
+	if !o.open {
+		d.open = append(d.open, rule)
+	} else if int(o.row) > row {
+		return
+	}
+	*o = debt{why, int32(row), true}
+}
+
+// pay gives the rules the texts that they are owed, before m goes on to another
+// batch.
+func (x *Executor) pay(m *machine) {
+	for _, rule := range x.debts.open {
+		o := &x.debts.by[rule]
+		x.stats.Last[rule], x.stats.LastAt[rule] = m.text(o.because, int(o.row)), x.now
+		*o = debt{}
+	}
+	x.debts.open = x.debts.open[:0]
+}
+
+// cancel forgets what is owed.
+func (d *debts) cancel() {
+	for _, rule := range d.open {
+		d.by[rule] = debt{}
+	}
+	d.open = d.open[:0]
+}
+
+// blame is why rows were lost that are counted for all rules of an index at once:
+// the text of the last, or the value of it that their constants do not go with.
+type blame struct {
+	at   int64 // ms since 1970
 	text string
+	v    vec.Value
 }
 
-func (m *machine) faultOfColumn(st *planner.Step, row int) string {
-	if c := m.cols[st.Col]; c >= 0 {
-		for _, n := range m.notes {
-			if n.row == row && n.col == &m.batch.Cols[c] {
-				return n.text
+// blame is for a row of s that failed, or whose value is of the wrong kind.
+func (m *machine) blame(s planner.StepID, row int) blame {
+	if m.failed(s, row) {
+		return blame{at: m.x.now, text: m.why(s, row)}
+	}
+	return blame{at: m.x.now, v: m.value(s, row).Clone()}
+}
+
+// chargeIndex counts n rows for each rule of t, a rule that stands in several
+// places once.
+func (x *Executor) chargeIndex(t teller, op planner.Op, n uint64, b *blame) {
+	seen := map[planner.RuleID]bool{}
+	t.each(func(es []planner.Entry, konst vec.Value) {
+		text := b.text
+		if text == "" && len(es) > 0 {
+			text = misfit(op, b.v, konst)
+		}
+		for _, e := range es {
+			if seen[e.Rule] {
+				continue
+			}
+			seen[e.Rule] = true
+			x.count(e.Rule, n)
+			if b.at >= x.stats.LastAt[e.Rule] {
+				x.stats.Last[e.Rule], x.stats.LastAt[e.Rule] = text, b.at
 			}
 		}
-	}
-	return "column " + st.Text + ": a value does not have the declared type"
+	})
 }
 
-// whyNot returns why row of p cannot be sent to rule: the last fault of all, or,
-// for a rule that sends the text, the row's own.
-func (m *machine) whyNot(p *projection, rule planner.RuleID, row int) string {
-	if !m.x.wants(rule) {
-		return m.note
-	}
-	for _, s := range p.steps() {
-		if c := m.memos[s].col; c != nil && c.Fault.Has(row) {
-			return m.why(s, row)
+// lastOf returns the last of rows, -1 if there is none.
+func lastOf(rows vec.Bitmap) int {
+	for i := len(rows) - 1; i >= 0; i-- {
+		if rows[i] != 0 {
+			return i<<6 + leading(rows[i])
 		}
 	}
-	return m.note
-}
-
-// steps returns what p evaluates.
-func (p *projection) steps() []planner.StepID {
-	var out []planner.StepID
-	for _, f := range p.plan.Fields {
-		out = append(out, f.Step)
-	}
-	for _, o := range p.plan.Order {
-		out = append(out, o.Step)
-	}
-	for _, s := range []planner.StepID{p.plan.Star, p.plan.Meta, p.plan.Spread} {
-		if s != planner.NoStep {
-			out = append(out, s)
-		}
-	}
-	return out
-}
-
-// trailingBit returns the first row of rows, 0 if there is none.
-func trailingBit(rows vec.Bitmap) int {
-	for i, w := range rows {
-		if w != 0 {
-			return i<<6 + trailing(w)
-		}
-	}
-	return 0
+	return -1
 }

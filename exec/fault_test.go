@@ -57,7 +57,7 @@ func TestFaultsInOrder(t *testing.T) {
 			"invalid condition float64(1)", "invalid condition float64(1)", "invalid condition float64(1)",
 			"invalid condition float64(1)", "invalid condition float64(1)",
 		}},
-		{"SELECT sum(n) AS q FROM s WHERE a > 1 GROUP BY TUMBLINGWINDOW(ss, 1)", []string{y + " > int64(1)", y + " > int64(1)", `[{"q":3}]`}},
+		{"SELECT sum(n) AS q FROM s WHERE a > 1 GROUP BY TUMBLINGWINDOW(ss, 1)", []string{x + " > int64(1)", y + " > int64(1)", `[{"q":3}]`}},
 		{"SELECT sum(a) AS q FROM s GROUP BY COUNTWINDOW(5)", []string{"want numbers, got string(x)"}},
 		{"SELECT n, sum(b) / n AS q FROM s GROUP BY n, COUNTWINDOW(5) HAVING n < 2", []string{"divided by zero"}},
 	} {

@@ -1,7 +1,6 @@
 package exec
 
 import (
-	"github.com/weir-engine/weir/exec/fn"
 	"github.com/weir-engine/weir/vec"
 )
 
@@ -33,7 +32,7 @@ func (j *joiner) passes(x *Executor, n *node, m *machine, src int32, row int) bo
 			x.faultJoin(n, m.why(s, row))
 			return false
 		case !v.IsNull() && v.Kind != vec.Bool:
-			x.faultJoin(n, "invalid condition "+fn.Show(v))
+			x.faultJoin(n, notCondition(v))
 			return false
 		case !v.Truth():
 			return false

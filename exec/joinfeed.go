@@ -99,7 +99,7 @@ func (f *feeder) feed(x *Executor, w *window, m *machine, rows []int32) {
 	f.slab = f.slab[:0]
 	for _, row := range rows {
 		if bad.Has(int(row)) {
-			x.faultJoined(w, m.note)
+			x.faultJoined(w, f.why(m, int(row)))
 			continue
 		}
 		if want != nil && !want.Has(int(row)) {
@@ -123,6 +123,18 @@ func (f *feeder) feed(x *Executor, w *window, m *machine, rows []int32) {
 			n.join.take(x, n, pendingRow{kept{ts: ts, v: v, src: s.src}, x.place(row)})
 		}
 	}
+}
+
+// why returns the text of the first value of row that failed.
+func (f *feeder) why(m *machine, row int) string {
+	for _, s := range f.srcs {
+		for _, id := range s.steps {
+			if id != planner.NoStep && m.failed(id, row) {
+				return m.why(id, row)
+			}
+		}
+	}
+	return ""
 }
 
 // faultJoined counts a row that all rules of w lose.

@@ -115,7 +115,7 @@ func (j *joiner) keys(x *Executor, n *node, steps []planner.StepID, cols []int, 
 		m := x.enter()
 		m.begin(n, b)
 		for _, s := range steps {
-			j.faults(x, n, m, m.col(s, nil).Fault)
+			j.faults(x, n, m, s)
 		}
 		at := 0
 		part := func(i int) vec.Value { return m.value(steps[i], at) }
@@ -150,16 +150,18 @@ func (j *joiner) fill(b *vec.Batch, cols []int, rows int, get func(c, row int) v
 
 // faults counts conditions that failed for every rule of the join; the pairs do
 // not match.
-func (j *joiner) faults(x *Executor, n *node, m *machine, bad vec.Bitmap) {
+func (j *joiner) faults(x *Executor, n *node, m *machine, s planner.StepID) {
+	bad := m.col(s, nil).Fault
 	if bad == nil || !bad.Any() {
 		return
 	}
+	text := m.why(s, lastOf(bad))
 	if j.job != nil { // it may be joined again
 		j.job.faults += uint64(bad.Count())
-		j.job.note = m.note
+		j.job.note = text
 		return
 	}
-	x.chargeJoin(n, uint64(bad.Count()), m.note)
+	x.chargeJoin(n, uint64(bad.Count()), text)
 }
 
 // pairFilter checks what an index leaves of a condition, many pairs at a time.
@@ -197,7 +199,7 @@ func (f *pairFilter) end() bool {
 		keep.SetAll(b.Rows)
 		for _, s := range f.st.Rest {
 			c := m.col(s, nil)
-			j.faults(f.x, f.n, m, c.Fault)
+			j.faults(f.x, f.n, m, s)
 			for row := range b.Rows {
 				if keep.Has(row) && !(c.Kind != vec.Null && c.Value(row).Truth()) {
 					keep.Unset(row)

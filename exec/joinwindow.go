@@ -219,6 +219,7 @@ func distinctEvents(events []int32) bool {
 // other events of the batch have.
 func (x *Executor) deliverEvents(m *machine, events []int32) {
 	x.tellAll()
+	x.pay(m)
 	pairs := x.pairs
 	slices.SortStableFunc(pairs, func(a, b pair) int {
 		if a.Rule != b.Rule {

@@ -337,7 +337,6 @@ func (m *machine) divide(a, b operand, out *vec.Column, floats func(operand) ([]
 	fault := m.x.bitmap(m.rows)
 	vec.Divide(out.Floats, x, y, out.Valid, fault)
 	if fault.Any() {
-		m.note = scalar.ErrZero.Error()
 		m.faults(out, fault)
 	}
 	m.x.free(fault)

@@ -3,8 +3,6 @@ package exec
 import (
 	"math"
 
-	"github.com/weir-engine/weir/exec/fn"
-	"github.com/weir-engine/weir/exec/scalar"
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/vec"
 )
@@ -66,14 +64,14 @@ func (x *Executor) choose(m *machine, es []planner.Entry, row int) {
 // matched, however many there are.
 func (x *Executor) matchRank(m *machine, r *planner.RankIndex, c *rankCount) {
 	col := m.col(r.Step, nil)
+	last := -1 // of the rows that are lost
 	if f := col.Fault; f != nil && f.Any() {
 		c.faults += uint64(f.Count())
-		c.note = m.note
-		x.tellRows(m, teller{index: r}, r.Entries, r.Step, f)
+		last = lastOf(f)
+		x.tellRows(m, teller{index: r}, r.Step, f)
 	}
 	switch col.Kind {
 	case vec.Null:
-		return
 	case vec.Float64:
 		for i, w := range col.Valid {
 			for ; w != 0; w &= w - 1 {
@@ -83,31 +81,38 @@ func (x *Executor) matchRank(m *machine, r *planner.RankIndex, c *rankCount) {
 				}
 			}
 		}
-		return
+	default:
+		last = max(last, x.rankValues(m, r, c, col))
 	}
+	if last >= 0 {
+		c.last = m.blame(r.Step, last)
+	}
+}
+
+// rankValues is matchRank for a column that is not of floats. It returns the last
+// row whose value is no number, -1 if there is none.
+func (x *Executor) rankValues(m *machine, r *planner.RankIndex, c *rankCount, col *vec.Column) (last int) {
+	last = -1
 	for i, w := range col.Valid {
 		for ; w != 0; w &= w - 1 {
 			row := i<<6 + trailing(w)
-			k, ok := 0, false
+			k := 0
 			switch v := col.Value(row); v.Kind {
 			case vec.Int64, vec.Timestamp:
-				k, ok = rankInt(r, v.I), true
+				k = rankInt(r, v.I)
 			case vec.Float64:
-				k, ok = rank(r, v.F), true
+				k = rank(r, v.F)
+			default:
+				x.tellMisfit(m, teller{index: r}, r.Op, row, v)
+				c.faults++
+				last = row
 			}
-			if !ok {
-				text := func() string {
-					return scalar.OpError{Op: r.Op, A: col.Value(row), B: vec.FloatValue(r.Keys[0])}.Error()
-				}
-				x.tellRow(m, teller{index: r}, r.Entries, row, text)
-				if c.faults++; c.faults == 1 || c.note == "" {
-					c.note = text()
-				}
-			} else if k > 0 {
+			if k > 0 {
 				x.ranked(m, r, c, k, row)
 			}
 		}
 	}
+	return last
 }
 
 func (x *Executor) ranked(m *machine, r *planner.RankIndex, c *rankCount, k, row int) {
@@ -196,86 +201,85 @@ func holdsInt(op planner.Op, v int64, c float64) bool {
 	return d != 0
 }
 
+// lastRows are the last rows that the rules of an EqualIndex lost, those that
+// compare with texts and those that compare with numbers; -1: none.
+type lastRows struct{ text, num int }
+
 // matchEqual finds the rules by the value that they want: texts once per
 // distinct text of the batch, numbers by search.
 func (x *Executor) matchEqual(m *machine, e *planner.EqualIndex, c *equalCount) {
 	col := m.col(e.Step, nil)
+	last := lastRows{-1, -1}
 	if f := col.Fault; f != nil && f.Any() {
 		n := uint64(f.Count())
-		c.textFaults, c.numFaults, c.note = c.textFaults+n, c.numFaults+n, m.note
-		x.tellRows(m, teller{e, true}, e.TextEntries, e.Step, f)
-		x.tellRows(m, teller{e, false}, e.NumEntries, e.Step, f)
+		c.textFaults, c.numFaults = c.textFaults+n, c.numFaults+n
+		last = lastRows{lastOf(f), lastOf(f)}
+		x.tellRows(m, teller{e, true}, e.Step, f)
+		x.tellRows(m, teller{e, false}, e.Step, f)
 	}
 	switch col.Kind {
 	case vec.Null:
-		return
 	case vec.String:
-		x.matchTexts(m, e, c, col)
-		return
+		x.matchTexts(m, e, c, col, &last)
+	default:
+		x.equalValues(m, e, c, col, &last)
 	}
+	if last.text >= 0 && len(e.Texts) > 0 {
+		c.lastText = m.blame(e.Step, last.text)
+	}
+	if last.num >= 0 && len(e.Nums) > 0 {
+		c.lastNum = m.blame(e.Step, last.num)
+	}
+}
+
+// equalValues is matchEqual for a column that is not of texts.
+func (x *Executor) equalValues(m *machine, e *planner.EqualIndex, c *equalCount, col *vec.Column, last *lastRows) {
 	for i, w := range col.Valid {
 		for ; w != 0; w &= w - 1 {
 			row := i<<6 + trailing(w)
 			v := col.Value(row)
+			number := v.Kind.Numeric() || v.Kind == vec.Timestamp
 			switch {
 			case v.Kind == vec.String:
 				if k := e.FindText(v.S); k >= 0 {
 					x.choose(m, e.AtText(k), row)
 				}
-				x.wrongKind(m, e, c, false, row, v)
-			case v.Kind.Numeric() || v.Kind == vec.Timestamp:
-				f := v.F
-				if v.Kind != vec.Float64 {
-					var ok bool
-					if f, ok = vec.ExactFloat(v.I); !ok {
-						f = math.NaN()
-					}
-				}
-				if k := e.FindNum(f); k >= 0 {
+			case number:
+				if k := e.FindNum(floatOf(v)); k >= 0 {
 					x.choose(m, e.AtNum(k), row)
 				}
-				x.wrongKind(m, e, c, true, row, v)
-			default:
-				x.wrongKind(m, e, c, false, row, v)
-				x.wrongKind(m, e, c, true, row, v)
+			}
+			if v.Kind != vec.String && len(e.Texts) > 0 {
+				c.textFaults++
+				last.text = max(last.text, row)
+				x.tellMisfit(m, teller{e, true}, planner.OpEq, row, v)
+			}
+			if !number && len(e.Nums) > 0 {
+				c.numFaults++
+				last.num = max(last.num, row)
+				x.tellMisfit(m, teller{e, false}, planner.OpEq, row, v)
 			}
 		}
 	}
 }
 
-// wrongKind counts a value that the constants of e, texts or numbers, cannot be
-// compared with.
-func (x *Executor) wrongKind(m *machine, e *planner.EqualIndex, c *equalCount, texts bool, row int, v vec.Value) {
-	es, n := e.NumEntries, &c.numFaults
-	if texts {
-		es, n = e.TextEntries, &c.textFaults
+// floatOf returns a number as a float64, NaN if there is none that equals it.
+func floatOf(v vec.Value) float64 {
+	if v.Kind == vec.Float64 {
+		return v.F
 	}
-	if len(es) == 0 {
-		return
+	if f, ok := vec.ExactFloat(v.I); ok {
+		return f
 	}
-	text := func() string {
-		if texts {
-			return scalar.OpError{Op: planner.OpEq, A: v, B: vec.StringValue(e.Texts[0])}.Error()
-		}
-		return scalar.OpError{Op: planner.OpEq, A: v, B: vec.FloatValue(e.Nums[0])}.Error()
-	}
-	x.tellRow(m, teller{e, texts}, es, row, text)
-	if *n++; c.note == "" { // once, not for each of a thousand rows
-		c.note = text()
-	}
+	return math.NaN()
 }
 
-func (x *Executor) matchTexts(m *machine, e *planner.EqualIndex, c *equalCount, col *vec.Column) {
+func (x *Executor) matchTexts(m *machine, e *planner.EqualIndex, c *equalCount, col *vec.Column, last *lastRows) {
 	if n := uint64(col.Valid.Count()); len(e.NumEntries) > 0 && n > 0 {
 		c.numFaults += n
-		c.note = "invalid operation string = number"
-		if told := m.node.told(x, teller{e, false}, e.NumEntries); len(told) > 0 {
-			col.Valid.Each(func(row int) {
-				text := func() string {
-					return scalar.OpError{Op: planner.OpEq, A: col.Value(row), B: vec.FloatValue(e.Nums[0])}.Error()
-				}
-				x.tellRow(m, teller{e, false}, e.NumEntries, row, text)
-			})
+		last.num = max(last.num, lastOf(col.Valid))
+		if told := m.node.told(x, teller{e, false}); len(told) > 0 {
+			col.Valid.Each(func(row int) { x.tellMisfit(m, teller{e, false}, planner.OpEq, row, col.Value(row)) })
 		}
 	}
 	if len(e.TextEntries) == 0 {
@@ -299,11 +303,12 @@ func (x *Executor) matchTexts(m *machine, e *planner.EqualIndex, c *equalCount, 
 
 func (x *Executor) matchCond(m *machine, c *planner.CondIndex) {
 	col := m.col(c.Step, nil)
+	why := because{step: c.Step}
 	if f := col.Fault; f != nil && f.Any() {
-		n := uint64(f.Count())
-		x.faultAll(c.Send, n, m.note)
-		x.faultAll(c.Count, n, m.note)
-		x.tellRows(m, teller{index: c}, c.Send, c.Step, f)
+		n, last := uint64(f.Count()), lastOf(f)
+		x.loseAll(c.Send, n, last, why)
+		x.loseAll(c.Count, n, last, why)
+		x.tellRows(m, teller{index: c}, c.Step, f)
 	}
 	switch col.Kind {
 	case vec.Bool:
@@ -313,13 +318,14 @@ func (x *Executor) matchCond(m *machine, c *planner.CondIndex) {
 		for i, w := range col.Valid {
 			for ; w != 0; w &= w - 1 {
 				row := i<<6 + trailing(w)
-				if v := col.Value(row); v.Kind != vec.Bool {
-					note := "invalid condition " + fn.Show(v)
-					x.faultAll(c.Send, 1, note)
-					x.faultAll(c.Count, 1, note)
-					x.tellRow(m, teller{index: c}, c.Send, row, func() string { return note })
-				} else if v.Truth() {
+				if v := col.Value(row); v.Truth() {
 					x.condHolds(m, c, row)
+				} else if v.Kind != vec.Bool {
+					x.loseAll(c.Send, 1, row, why)
+					x.loseAll(c.Count, 1, row, why)
+					if told := m.node.told(x, teller{index: c}); len(told) > 0 {
+						x.tell(told, row, notCondition(v))
+					}
 				}
 			}
 		}
@@ -347,13 +353,13 @@ func (x *Executor) holdsRest(m *machine, e planner.Entry, row int) bool {
 		col := m.col(a.Step, nil)
 		if !col.Valid.Has(row) {
 			if col.Fault.Has(row) {
-				x.lose(e.Rule, row, m.whyHere(a.Step, e.Rule, row))
+				x.lose(m, e.Rule, row, because{step: a.Step})
 			}
 			return false
 		}
 		ok, good := holdsAtom(a, col, row)
 		if !good {
-			x.lose(e.Rule, row, scalar.OpError{Op: a.Op, A: col.Value(row), B: atomConst(a)}.Error())
+			x.lose(m, e.Rule, row, because{a.Step, a})
 		}
 		if !ok {
 			return false

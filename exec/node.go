@@ -2,7 +2,6 @@ package exec
 
 import (
 	"github.com/weir-engine/weir/exec/fn"
-	"github.com/weir-engine/weir/internal/loss"
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/vec"
 )
@@ -21,7 +20,7 @@ type node struct {
 	memories memories    // of stateful steps
 	ranks    []rankCount
 	equals   []equalCount
-	tellers  map[teller][]planner.Entry // rules that want to be told of faults; made at the first
+	tellers  map[teller][]listener // rules that want to be told of faults; made at the first
 	windows  []*window
 	join     *joiner // of a join's program
 }
@@ -31,13 +30,13 @@ type node struct {
 type rankCount struct {
 	hits   []uint64 // by rank; hits[0] is unused
 	faults uint64
-	note   string
+	last   blame
 }
 
 // equalCount counts rows whose kind does not go with the constants.
 type equalCount struct {
-	textFaults, numFaults uint64
-	note                  string
+	textFaults, numFaults uint64 // of the rules that compare with texts, and with numbers
+	lastText, lastNum     blame
 }
 
 // adopt makes p the program of n.
@@ -114,8 +113,8 @@ func (x *Executor) flush(n *node) {
 	for i, r := range p.Ranks {
 		c := &n.ranks[i]
 		if c.faults > 0 {
-			x.faultAll(r.Entries, c.faults, c.note)
-			c.faults = 0
+			x.chargeIndex(teller{index: r}, r.Op, c.faults, &c.last)
+			c.faults, c.last = 0, blame{}
 		}
 		if !r.Count {
 			continue
@@ -132,10 +131,10 @@ func (x *Executor) flush(n *node) {
 	for i, e := range p.Equals {
 		c := &n.equals[i]
 		if c.textFaults > 0 {
-			x.faultOnce(e.TextEntries, c.textFaults, c.note)
+			x.chargeIndex(teller{e, true}, planner.OpEq, c.textFaults, &c.lastText)
 		}
 		if c.numFaults > 0 {
-			x.faultOnce(e.NumEntries, c.numFaults, c.note)
+			x.chargeIndex(teller{e, false}, planner.OpEq, c.numFaults, &c.lastNum)
 		}
 		*c = equalCount{}
 	}
@@ -147,20 +146,6 @@ func (x *Executor) flush(n *node) {
 		x.flushIn(n, n.in)
 	}
 	n.in = 0
-}
-
-func (x *Executor) faultAll(es []planner.Entry, n uint64, note string) {
-	for _, e := range es {
-		x.charge(e.Rule, n, note)
-	}
-}
-
-// faultOnce is faultAll for rules that may stand in several places (IN).
-func (x *Executor) faultOnce(es []planner.Entry, n uint64, note string) {
-	x.stats.Lost[loss.Fault] += n * addOnce(x.stats.Faults, es, n)
-	for _, e := range es {
-		x.charge(e.Rule, 0, note)
-	}
 }
 
 // flushIn adds rows that the stream had to each of its rules.

@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -58,7 +59,7 @@ func (x *Executor) numberOver(m *machine, st *planner.Step, c *vec.Column, rows 
 		if f := m.col(a, want).Fault; f != nil {
 			for _, r := range rows {
 				if f.Has(int(r)) {
-					return m.again()
+					return errors.New(m.why(a, int(r)))
 				}
 			}
 		}

@@ -243,14 +243,15 @@ func (p *pane) send(x *Executor, w *window, start, end int64, keep func(planner.
 		return // rows came, but the condition refused them all
 	}
 	b := w.open(n, end)
-	for i, c := range w.def.Cols {
-		p.column(x, w, &b.Cols[i], c, n, start, end)
+	for i := range w.def.Cols {
+		p.column(x, w, &b.Cols[i], i, n, start, end)
 	}
 	x.emit(w, b, keep)
 }
 
-// column writes one output column of a pane.
-func (p *pane) column(x *Executor, w *window, dst *vec.Column, c planner.WindowCol, n int, start, end int64) {
+// column writes output column col of a pane.
+func (p *pane) column(x *Executor, w *window, dst *vec.Column, col, n int, start, end int64) {
+	c := w.def.Cols[col]
 	switch c.Kind {
 	case planner.WindowStart:
 		for r := range n {
@@ -279,7 +280,7 @@ func (p *pane) column(x *Executor, w *window, dst *vec.Column, c planner.WindowC
 		}
 		for r, g := range p.order {
 			if note := a.Result(&x.ctx, dst, r, g); note != "" {
-				w.notes = append(w.notes, cellNote{dst, r, note})
+				w.note(col, r, note)
 			}
 		}
 		if len(p.order) == 0 && w.def.Aggs[c.Index].Func == "collect" {

@@ -91,7 +91,7 @@ func (x *Executor) deliver(m *machine) {
 		}
 		switch {
 		case p.bad && p.fault.Has(int(pr.row)):
-			x.fault(pr.Rule, m.whyNot(p, pr.Rule, int(pr.row)))
+			x.loseNow(m, pr.Rule, int(pr.row), because{step: m.culprit(p, int(pr.row))})
 		case p.plan.Limit == 0:
 		case p.plan.Spread != planner.NoStep:
 			x.sendSpread(m, p, pr.Rule, pr.row)
@@ -101,6 +101,7 @@ func (x *Executor) deliver(m *machine) {
 		}
 	}
 	x.pairs = x.pairs[:0]
+	x.pay(m)
 }
 
 // sendSpread sends the rows that one row is spread to, a message each.
@@ -155,7 +156,7 @@ func (x *Executor) allHold(m *machine, s *planner.Serial, one vec.Bitmap, row in
 	for _, id := range s.Where {
 		c := m.col(id, one)
 		if c.Fault.Has(row) {
-			x.fault(s.Rule, m.whyHere(id, s.Rule, row))
+			x.loseNow(m, s.Rule, row, because{step: id})
 			return false
 		}
 		if !c.Value(row).Truth() {
@@ -168,6 +169,7 @@ func (x *Executor) allHold(m *machine, s *planner.Serial, one vec.Bitmap, row in
 // deliverWindow hands each rule the rows that it selected as one message.
 func (x *Executor) deliverWindow(m *machine, keep func(planner.RuleID) bool) {
 	x.tellAll()
+	x.pay(m)
 	pairs := x.pairs
 	slices.SortStableFunc(pairs, func(a, b pair) int { return int(a.Rule) - int(b.Rule) })
 	for i := range pairs {
@@ -210,7 +212,7 @@ func (x *Executor) message(m *machine, rule planner.RuleID, proj int32, pairs []
 	}
 	for _, r := range rows {
 		if p.bad && p.fault.Has(int(r)) {
-			x.fault(rule, m.whyNot(p, rule, int(r)))
+			x.fault(rule, m.why(m.culprit(p, int(r)), int(r)))
 			return
 		}
 	}

@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/weir-engine/weir/exec/agg"
@@ -32,8 +33,23 @@ type kept struct {
 	v   []vec.Value // by rowWindow.steps, of a join by joinSource.need
 	src int32       // source of a join
 
-	bad  vec.Bitmap // values that are faults; nil: none
-	note string     // of one of them
+	bad []badValue // values that are faults
+}
+
+// badValue is why value at of a row is a fault.
+type badValue struct {
+	at   int
+	note string
+}
+
+// fault returns why value i is a fault; ok is false if it is none.
+func (k *kept) fault(i int) (note string, ok bool) {
+	for _, b := range k.bad {
+		if b.at == i {
+			return b.note, true
+		}
+	}
+	return "", false
 }
 
 // form is what differs between the row windows.
@@ -123,15 +139,15 @@ func (r *rowWindow) adopt(w *window, _ *planner.Window) {
 // move orders a row's values by new steps.
 func (r *rowWindow) move(steps []planner.StepID, k *kept) {
 	v := make([]vec.Value, len(steps))
-	bad := make(vec.Bitmap, vec.Words(len(steps)))
+	var bad []badValue
 	for i, s := range steps {
 		j := slices.Index(r.steps, s)
 		if j < 0 {
 			continue
 		}
 		v[i] = k.v[j]
-		if k.bad.Has(j) {
-			bad.Set(i)
+		if note, ok := k.fault(j); ok {
+			bad = append(bad, badValue{i, note})
 		}
 	}
 	k.v, k.bad = v, bad
@@ -178,11 +194,7 @@ func (r *rowWindow) feed(x *Executor, w *window, m *machine, rows []int32) {
 		for i, s := range r.steps {
 			k.v[i] = m.value(s, int(row)).Clone()
 			if m.col(s, nil).Fault.Has(int(row)) {
-				if k.bad == nil {
-					k.bad = make(vec.Bitmap, vec.Words(len(r.steps)))
-				}
-				k.bad.Set(i)
-				k.note = m.note
+				k.bad = append(k.bad, badValue{i, m.why(s, int(row))})
 			}
 		}
 		key = key[:0]
@@ -276,9 +288,9 @@ func (r *rowWindow) gather(x *Executor, w *window, p *pane, rows []kept) {
 	for i, s := range r.steps {
 		c := m.get()
 		for j := range rows {
-			if rows[j].bad.Has(i) {
+			if note, ok := rows[j].fault(i); ok {
 				c.SetFault(j)
-				m.note = rows[j].note
+				m.keep(s, j, errors.New(note))
 				continue
 			}
 			c.Set(j, rows[j].v[i])

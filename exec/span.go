@@ -1,6 +1,8 @@
 package exec
 
 import (
+	"errors"
+
 	"github.com/weir-engine/weir/exec/agg"
 	"github.com/weir-engine/weir/exec/fn"
 	"github.com/weir-engine/weir/planner"
@@ -37,7 +39,7 @@ func (r *reasons) Why(arg int, row int32) string { return r.m.why(r.args[arg], i
 
 // span computes an aggregate over all rows of a window that sends its rows one by
 // one; each row has the result, an empty window none.
-func (m *machine) span(st *planner.Step, mm *memo) {
+func (m *machine) span(s planner.StepID, st *planner.Step, mm *memo) {
 	mm.all, mm.col = true, m.get()
 	if m.rows == 0 {
 		return // an empty window: the aggregate of nothing has no row to stand in
@@ -57,7 +59,7 @@ func (m *machine) span(st *planner.Step, mm *memo) {
 	state.Grow(1)
 	state.Add(m.input(a.Args), rows, make([]int32, len(rows)))
 	if note := state.Result(&m.x.ctx, mm.col, 0, 0); note != "" {
-		m.note = note
+		m.keep(s, everyRow, errors.New(note))
 		for row := 1; row < m.rows; row++ {
 			mm.col.SetFault(row)
 		}

@@ -27,7 +27,7 @@ type window struct {
 
 	batch vec.Batch
 	plan  vec.Plan
-	notes []cellNote // why values of batch are faults
+	notes map[cell]string // why values of batch are faults, by column
 }
 
 // driver is what differs between the forms of windows.
@@ -170,24 +170,16 @@ func (x *Executor) filtered(m *machine, cond planner.StepID) []int32 {
 
 // guarded keeps of rows those whose declared columns are as declared.
 func (x *Executor) guarded(w *window, m *machine, rows []int32) []int32 {
-	var bad vec.Bitmap
-	for _, s := range w.def.Guard {
-		if c := m.col(s, nil); c.Fault != nil && c.Fault.Any() {
-			if bad == nil {
-				bad = x.bitmap(m.rows)
-				defer x.free(bad)
-			}
-			bad.Or(c.Fault)
-		}
-	}
+	bad := m.anyFault(w.def.Guard)
 	if bad == nil {
 		return rows
 	}
+	defer x.free(bad)
 	def := w.def
 	if v, ok := w.kind.(*view); ok {
 		def = v.ring.def // of all rules over these rows
 	}
-	x.windowFaults(def, m, bad)
+	x.windowFaults(def, m, bad, w.def.Guard)
 	kept := rows[:0]
 	for _, r := range rows {
 		if !bad.Has(int(r)) {
@@ -206,22 +198,22 @@ func (x *Executor) passing(def *planner.Window, m *machine, rows, out []int32) [
 	for _, r := range rows {
 		keep.Set(int(r))
 	}
-	lose := func(c *vec.Column) {
+	lose := func(s planner.StepID, c *vec.Column) {
 		if c.Fault != nil {
 			clear(lost)
 			lost.Or(c.Fault)
 			lost.And(keep)
-			x.windowFaults(def, m, lost)
+			x.windowFaults(def, m, lost, []planner.StepID{s})
 		}
 	}
 	for _, s := range def.Keys { // a row whose key failed belongs to no group
 		c := m.col(s, nil)
-		lose(c)
+		lose(s, c)
 		keep.AndNot(c.Fault)
 	}
 	for _, s := range def.Where {
 		c := m.col(s, nil)
-		lose(c)
+		lose(s, c)
 		switch c.Kind {
 		case vec.Bool:
 			for i := range keep {
@@ -247,18 +239,43 @@ func (x *Executor) passing(def *planner.Window, m *machine, rows, out []int32) [
 	return out
 }
 
-// windowFaults counts rows that failed for every rule over the window.
-func (x *Executor) windowFaults(def *planner.Window, m *machine, rows vec.Bitmap) {
+// anyFault returns the rows in which one of steps failed, to be given back; nil if
+// there is none.
+func (m *machine) anyFault(steps []planner.StepID) vec.Bitmap {
+	var bad vec.Bitmap
+	for _, s := range steps {
+		if c := m.col(s, nil); c.Fault != nil && c.Fault.Any() {
+			if bad == nil {
+				bad = m.x.bitmap(m.rows)
+			}
+			bad.Or(c.Fault)
+		}
+	}
+	return bad
+}
+
+// whyAny returns the text of row's fault in the first of steps that failed.
+func (m *machine) whyAny(steps []planner.StepID, row int) string {
+	for _, s := range steps {
+		if m.failed(s, row) {
+			return m.why(s, row)
+		}
+	}
+	return ""
+}
+
+// windowFaults counts rows, in which one of steps failed, for every rule over the
+// window.
+func (x *Executor) windowFaults(def *planner.Window, m *machine, rows vec.Bitmap, steps []planner.StepID) {
 	n := uint64(rows.Count())
 	if n == 0 {
 		return
 	}
+	last := m.whyAny(steps, lastOf(rows))
 	for _, j := range def.Members {
-		x.charge(j.Rule, n, m.note)
+		x.charge(j.Rule, n, last)
 		if x.wants(j.Rule) {
-			for range n {
-				x.out.Fault(j.Rule, m.note)
-			}
+			rows.Each(func(row int) { x.out.Fault(j.Rule, m.whyAny(steps, row)) })
 		}
 	}
 }
@@ -273,7 +290,6 @@ func (w *window) open(rows int, at int64) *vec.Batch {
 		b.Cols[i].Reset(rows)
 	}
 	clear(w.notes)
-	w.notes = w.notes[:0]
 	b.Plan, b.Rows = &w.plan, rows
 	b.At = b.At[:0]
 	for range rows {
@@ -281,6 +297,14 @@ func (w *window) open(rows int, at int64) *vec.Batch {
 	}
 	b.Clean = b.Clean.Grow(rows)
 	return b
+}
+
+// note says why the value of a column in a row of w.batch is a fault.
+func (w *window) note(col, row int, text string) {
+	if w.notes == nil {
+		w.notes = map[cell]string{}
+	}
+	w.notes[cell{int32(col), int32(row)}] = text
 }
 
 // emit runs the rules over a window's output. keep chooses among them; nil is
