@@ -222,6 +222,17 @@ var driven = []drivenLoss{
 		d.must(d.Close(now))
 		return nil
 	}},
+	{reason: loss.Discarded, n: 2, drive: func(d *desk) []spot {
+		d.memoryStream("s", "in")
+		d.must(d.CreateRule(d.def("hot", "SELECT a FROM s", `{"rest":{"url":"http://127.0.0.1:1/","method":"post","sendSingle":true}}`)))
+		d.publish("in", `{"a":1}`, `{"a":2}`)
+		d.await("both wait", func() bool { return d.status("hot", "sink_rest_0_0_buffer_length") == int64(2) })
+		d.must(d.DeleteRule("hot"))
+		d.await("the rule has let go", func() bool { return d.outbox("127.0.0.1:1").State == api.OutboxDelivering })
+		_, err := d.DropOutbox(d.outbox("127.0.0.1:1").ID)
+		d.must(err)
+		return nil
+	}},
 }
 
 // elsewhere are the reasons that no client brings about, and the tests that count
