@@ -18,9 +18,9 @@ func NewType(dir string) source.Type {
 		}, nil
 	}
 	return source.Type{
-		Check: check,
-		Group: func(props map[string]any) error {
-			_, err := ParseProps(props, "any", dir) // the path may stand in DATASOURCE
+		Properties: Properties, Check: check,
+		Group: func(given map[string]any) error {
+			_, err := ParseProps(given, "any", dir) // the path may stand in DATASOURCE
 			return err
 		},
 		Whole: true,

@@ -27,9 +27,9 @@ type Answer struct {
 	Err  error       // why this key cannot be answered, though others can
 }
 
-// Source is a store. Its methods are called by one goroutine at a time, and Close
+// Store is a store. Its methods are called by one goroutine at a time, and Close
 // last.
-type Source interface {
+type Store interface {
 	// Fetch returns the answer for each key: the rows whose columns fields are
 	// equal to it. An error concerns all keys; one that is not Final may go away,
 	// and the question is repeated.
@@ -100,7 +100,7 @@ const (
 
 // Ask asks s, again and again until it answers, the error is final, or timeout is
 // over. A store that broke off after it gave a reason is reported with the reason.
-func Ask(ctx context.Context, s Source, timeout time.Duration, fields []string, keys []Key) ([]Answer, error) {
+func Ask(ctx context.Context, s Store, timeout time.Duration, fields []string, keys []Key) ([]Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	var reason error

@@ -10,6 +10,7 @@ import (
 	"github.com/weir-engine/weir/ingest/source"
 	"github.com/weir-engine/weir/internal/loss"
 	"github.com/weir-engine/weir/internal/mqttconn"
+	"github.com/weir-engine/weir/internal/props"
 )
 
 // hub keeps the source of each connection on which streams are.
@@ -25,7 +26,17 @@ type hub struct {
 // long as the network does, it gives to later, which does not wait for it.
 func NewType(pool *mqttconn.Pool, later func(func())) source.Type {
 	h := &hub{pool: pool, later: later, sources: map[*mqttconn.Conn]*Source{}}
-	return source.Type{Check: h.check, Group: group, Ping: h.ping, Connections: h.connections, Named: true}
+	return source.Type{
+		Properties: properties, Check: h.check, Group: group, Ping: h.ping, Connections: h.connections, Named: true,
+	}
+}
+
+// qosDefault is what a stream wants of the broker if it does not say.
+const qosDefault = 1
+
+func properties() props.Table {
+	qos := byte(qosDefault)
+	return props.Table{mqttconn.QoS(&qos)}.And(mqttconn.Properties())
 }
 
 // check reads the topics, the connection and the QoS of a stream.
@@ -38,7 +49,7 @@ func (h *hub) check(d source.Def) (source.Use, error) {
 	if err != nil {
 		return source.Use{}, err
 	}
-	qos, err := mqttconn.ParseQoS(d.Props, 1)
+	qos, err := mqttconn.ParseQoS(d.Props, qosDefault)
 	return source.Use{
 		Hub: o.Key(),
 		Attach: func(f *ingest.Feed, stream uint32) (source.Attachment, error) {
@@ -48,10 +59,10 @@ func (h *hub) check(d source.Def) (source.Use, error) {
 }
 
 // group checks settings without topics.
-func group(props map[string]any) error {
-	_, err := mqttconn.ParseProps(props)
+func group(given map[string]any) error {
+	_, err := mqttconn.ParseProps(given)
 	if err == nil {
-		_, err = mqttconn.ParseQoS(props, 1)
+		_, err = mqttconn.ParseQoS(given, qosDefault)
 	}
 	return err
 }
@@ -91,8 +102,8 @@ func (h *hub) leave(conn *mqttconn.Conn) {
 }
 
 // ping connects, until ctx is done.
-func (h *hub) ping(ctx context.Context, props map[string]any) error {
-	o, err := mqttconn.ParseProps(props)
+func (h *hub) ping(ctx context.Context, d source.Def) error {
+	o, err := mqttconn.ParseProps(d.Props)
 	if err != nil {
 		return err
 	}

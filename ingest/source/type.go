@@ -9,6 +9,7 @@ import (
 
 	"github.com/weir-engine/weir/ingest"
 	"github.com/weir-engine/weir/internal/loss"
+	"github.com/weir-engine/weir/internal/props"
 	"github.com/weir-engine/weir/vec"
 )
 
@@ -19,6 +20,9 @@ import (
 // Its functions may be called from several goroutines, at any time, and must not
 // wait for the network, but for Ping. Props are borrowed until the call returns.
 type Type struct {
+	// Properties describes what can be set beside what every source has: a fresh
+	// table. nil: nothing.
+	Properties func() props.Table
 	// Check reads what a stream says about its source. Nothing is opened. The error
 	// lists every fault, and is what the user sees who starts a rule.
 	Check func(d Def) (Use, error)
@@ -27,7 +31,7 @@ type Type struct {
 	Group func(props map[string]any) error
 	// Ping tries whether what settings describe can be reached, until ctx is done.
 	// nil: there is nothing to reach, and Group is all that can be said.
-	Ping func(ctx context.Context, props map[string]any) error
+	Ping func(ctx context.Context, d Def) error
 	// Connections lists the connections that are open, each of which may serve many
 	// streams, and sinks too. nil: the type keeps none.
 	Connections func() []Connection

@@ -10,12 +10,12 @@ import (
 	"strings"
 
 	"github.com/weir-engine/weir/exec/fn"
+	"github.com/weir-engine/weir/ingest/lookup"
 	"github.com/weir-engine/weir/internal/api"
 	"github.com/weir-engine/weir/internal/props"
 	"github.com/weir-engine/weir/internal/store"
 	"github.com/weir-engine/weir/planner/graph"
 	"github.com/weir-engine/weir/planner/ruledef"
-	"github.com/weir-engine/weir/planner/sql"
 )
 
 // confName names a group of settings. All parts are in lower case.
@@ -214,55 +214,40 @@ func (e *Engine) confUsers(n confName) []string {
 }
 
 // checkConf refuses settings that their type cannot read.
-func (e *Engine) checkConf(n confName, props map[string]any) error {
-	switch {
-	case n.kind != "sources" && n.kind != "sinks" && n.kind != "connections":
-		return fmt.Errorf("there are no settings of kind %q", n.kind)
-	case (n.kind == "sources" || n.kind == "connections") && (n.typ == "sql" || n.typ == "redis" || n.typ == "httppull"):
-		return e.checkLookupConf(n, props)
-	case n.kind == "sinks" && e.types.sinks[n.typ] == nil:
-		return fmt.Errorf("sink %s is not defined", n.typ)
-	case n.kind == "sinks":
-		return nil
-	}
-	t, err := e.types.sources.Find(n.typ)
-	switch {
-	case err != nil && n.kind == "sources":
-		return err
-	case t.Group == nil: // of a connection that no source has, too
-		return nil
-	}
-	return t.Group(props)
-}
-
-// checkLookupConf refuses settings of a lookup table, or of a connection, that are
-// wrong. What a group leaves out may stand in another.
-func (e *Engine) checkLookupConf(n confName, given map[string]any) error {
-	rest := map[string]any{"addr": "x:1", "dataType": "string"}
-	if _, ok := props.Get(given, "url"); !ok {
-		rest["dburl"] = "sqlite:///x"
-	}
-	given = props.Merge(rest, given)
-	datasource := "t"
-	if n.typ != "sql" {
-		datasource = ""
-	}
-	_, _, err := e.lookupSource(&stream{name: n.key, def: lookupDef(n.typ, datasource)}, given)
-	return err
-}
-
-// lookupDef is the definition of a lookup table in a store.
-func lookupDef(typ, datasource string) *sql.Create {
-	return &sql.Create{Table: true, Options: sql.StreamOptions{Kind: "lookup", Type: typ, DataSource: datasource}}
-}
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
+func (e *Engine) checkConf(n confName, given map[string]any) error {
+	switch n.kind {
+	case "sources", "connections":
+		return e.checkGroup(n, given)
+	case "sinks":
+		if e.types.sinks[n.typ] == nil {
+			return fmt.Errorf("sink %s is not defined", n.typ)
 		}
+		return nil
 	}
-	return false
+	return fmt.Errorf("there are no settings of kind %q", n.kind)
+}
+
+// checkGroup checks settings of a source, of a lookup table, or of connections of
+// both. What a group leaves out may stand in another.
+func (e *Engine) checkGroup(n confName, given map[string]any) error {
+	t, err := e.types.sources.Find(n.typ)
+	if err == nil {
+		if t.Group == nil {
+			return nil
+		}
+		return t.Group(given)
+	}
+	l, ok := e.types.lookups[n.typ]
+	switch {
+	case !ok && n.kind == "connections": // of sinks
+		return nil
+	case !ok:
+		return err
+	}
+	if _, err := lookup.ParseProps(given); err != nil || l.Group == nil {
+		return err
+	}
+	return l.Group(given)
 }
 
 // DeleteConfKey removes a group that no active stream uses.
@@ -300,8 +285,8 @@ func (e *Engine) ConfKeys(kind api.ConfKind, typ string) (map[string]map[string]
 // PutConnection creates or replaces a named connection.
 func (e *Engine) PutConnection(c api.Connection) error {
 	n := confName{"connections", strings.ToLower(c.Type), strings.ToLower(c.ID)}
-	if !contains([]string{"mqtt", "redis", "sql"}, n.typ) {
-		return ruledef.Errorf(ruledef.CodeConfig, "connection type %s is not supported: want mqtt, redis or sql", c.Type)
+	if !e.types.sources[n.typ].Named && !e.types.lookups[n.typ].Named {
+		return ruledef.Errorf(ruledef.CodeConfig, "connection type %s is not supported: want %s", c.Type, strings.Join(e.types.named(), ", "))
 	}
 	if err := e.checkConf(n, c.Props); err != nil {
 		return ruledef.Errorf(ruledef.CodeConfig, "connection %s: %w", c.ID, err)

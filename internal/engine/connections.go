@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"slices"
+
 	"github.com/weir-engine/weir/ingest/source"
 	"github.com/weir-engine/weir/sinks"
 )
@@ -52,4 +54,21 @@ func connStatus(st source.Status) sinks.ConnStatus {
 		State: connState(st.State), LastConnectedMs: st.ConnectedAt, LastDisconnectedMs: st.DisconnectedAt, LastTryMs: st.TriedAt,
 		LastDisconnected: or(st.Note, st.LastError),
 	}
+}
+
+// named lists the types whose connections can be defined by themselves.
+func (t *types) named() []string {
+	var out []string
+	for typ, s := range t.sources {
+		if s.Named {
+			out = append(out, typ)
+		}
+	}
+	for typ, l := range t.lookups {
+		if l.Named && !t.sources[typ].Named {
+			out = append(out, typ)
+		}
+	}
+	slices.Sort(out)
+	return out
 }

@@ -202,7 +202,7 @@ func (e *Engine) Close(ctx context.Context) error {
 	}
 	e.closing = true
 	for _, s := range e.streams {
-		if !s.external() {
+		if !e.external(s) {
 			e.deactivate(s)
 		}
 	}
@@ -301,7 +301,7 @@ func (e *Engine) planned(s *stream) *planner.Source {
 		Name: s.name, Table: s.def.Table, Lookup: s.lookup(), Key: s.def.Options.Key, Retain: s.def.Options.RetainSize,
 		Fields: s.fields(), Timestamp: s.def.Options.Timestamp, TimeFormat: s.def.Options.TimestampFormat,
 	}
-	if s.external() {
+	if e.external(s) {
 		src.External, src.Cache = true, e.cacheOf(s)
 	}
 	if src.Retain == 0 && !e.types.sources[s.typ()].Whole {

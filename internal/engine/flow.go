@@ -43,11 +43,10 @@ func (e *Engine) flowSources(c *compiled) error {
 func (e *Engine) flowSource(c *compiled, src graph.Source) error {
 	if src.Create != nil {
 		s := &stream{name: src.Name, only: []string{src.Name}, def: src.Create, inline: true}
-		_, err := e.types.sources.Find(s.typ())
-		if err != nil {
+		if err := e.checkType(s); err != nil {
 			return err
 		}
-		err = checkDefinition(src.Create)
+		err := e.checkDefinition(src.Create)
 		if err == nil {
 			s.message, err = e.messageOf(src.Create)
 		}

@@ -4,20 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/weir-engine/weir/exec"
 	"github.com/weir-engine/weir/ingest"
-	"github.com/weir-engine/weir/ingest/file"
 	"github.com/weir-engine/weir/ingest/lookup"
-	lookupfile "github.com/weir-engine/weir/ingest/lookup/file"
-	"github.com/weir-engine/weir/ingest/lookup/http"
-	"github.com/weir-engine/weir/ingest/lookup/redis"
-	"github.com/weir-engine/weir/ingest/lookup/sqldb"
 	"github.com/weir-engine/weir/ingest/source"
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/vec"
@@ -29,75 +22,31 @@ import (
 // and so acknowledged, when they are through. A stream whose rows wait in too
 // large a number is paused.
 
-// lookupTypes are the types of lookup tables.
-var lookupTypes = []string{"file", "httppull", "memory", "redis", "sql"}
-
 // lookup tells whether s is a lookup table.
 func (s *stream) lookup() bool { return s.def.Table && s.def.Options.Kind == "lookup" }
 
 // external tells whether s is a lookup table whose rows a store is asked for.
-func (s *stream) external() bool { return s.lookup() && s.typ() != "memory" }
+func (e *Engine) external(s *stream) bool { return s.lookup() && !e.types.lookups[s.typ()].Fed }
 
-// opener makes the store of a lookup table.
-type opener func() (lookup.Source, error)
-
-// lookupSource checks the settings of a lookup table.
-func (e *Engine) lookupSource(s *stream, props map[string]any) (o lookup.Options, open opener, err error) {
-	if o, err = lookup.ParseProps(props); err != nil {
-		return o, nil, err
-	}
-	open, err = e.openerOf(s, props)
-	return o, open, err
-}
-
-func (e *Engine) openerOf(s *stream, props map[string]any) (opener, error) {
-	d := &s.def.Options
-	switch s.typ() {
-	case "file":
-		return e.openFile(s, props)
-	case "sql":
-		var columns []string
-		for _, f := range s.def.Fields {
-			columns = append(columns, f.Name)
-		}
-		o, err := sqldb.ParseProps(props, d.DataSource, e.opt.Dir, columns)
-		return func() (lookup.Source, error) { return sqldb.New(o) }, err
-	case "redis":
-		o, err := redis.ParseProps(props, d.DataSource)
-		return func() (lookup.Source, error) { return redis.New(o), nil }, err
-	case "httppull":
-		o, err := http.ParseProps(props, d.DataSource)
-		return func() (lookup.Source, error) { return http.New(o) }, err
-	}
-	return nil, fmt.Errorf("source type %s is none of a lookup table: want %s", s.typ(), strings.Join(lookupTypes, ", "))
-}
-
-func (e *Engine) openFile(s *stream, props map[string]any) (opener, error) {
-	if f := s.def.Options.Format; f != "" && f != "json" {
-		return nil, fmt.Errorf("format %s is not supported yet for lookup tables in files: want json, or fileType csv", f)
-	}
-	fo, err := file.ParseProps(props, s.def.Options.DataSource, e.opt.Dir)
+// lookupUse checks the settings of a lookup table.
+func (e *Engine) lookupUse(s *stream, props map[string]any) (o lookup.Options, use lookup.Use, err error) {
+	t, err := e.types.lookups.Find(s.typ())
 	if err != nil {
-		return nil, err
+		return o, use, err
 	}
-	p := source.NewProps(props)
-	fo.Schema = s.fields()
-	o := lookupfile.Options{File: fo, Key: s.def.Options.Key, Ints: p.Bool("useInt64ForWholeNumber", false)}
-	if err := p.Err(); err != nil {
-		return nil, err
+	if o, err = lookup.ParseProps(props); err != nil {
+		return o, use, err
 	}
-	return func() (lookup.Source, error) { return lookupfile.New(o) }, nil
+	d := &s.def.Options
+	use, err = t.Check(lookup.Def{DataSource: d.DataSource, Key: d.Key, Format: d.Format, Fields: s.fields(), Props: props})
+	return o, use, err
 }
 
 // checkLookup refuses a definition of a lookup table whose settings, as far as they
 // are there, are wrong.
 func (e *Engine) checkLookup(s *stream) error {
-	if !s.external() {
+	if !e.external(s) {
 		return nil
-	}
-	if !slices.Contains(lookupTypes, s.typ()) {
-		_, err := e.openerOf(s, nil)
-		return err
 	}
 	e.mu.RLock()
 	defer e.mu.RUnlock()
@@ -105,7 +54,7 @@ func (e *Engine) checkLookup(s *stream) error {
 	if err != nil {
 		return nil // the group may come before the first rule
 	}
-	_, _, err = e.lookupSource(s, props)
+	_, _, err = e.lookupUse(s, props)
 	return err
 }
 
@@ -116,15 +65,16 @@ func (e *Engine) checkTables(q *planner.Query) error {
 	}
 	for i, src := range q.Join.Sources {
 		s := e.streams[src.Stream]
-		if s == nil || !s.external() {
+		if s == nil || !e.external(s) {
 			continue
 		}
+		var use lookup.Use
 		props, err := e.props(s)
 		if err == nil {
-			_, _, err = e.lookupSource(s, props)
+			_, use, err = e.lookupUse(s, props)
 		}
-		if err == nil && i > 0 && s.typ() == "redis" && len(q.Join.Steps[i-1].Left) != 1 {
-			err = fmt.Errorf("redis: a row is found by one key: want one equality in ON, found %d", len(q.Join.Steps[i-1].Left))
+		if err == nil && i > 0 && use.OneKey && len(q.Join.Steps[i-1].Left) != 1 {
+			err = fmt.Errorf("%s: a row is found by one key: want one equality in ON, found %d", s.typ(), len(q.Join.Steps[i-1].Left))
 		}
 		if err != nil {
 			return fmt.Errorf("lookup table %s: %w", s.name, err)
@@ -150,7 +100,7 @@ func (e *Engine) cacheOf(s *stream) planner.LookupCache {
 // to know, all questions that wait at a time.
 type asker struct {
 	e       *Engine
-	src     lookup.Source
+	store   lookup.Store
 	timeout time.Duration
 	tracker source.Tracker
 	feed    *ingest.Feed
@@ -166,22 +116,22 @@ type asker struct {
 
 // activateLookup starts the worker of a lookup table. Its feed never has rows.
 func (e *Engine) activateLookup(s *stream, props map[string]any) error {
-	o, open, err := e.lookupSource(s, props)
+	o, use, err := e.lookupUse(s, props)
 	if err != nil {
 		return err
 	}
-	src, err := open()
+	store, err := use.Open()
 	if err != nil {
 		return err
 	}
 	f, err := e.newFeed(fmt.Sprintf("lookup %s %d", s.name, e.feedSeq.Add(1)), ingest.Options{})
 	if err != nil {
-		return errors.Join(err, src.Close())
+		return errors.Join(err, store.Close())
 	}
 	f.streams = 1
 	s.feed = f
 	ctx, cancel := context.WithCancel(e.ctx)
-	a := &asker{e: e, src: src, timeout: o.Timeout, feed: f.feed, cancel: cancel, done: make(chan struct{}), wake: make(chan struct{}, 1)}
+	a := &asker{e: e, store: store, timeout: o.Timeout, feed: f.feed, cancel: cancel, done: make(chan struct{}), wake: make(chan struct{}, 1)}
 	a.tracker.Start()
 	s.source = a
 	e.askers.Store(s.num, a)
@@ -189,7 +139,7 @@ func (e *Engine) activateLookup(s *stream, props map[string]any) error {
 		defer close(a.done)
 		a.run(ctx)
 		e.askers.CompareAndDelete(s.num, a)
-		if err := src.Close(); err != nil {
+		if err := store.Close(); err != nil {
 			e.log.Warn("lookup table is not closed", "table", s.name, "err", err)
 		}
 	})
@@ -315,7 +265,7 @@ func (a *asker) fetch(ctx context.Context, fields []string, keys []lookup.Key) (
 			err = errors.New("the lookup failed: a fault of weir, see the log")
 		}
 	}()
-	return lookup.Ask(ctx, a.src, a.timeout, fields, keys)
+	return lookup.Ask(ctx, a.store, a.timeout, fields, keys)
 }
 
 // answered is an answer on its way to the executor.
@@ -434,28 +384,4 @@ func (e *Engine) settleLookups(ctx context.Context) {
 			return
 		}
 	}
-}
-
-// pingLookup tells whether the store that settings name can be reached.
-func (e *Engine) pingLookup(ctx context.Context, typ string, props map[string]any) error {
-	props = maps.Clone(props)
-	text := func(key string) string {
-		s, _ := props[key].(string)
-		return s
-	}
-	s := &stream{name: "ping", def: lookupDef(typ, or(text("datasource"), text("DATASOURCE")))}
-	if typ == "sql" && s.def.Options.DataSource == "" {
-		s.def.Options.DataSource = "sqlite_schema" // every database has it
-	}
-	o, open, err := e.lookupSource(s, props)
-	if err != nil {
-		return err
-	}
-	src, err := open()
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
-	defer cancel()
-	return errors.Join(src.Ping(ctx), src.Close())
 }

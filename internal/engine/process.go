@@ -4,12 +4,17 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sort"
 	"strings"
 	"time"
 
 	"github.com/weir-engine/weir/exec/fn"
+	"github.com/weir-engine/weir/ingest/lookup"
+	"github.com/weir-engine/weir/ingest/source"
 	"github.com/weir-engine/weir/internal/api"
+	"github.com/weir-engine/weir/internal/props"
 	"github.com/weir-engine/weir/planner/ruledef"
 )
 
@@ -83,25 +88,22 @@ func (e *Engine) SourceTypes() []string { return e.types.sources.Names() }
 
 // SinkTypes returns what an action can name.
 func (e *Engine) SinkTypes() []string {
-	var out []string
-	for t := range e.types.sinks {
-		out = append(out, t)
-	}
-	sort.Strings(out)
-	return out
+	return slices.Sorted(maps.Keys(e.types.sinks))
 }
 
 // LookupTypes returns what a lookup table can name.
-func (e *Engine) LookupTypes() []string { return lookupTypes }
+func (e *Engine) LookupTypes() []string { return e.types.lookups.Names() }
 
-// PingConnection tries to reach what props describe.
-func (e *Engine) PingConnection(ctx context.Context, kind api.ConfKind, typ string, props map[string]any) error {
-	if t := strings.ToLower(typ); t == "sql" || t == "redis" || t == "httppull" {
-		return e.pingLookup(ctx, t, props)
+// PingConnection tries to reach what properties describe.
+func (e *Engine) PingConnection(ctx context.Context, kind api.ConfKind, typ string, given map[string]any) error {
+	typ = strings.ToLower(typ)
+	v, _ := props.Get(given, "datasource")
+	place, _ := v.(string)
+	if t := e.types.lookups[typ]; t.Ping != nil {
+		return t.Ping(ctx, lookup.Def{DataSource: place, Props: given})
 	}
-	t := e.types.sources[strings.ToLower(typ)]
-	if t.Ping == nil {
-		return e.checkConf(confName{string(kind), strings.ToLower(typ), "ping"}, props)
+	if t := e.types.sources[typ]; t.Ping != nil {
+		return t.Ping(ctx, source.Def{DataSource: place, Props: given})
 	}
-	return t.Ping(ctx, props)
+	return e.checkConf(confName{string(kind), typ, "ping"}, given)
 }

@@ -92,7 +92,7 @@ func (e *Engine) props(s *stream) (map[string]any, error) {
 		group := e.conf(confName{"sources", typ, k})
 		switch {
 		case group != nil:
-		case s.external():
+		case e.external(s):
 			return nil, fmt.Errorf("CONF_KEY %s: source type %s has no such group", s.def.Options.ConfKey, typ)
 		default: // as in eKuiper
 			e.log.Warn("stream names a group of settings that is not there", "stream", s.name, "type", typ, "confKey", s.def.Options.ConfKey)
@@ -119,7 +119,7 @@ func (e *Engine) activate(s *stream) error {
 	if err != nil {
 		return err
 	}
-	if s.external() {
+	if e.external(s) {
 		err = e.activateLookup(s, props)
 	} else {
 		err = e.activateRows(s, props)

@@ -122,7 +122,7 @@ func (e *Engine) createStream(s *sql.Create) error {
 
 // enterStream is createStream for a caller that holds the name's lock.
 func (e *Engine) enterStream(s *sql.Create) error {
-	if err := checkDefinition(s); err != nil {
+	if err := e.checkDefinition(s); err != nil {
 		return err
 	}
 	if err := e.checkLookup(&stream{name: s.Name, def: s}); err != nil {
@@ -177,8 +177,8 @@ func (e *Engine) define(c *sql.Create) error {
 }
 
 // checkDefinition refuses what can be seen to be wrong without data.
-func checkDefinition(c *sql.Create) error {
-	var errs []error
+func (e *Engine) checkDefinition(c *sql.Create) error {
+	errs := []error{e.checkType(&stream{def: c})}
 	switch f := c.Options.Format; f {
 	case "", "json", "delimited", "binary", "urlencoded", "protobuf":
 	case "custom":
@@ -192,10 +192,20 @@ func checkDefinition(c *sql.Create) error {
 	if c.Table && c.Options.Format == "binary" {
 		errs = append(errs, errors.New("format binary is not for tables"))
 	}
-	if c.Table && c.Options.Kind == "lookup" && strings.EqualFold(c.Options.Type, "memory") && c.Options.Key == "" {
-		errs = append(errs, errors.New("option KEY is required for a memory lookup table"))
-	}
 	return errors.Join(errs...)
+}
+
+// checkType refuses a type that there is not.
+func (e *Engine) checkType(s *stream) error {
+	if !s.lookup() {
+		_, err := e.types.sources.Find(s.typ())
+		return err
+	}
+	t, err := e.types.lookups.Find(s.typ())
+	if err == nil && t.Fed && s.def.Options.Key == "" {
+		err = fmt.Errorf("option KEY is required for a %s lookup table", s.typ())
+	}
+	return err
 }
 
 // ReplaceStream redefines a stream or table; its rules go on with it.
@@ -210,7 +220,7 @@ func (e *Engine) ReplaceStream(kind api.StreamKind, name, text string) error {
 	case c.Name != name:
 		return ruledef.Errorf(ruledef.CodeStream, "Replace %s fails: the sql statement must update the %s source", name, name)
 	}
-	if err := checkDefinition(c); err != nil {
+	if err := e.checkDefinition(c); err != nil {
 		return err
 	}
 	if err := e.checkLookup(&stream{name: name, def: c}); err != nil {

@@ -4,6 +4,9 @@ import (
 	"log/slog"
 
 	"github.com/weir-engine/weir/ingest/file"
+	"github.com/weir-engine/weir/ingest/lookup"
+	lookupfile "github.com/weir-engine/weir/ingest/lookup/file"
+	lookuphttp "github.com/weir-engine/weir/ingest/lookup/http"
 	"github.com/weir-engine/weir/ingest/memory"
 	"github.com/weir-engine/weir/ingest/mqtt"
 	"github.com/weir-engine/weir/ingest/sim"
@@ -19,8 +22,9 @@ import (
 	"github.com/weir-engine/weir/sinks/rest"
 )
 
-// The types of sources and sinks of this process. A connector is a package below
-// ingest or sinks and a line here; nothing else of the engine names it.
+// The types of sources, lookup tables and sinks of this process. A connector is a
+// package below ingest or sinks and a line here, or in types_full.go if small
+// gateways go without it; nothing else of the engine names it.
 
 // What TYPE is when a definition does not say.
 const (
@@ -43,18 +47,24 @@ type typeEnv struct {
 // types are the types by the names that users write.
 type types struct {
 	sources source.Registry
+	lookups lookup.Registry
 	sinks   sinks.Registry
 }
 
 func newTypes(env typeEnv) types {
 	lines := sinklog.Options{Logger: env.log, RuleName: env.ruleName}
-	return types{
+	t := types{
 		sources: source.Registry{
 			"file":      file.NewType(env.dir),
 			"memory":    memory.NewType(env.bus),
 			"mqtt":      mqtt.NewType(env.pool, env.later),
 			"sim":       sim.NewType(),
 			"simulator": sim.NewPlaybackType(),
+		},
+		lookups: lookup.Registry{
+			"file":     lookupfile.NewType(env.dir),
+			"httppull": lookuphttp.NewType(),
+			"memory":   {Fed: true},
 		},
 		sinks: sinks.Registry{
 			"file":   &sinkfile.Factory{Dir: env.files, Store: env.store},
@@ -65,4 +75,6 @@ func newTypes(env typeEnv) types {
 			"rest":   &rest.Factory{},
 		},
 	}
+	t.addFull(env)
+	return t
 }

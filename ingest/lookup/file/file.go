@@ -23,7 +23,7 @@ const maxBytes = 64 << 20
 // look is the time between two looks at the files, unless interval says another.
 const look = time.Second
 
-// Options configures a Source.
+// Options configures a Store.
 type Options struct {
 	File file.Options
 	// Key is the table's KEY: of rows that have it in common the last one counts.
@@ -33,8 +33,8 @@ type Options struct {
 	Ints bool
 }
 
-// Source is a lookup table in files.
-type Source struct {
+// Store is a lookup table in files.
+type Store struct {
 	o       Options
 	files   *file.Source
 	index   *lookup.Index
@@ -44,22 +44,22 @@ type Source struct {
 	load    loader
 }
 
-// New makes a source of o. It opens nothing.
-func New(o Options) (*Source, error) {
+// New makes a store of o. It opens nothing.
+func New(o Options) (*Store, error) {
 	if o.File.After != file.Keep {
 		return nil, errors.New("file source: actionAfterRead: the files of a lookup table stay where they are")
 	}
 	if o.File.SendInterval != 0 {
 		return nil, errors.New("file source: sendInterval: the files of a lookup table are read at once")
 	}
-	s := &Source{o: o}
+	s := &Store{o: o}
 	var err error
 	s.files, err = file.New(o.File, source.Target{Feed: &s.load})
 	return s, err
 }
 
 // Fetch finds rows in what was read.
-func (s *Source) Fetch(ctx context.Context, fields []string, keys []lookup.Key) ([]lookup.Answer, error) {
+func (s *Store) Fetch(ctx context.Context, fields []string, keys []lookup.Key) ([]lookup.Answer, error) {
 	if err := s.refresh(ctx); err != nil {
 		return nil, err
 	}
@@ -67,7 +67,7 @@ func (s *Source) Fetch(ctx context.Context, fields []string, keys []lookup.Key) 
 }
 
 // Ping reads the files.
-func (s *Source) Ping(ctx context.Context) error {
+func (s *Store) Ping(ctx context.Context) error {
 	if err := s.refresh(ctx); err != nil {
 		return err
 	}
@@ -75,14 +75,14 @@ func (s *Source) Ping(ctx context.Context) error {
 }
 
 // Close forgets the rows.
-func (s *Source) Close() error {
+func (s *Store) Close() error {
 	s.index = nil
 	return nil
 }
 
 // refresh reads the files if they have changed. An error is one without rows to
 // answer from.
-func (s *Source) refresh(ctx context.Context) error {
+func (s *Store) refresh(ctx context.Context) error {
 	every := s.o.File.Interval
 	if every == 0 {
 		every = look
@@ -106,7 +106,7 @@ func (s *Source) refresh(ctx context.Context) error {
 	return nil
 }
 
-func (s *Source) read(ctx context.Context) error {
+func (s *Store) read(ctx context.Context) error {
 	s.load = loader{ints: s.o.Ints}
 	defer func() { s.load = loader{} }()
 	if err := s.files.ReadOnce(ctx); err != nil {
@@ -117,7 +117,7 @@ func (s *Source) read(ctx context.Context) error {
 }
 
 // keyed keeps the last row of each key.
-func (s *Source) keyed(rows []vec.Value) []vec.Value {
+func (s *Store) keyed(rows []vec.Value) []vec.Value {
 	if s.o.Key == "" {
 		return rows
 	}

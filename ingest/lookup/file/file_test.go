@@ -20,7 +20,7 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
-func find(t *testing.T, s *Source, id int64) string {
+func find(t *testing.T, s *Store, id int64) string {
 	t.Helper()
 	b, _ := vec.AppendEqual(nil, vec.IntValue(id))
 	got, err := s.Fetch(t.Context(), []string{"id"}, []lookup.Key{{Text: string(b)}})

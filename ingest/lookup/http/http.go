@@ -31,7 +31,7 @@ const (
 	maxBytes = 16 << 20 // of an answer
 )
 
-// Options configures a Source.
+// Options configures a Store.
 type Options struct {
 	URL      string // with the DATASOURCE behind it
 	Method   string
@@ -229,19 +229,19 @@ func inJSON(s string) string {
 	return string(b[1 : len(b)-1])
 }
 
-// Source is a lookup table of a web service.
-type Source struct {
+// Store is a lookup table of a web service.
+type Store struct {
 	r      *request
 	client *http.Client
 }
 
-// New makes a source of o. It connects with the first question.
-func New(o Options) (*Source, error) {
+// New makes a store of o. It connects with the first question.
+func New(o Options) (*Store, error) {
 	r, err := newRequest(o)
 	if err != nil {
 		return nil, fmt.Errorf("httppull: %w", err)
 	}
-	return &Source{r, &http.Client{Timeout: o.Timeout, Transport: &http.Transport{
+	return &Store{r, &http.Client{Timeout: o.Timeout, Transport: &http.Transport{
 		Proxy: http.ProxyFromEnvironment, TLSClientConfig: o.TLS, ForceAttemptHTTP2: true,
 		MaxIdleConnsPerHost: lanes, MaxConnsPerHost: lanes, IdleConnTimeout: 90 * time.Second,
 	}}}, nil
@@ -249,7 +249,7 @@ func New(o Options) (*Source, error) {
 
 // Ping sends the request if it needs no key, else it tells whether the server
 // answers at all.
-func (s *Source) Ping(ctx context.Context) error {
+func (s *Store) Ping(ctx context.Context) error {
 	if !s.r.keyed {
 		_, err := s.ask(ctx, nil, nil)
 		return err
@@ -270,13 +270,13 @@ func (s *Source) Ping(ctx context.Context) error {
 }
 
 // Close lets the connections go.
-func (s *Source) Close() error {
+func (s *Store) Close() error {
 	s.client.CloseIdleConnections()
 	return nil
 }
 
 // Fetch sends one request for all keys, or one for each.
-func (s *Source) Fetch(ctx context.Context, fields []string, keys []lookup.Key) ([]lookup.Answer, error) {
+func (s *Store) Fetch(ctx context.Context, fields []string, keys []lookup.Key) ([]lookup.Answer, error) {
 	if !s.r.keyed {
 		rows, err := s.ask(ctx, nil, nil)
 		if err != nil {
@@ -308,7 +308,7 @@ func (s *Source) Fetch(ctx context.Context, fields []string, keys []lookup.Key) 
 }
 
 // ask sends one request. That there is nothing for a key is no error.
-func (s *Source) ask(ctx context.Context, fields []string, key *lookup.Key) ([]vec.Value, error) {
+func (s *Store) ask(ctx context.Context, fields []string, key *lookup.Key) ([]vec.Value, error) {
 	req, err := s.r.make(ctx, fields, key)
 	if err != nil {
 		return nil, lookup.Final(fmt.Errorf("httppull: %w", err))

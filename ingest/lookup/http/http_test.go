@@ -18,7 +18,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // connect makes a source of properties, with url put before their url.
-func connect(t *testing.T, base string, props map[string]any) *Source {
+func connect(t *testing.T, base string, props map[string]any) *Store {
 	t.Helper()
 	path, _ := props["url"].(string)
 	props["url"] = base + path

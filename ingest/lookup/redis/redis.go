@@ -23,7 +23,7 @@ const maxKeys = 1000
 // servers and what stands between drop such connections without a word.
 const checkAfter = 30 * time.Second
 
-// Options configures a Source.
+// Options configures a Store.
 type Options struct {
 	Addr, Username, Password string
 	DB                       int
@@ -80,33 +80,33 @@ func ParseProps(given map[string]any, dataSource string) (Options, error) {
 	return o, err
 }
 
-// Source is a lookup table in Redis. It has one connection, since one goroutine
+// Store is a lookup table in Redis. It has one connection, since one goroutine
 // asks, and makes it anew when it broke.
-type Source struct {
+type Store struct {
 	o    Options
 	conn redis.Conn // nil: none yet, or it broke
 	net  net.Conn   // what conn speaks over
 	used time.Time  // when conn last answered
 }
 
-// New makes a source of o. It connects with the first question.
-func New(o Options) *Source {
+// New makes a store of o. It connects with the first question.
+func New(o Options) *Store {
 	if o.Timeout <= 0 {
 		o.Timeout = lookup.DefaultTimeout
 	}
-	return &Source{o: o}
+	return &Store{o: o}
 }
 
 // Ping asks the server for a sign of life.
-func (s *Source) Ping(ctx context.Context) error { return s.fault(s.with(ctx, s.ping)) }
+func (s *Store) Ping(ctx context.Context) error { return s.fault(s.with(ctx, s.ping)) }
 
-func (s *Source) ping() error {
+func (s *Store) ping() error {
 	_, err := s.conn.Do("PING")
 	return err
 }
 
 // Close disconnects.
-func (s *Source) Close() error {
+func (s *Store) Close() error {
 	if s.conn == nil {
 		return nil
 	}
@@ -116,7 +116,7 @@ func (s *Source) Close() error {
 }
 
 // fault names the server in an error.
-func (s *Source) fault(err error) error {
+func (s *Store) fault(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -125,7 +125,7 @@ func (s *Source) fault(err error) error {
 
 // with calls f while there is a connection. One on which f failed is given up: it
 // may have answers on it that belong to no question any more.
-func (s *Source) with(ctx context.Context, f func() error) error {
+func (s *Store) with(ctx context.Context, f func() error) error {
 	if s.conn != nil && time.Since(s.used) > checkAfter && guard(ctx, s.net, s.ping) != nil {
 		_ = s.Close() // it broke while nobody asked: that is no fault of this question
 	}
@@ -154,7 +154,7 @@ func guard(ctx context.Context, c net.Conn, f func() error) error {
 }
 
 // connect makes the connection, and says who asks and for which database.
-func (s *Source) connect(ctx context.Context) error {
+func (s *Store) connect(ctx context.Context) error {
 	dialer := net.Dialer{Timeout: s.o.Timeout}
 	c, err := dialer.DialContext(ctx, "tcp", s.o.Addr)
 	if err != nil {
@@ -169,7 +169,7 @@ func (s *Source) connect(ctx context.Context) error {
 	return nil
 }
 
-func (s *Source) greet(conn redis.Conn) error {
+func (s *Store) greet(conn redis.Conn) error {
 	var err error
 	switch {
 	case s.o.Username != "": // of which a password may be empty
@@ -184,7 +184,7 @@ func (s *Source) greet(conn redis.Conn) error {
 }
 
 // Fetch reads what is at keys, whose one part is the key in the database.
-func (s *Source) Fetch(ctx context.Context, fields []string, keys []lookup.Key) ([]lookup.Answer, error) {
+func (s *Store) Fetch(ctx context.Context, fields []string, keys []lookup.Key) ([]lookup.Answer, error) {
 	if len(fields) != 1 {
 		return nil, lookup.Final(fmt.Errorf("redis: a row is found by one key, not by %d columns", len(fields)))
 	}
@@ -197,7 +197,7 @@ func (s *Source) Fetch(ctx context.Context, fields []string, keys []lookup.Key) 
 	return out, nil
 }
 
-func (s *Source) fetch(keys []lookup.Key, out []lookup.Answer) error {
+func (s *Store) fetch(keys []lookup.Key, out []lookup.Answer) error {
 	for _, k := range keys {
 		var err error
 		if s.o.List {
@@ -231,7 +231,7 @@ func (s *Source) fetch(keys []lookup.Key, out []lookup.Answer) error {
 }
 
 // rows reads the reply for a key: a text, a list of them, or nil.
-func (s *Source) rows(key string, reply any) (a lookup.Answer, err error) {
+func (s *Store) rows(key string, reply any) (a lookup.Answer, err error) {
 	values, ok := reply.([]any)
 	if !ok && reply != nil {
 		values = []any{reply}

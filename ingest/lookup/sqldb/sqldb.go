@@ -32,16 +32,19 @@ type driver struct {
 	mark func(i int) string
 	// final tells that an error of the database does not go away by itself.
 	final func(error) bool
+	// probe is a statement that shows that there is a database.
+	probe string
 }
 
 // drivers are the databases by the scheme of their dburl.
 var drivers = map[string]driver{"sqlite": sqlite, "sqlite3": sqlite, "sq": sqlite, "file": sqlite}
 
-// Options configures a Source.
+// Options configures a Store.
 type Options struct {
 	// DBURL says which database and where: sqlite:///path/to/file.db.
 	DBURL string
-	// Table is the table's DATASOURCE: the name of a table or view.
+	// Table is the table's DATASOURCE: the name of a table or view. Empty: the
+	// database can be pinged, and no more.
 	Table string
 	// Columns are those that are read; nil: all.
 	Columns []string
@@ -63,11 +66,22 @@ func Properties() props.Table { return new(Options).table() }
 // DATASOURCE, columns are those that the table declares.
 func ParseProps(given map[string]any, table, dir string, columns []string) (Options, error) {
 	o := Options{Table: table, Dir: dir, Columns: columns}
+	if err := o.read(given); err != nil {
+		return o, err
+	}
+	if table == "" || strings.ContainsRune(table, 0) {
+		return o, fmt.Errorf("sql: DATASOURCE %q: want the name of a table", table)
+	}
+	return o, nil
+}
+
+// read reads the properties.
+func (o *Options) read(given map[string]any) error {
 	if err := o.table().Read(given).Err(); err != nil {
-		return o, fmt.Errorf("sql: %w", err)
+		return fmt.Errorf("sql: %w", err)
 	}
 	_, _, err := o.driver()
-	return o, err
+	return err
 }
 
 // driver finds the driver and what it opens. The error does not show the URL's
@@ -80,17 +94,14 @@ func (o *Options) driver() (d driver, dsn string, err error) {
 	if d, ok = drivers[strings.ToLower(scheme)]; !ok {
 		return d, "", fmt.Errorf(`sql: property "dburl": there is no driver %q: want sqlite`, scheme)
 	}
-	if o.Table == "" || strings.ContainsRune(o.Table, 0) {
-		return d, "", fmt.Errorf("sql: DATASOURCE %q: want the name of a table", o.Table)
-	}
 	if dsn, err = d.dsn(rest, o.Dir); err != nil {
 		return d, "", fmt.Errorf(`sql: property "dburl": %w`, err)
 	}
 	return d, dsn, nil
 }
 
-// Source is a lookup table in a database.
-type Source struct {
+// Store is a lookup table in a database.
+type Store struct {
 	o  Options
 	d  driver
 	db *sql.DB
@@ -99,8 +110,8 @@ type Source struct {
 	of    []string // columns of texts
 }
 
-// New makes a source of o. It connects with the first question.
-func New(o Options) (*Source, error) {
+// New makes a store of o. It connects with the first question.
+func New(o Options) (*Store, error) {
 	d, dsn, err := o.driver()
 	if err != nil {
 		return nil, err
@@ -111,12 +122,16 @@ func New(o Options) (*Source, error) {
 	}
 	db.SetMaxOpenConns(1)
 	db.SetConnMaxIdleTime(5 * time.Minute)
-	return &Source{o: o, d: d, db: db, texts: map[[2]int]string{}}, nil
+	return &Store{o: o, d: d, db: db, texts: map[[2]int]string{}}, nil
 }
 
-// Ping reads the names of the columns.
-func (s *Source) Ping(ctx context.Context) error {
-	rows, err := s.db.QueryContext(ctx, "SELECT * FROM "+s.name(s.o.Table)+" WHERE 1 = 0")
+// Ping reads the names of the columns; without a table, anything.
+func (s *Store) Ping(ctx context.Context) error {
+	text := s.d.probe
+	if s.o.Table != "" {
+		text = "SELECT * FROM " + s.name(s.o.Table) + " WHERE 1 = 0"
+	}
+	rows, err := s.db.QueryContext(ctx, text)
 	if err != nil {
 		return s.fault(err)
 	}
@@ -124,10 +139,10 @@ func (s *Source) Ping(ctx context.Context) error {
 }
 
 // Close disconnects.
-func (s *Source) Close() error { return s.db.Close() }
+func (s *Store) Close() error { return s.db.Close() }
 
 // Fetch asks for the rows of keys.
-func (s *Source) Fetch(ctx context.Context, fields []string, keys []lookup.Key) ([]lookup.Answer, error) {
+func (s *Store) Fetch(ctx context.Context, fields []string, keys []lookup.Key) ([]lookup.Answer, error) {
 	if !slices.Equal(s.of, fields) {
 		clear(s.texts)
 		s.of = slices.Clone(fields)
@@ -139,7 +154,7 @@ func (s *Source) Fetch(ctx context.Context, fields []string, keys []lookup.Key) 
 	return out, nil
 }
 
-func (s *Source) fetch(ctx context.Context, keys []lookup.Key, out []lookup.Answer) error {
+func (s *Store) fetch(ctx context.Context, keys []lookup.Key, out []lookup.Answer) error {
 	args := make([]any, 0, len(keys)*len(s.of))
 	for _, k := range keys {
 		for _, v := range k.Values {
@@ -202,7 +217,7 @@ func argument(v vec.Value) any {
 
 // text returns the statement for n keys: a SELECT for each, so that a row says
 // which key it is for.
-func (s *Source) text(n int) string {
+func (s *Store) text(n int) string {
 	at := [2]int{n, len(s.of)}
 	if t := s.texts[at]; t != "" {
 		return t
@@ -235,7 +250,7 @@ func (s *Source) text(n int) string {
 }
 
 // name quotes a name; the parts of schema.table are quoted each.
-func (s *Source) name(name string) string {
+func (s *Store) name(name string) string {
 	q := string(s.d.quote)
 	parts := strings.Split(name, ".")
 	for i, p := range parts {
@@ -244,7 +259,7 @@ func (s *Source) name(name string) string {
 	return strings.Join(parts, ".")
 }
 
-func (s *Source) fault(err error) error {
+func (s *Store) fault(err error) error {
 	f := fmt.Errorf("sql: table %q: %w", s.o.Table, err)
 	if !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) && s.d.final(err) {
 		return lookup.Final(f)

@@ -35,7 +35,7 @@ func database(t testing.TB, text string) string {
 	return path
 }
 
-func open(t testing.TB, o Options) *Source {
+func open(t testing.TB, o Options) *Store {
 	t.Helper()
 	s, err := New(o)
 	if err != nil {

@@ -17,6 +17,7 @@ var sqlite = driver{
 	quote: '"',
 	mark:  func(int) string { return "?" },
 	dsn:   sqliteFile,
+	probe: "SELECT 1 FROM sqlite_schema",
 	final: func(err error) bool {
 		var e *sqlitedb.Error
 		return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_ERROR // a wrong name: of the table or a column
