@@ -106,6 +106,21 @@ func (m *machine) col(s planner.StepID, want vec.Bitmap) *vec.Column {
 		mm.all, mm.col = true, c
 		return c
 	}
+	m.compute(s, st, mm, want)
+	return mm.col
+}
+
+// compute makes the column of a step of any operation.
+func (m *machine) compute(s planner.StepID, st *planner.Step, mm *memo, want vec.Bitmap) {
+	if text, bad := m.x.broken.steps[st.Node]; bad {
+		m.failAll(s, mm, text)
+		return
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			m.breakStep(s, mm, r)
+		}
+	}()
 	m.x.stats.Steps++
 	switch st.Op {
 	case planner.OpCall:
@@ -125,7 +140,6 @@ func (m *machine) col(s planner.StepID, want vec.Bitmap) *vec.Column {
 			m.instead(s, st, mm, want)
 		}
 	}
-	return mm.col
 }
 
 func covers(done, want vec.Bitmap) bool {

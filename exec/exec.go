@@ -94,6 +94,8 @@ type Executor struct {
 
 	deadlines int64 // earliest end of a window in processing time, 0: none
 	stale     bool  // windows came or went since deadlines was found
+
+	broken broken
 }
 
 // Stats are counters of work and of rules, by RuleID. They grow as rules come.
@@ -149,6 +151,7 @@ func (x *Executor) SetProgram(stream uint32, p *planner.Program, now int64) {
 		x.streams[stream] = n
 	}
 	x.now = now
+	defer x.guardNode(stream, p, x.depth)
 	if p.Join != nil {
 		x.adoptJoin(stream, n, p)
 	}
@@ -236,6 +239,7 @@ func (x *Executor) Stats() *Stats {
 func (x *Executor) Forget(rule planner.RuleID) {
 	x.stats.grow(rule)
 	s := &x.stats
+	delete(x.broken.rules, rule)
 	s.Matched[rule], s.Faults[rule], s.In[rule], s.Last[rule], s.LastAt[rule], s.Hit[rule] = 0, 0, 0, "", 0, 0
 	delete(s.byRule, rule)
 }

@@ -134,14 +134,22 @@ func (s *joinSource) position(c vec.ColumnSpec) int32 {
 func (x *Executor) settle() {
 	for _, c := range x.changes {
 		for _, n := range x.joining {
-			n.join.upTo(x, n, c.order)
+			x.joinUpTo(n, c.order)
 		}
 		c.table.apply(c)
 	}
 	for _, n := range x.joining {
-		n.join.upTo(x, n, math.MaxInt32)
+		x.joinUpTo(n, math.MaxInt32)
 	}
 	x.forgetJoins()
+}
+
+// joinUpTo runs the rows of a join that came before order, unless it broke.
+func (x *Executor) joinUpTo(n *node, order int32) {
+	if j := n.join; x.node(j.num) == n {
+		defer x.guardNode(j.num, n.prog, x.depth)
+		j.upTo(x, n, order)
+	}
 }
 
 // forgetJoins drops what waits for settle.

@@ -130,6 +130,7 @@ func (x *Executor) Found(l *Lookup, found []LookupRows, now int64) {
 		}
 	}
 	b.asked = false
+	defer x.guardNode(j.num, l.in.prog, x.depth)
 	if b != j.jobs[0] {
 		j.probe(x, l.in, b)
 	}

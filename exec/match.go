@@ -23,18 +23,36 @@ const maxPairs = 1 << 16
 func (x *Executor) match(n *node, m *machine) {
 	p := n.prog
 	x.stats.Lookups += uint64(len(p.Ranks) + len(p.Equals) + len(p.Conds))
-	if p.Always != nil {
-		x.matchAlways(m, p.Always)
+	for part := 0; part >= 0; {
+		part = x.matchFrom(n, m, part)
 	}
-	for i, r := range p.Ranks {
-		x.matchRank(m, r, &n.ranks[i])
+}
+
+// matchFrom is match from a part of the program on: the rules without a condition,
+// then one index after the other. It returns the next part to do, -1 at the end.
+func (x *Executor) matchFrom(n *node, m *machine, part int) (next int) {
+	p := n.prog
+	ranks, equals := 1, 1+len(p.Ranks)
+	conds := equals + len(p.Equals)
+	defer func() {
+		if r := recover(); r != nil {
+			x.putAside(p.RulesOfPart(part), r)
+			next = part + 1
+		}
+	}()
+	for ; part < conds+len(p.Conds); part++ {
+		switch {
+		case part >= conds:
+			x.matchCond(m, p.Conds[part-conds])
+		case part >= equals:
+			x.matchEqual(m, p.Equals[part-equals], &n.equals[part-equals])
+		case part >= ranks:
+			x.matchRank(m, p.Ranks[part-ranks], &n.ranks[part-ranks])
+		case p.Always != nil:
+			x.matchAlways(m, p.Always)
+		}
 	}
-	for i, e := range p.Equals {
-		x.matchEqual(m, e, &n.equals[i])
-	}
-	for _, c := range p.Conds {
-		x.matchCond(m, c)
-	}
+	return -1
 }
 
 func (x *Executor) matchAlways(m *machine, l *planner.EntryList) {

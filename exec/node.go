@@ -88,6 +88,9 @@ func (x *Executor) adopt(n *node, p *planner.Program) {
 	for _, s := range p.Serials {
 		x.stats.grow(s.Rule)
 	}
+	if !n.over || n.join != nil {
+		clear(x.broken.steps) // the nodes of steps may be others
+	}
 	x.adoptWindows(n, p)
 }
 

@@ -80,8 +80,26 @@ func (x *Executor) deliver(m *machine) {
 		p.want.Set(int(x.pairs[i].row))
 		p.ready = false
 	}
-	for i := range x.pairs {
-		pr := &x.pairs[i]
+	for at := 0; at < len(x.pairs); {
+		at = x.deliverFrom(m, at)
+	}
+	x.pairs = x.pairs[:0]
+	x.pay(m)
+}
+
+// deliverFrom delivers the pairs from position at on and returns how far it came.
+func (x *Executor) deliverFrom(m *machine, at int) (next int) {
+	defer func() {
+		if r := recover(); r != nil {
+			x.putAside([]planner.RuleID{x.pairs[at].Rule}, r)
+			next = at + 1
+		}
+	}()
+	for ; at < len(x.pairs); at++ {
+		pr := &x.pairs[at]
+		if x.broken.rules != nil && x.broken.rules[pr.Rule] {
+			continue
+		}
 		if len(x.losses) > 0 {
 			x.tellBefore(pr.row)
 		}
@@ -100,8 +118,7 @@ func (x *Executor) deliver(m *machine) {
 			x.out.Send(pr.Rule, &p.out, int(pr.row))
 		}
 	}
-	x.pairs = x.pairs[:0]
-	x.pay(m)
+	return at
 }
 
 // sendSpread sends the rows that one row is spread to, a message each.
@@ -126,6 +143,9 @@ func (x *Executor) serial(m *machine) {
 	defer x.free(one)
 	for i := range m.prog.Serials {
 		s := &m.prog.Serials[i]
+		if x.broken.rules[s.Rule] {
+			continue
+		}
 		for row := range m.rows {
 			clear(one)
 			one.Set(row)
@@ -194,6 +214,10 @@ func (x *Executor) deliverWindow(m *machine, keep func(planner.RuleID) bool) {
 // message sends the rows of one rule. A fault in one of them loses the message,
 // as it does in eKuiper.
 func (x *Executor) message(m *machine, rule planner.RuleID, proj int32, pairs []pair) {
+	if x.broken.rules != nil && x.broken.rules[rule] {
+		return
+	}
+	defer x.guardRule(rule)
 	p := m.projAt(proj)
 	rows := x.rows[:0]
 	for _, pr := range pairs {

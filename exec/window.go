@@ -28,6 +28,7 @@ type window struct {
 	batch vec.Batch
 	plan  vec.Plan
 	notes map[cell]string // why values of batch are faults, by column
+	dead  bool            // it broke
 }
 
 // driver is what differs between the forms of windows.
@@ -47,8 +48,9 @@ type driver interface {
 // adoptWindows makes n's windows those of p. A window that both have keeps its
 // state.
 func (x *Executor) adoptWindows(n *node, p *planner.Program) {
+	old := slices.DeleteFunc(n.windows, func(w *window) bool { return w.dead })
+	n.windows = old
 	n.rings(func(r *ring) { r.flush() })
-	old := n.windows
 	n.windows = nil
 	for _, def := range p.Windows {
 		i := slices.IndexFunc(old, func(w *window) bool { return w.def.ID == def.ID })
@@ -58,28 +60,34 @@ func (x *Executor) adoptWindows(n *node, p *planner.Program) {
 		} else {
 			w = x.newWindow(n, def, old)
 		}
-		was := w.def
-		w.def, w.in = def, n
-		x.adopt(w.out, def.Out)
-		w.kind.adopt(w, was)
-		fresh := w.epoch
-		for _, j := range def.Members {
-			if j.Epoch > w.epoch {
-				fresh = max(fresh, j.Epoch)
-				x.stats.grow(j.Rule)
-				w.kind.admit(x, w, j.Rule)
-			}
-		}
-		w.epoch = fresh
 		n.windows = append(n.windows, w)
+		x.adoptWindow(n, w, def)
 	}
 	var rings []*ring
 	for _, w := range n.windows {
-		if v, ok := w.kind.(*view); ok && !slices.Contains(rings, v.ring) {
+		if v, ok := w.kind.(*view); ok && !w.dead && !slices.Contains(rings, v.ring) {
 			v.ring.regroup(n)
 			rings = append(rings, v.ring)
 		}
 	}
+}
+
+// adoptWindow makes def what w is.
+func (x *Executor) adoptWindow(n *node, w *window, def *planner.Window) {
+	defer x.guardWindow(w, x.depth)
+	was := w.def
+	w.def, w.in = def, n
+	x.adopt(w.out, def.Out)
+	w.kind.adopt(w, was)
+	fresh := w.epoch
+	for _, j := range def.Members {
+		if j.Epoch > w.epoch {
+			fresh = max(fresh, j.Epoch)
+			x.stats.grow(j.Rule)
+			w.kind.admit(x, w, j.Rule)
+		}
+	}
+	w.epoch = fresh
 }
 
 // newWindow makes a window of n, where old were there.
@@ -112,6 +120,9 @@ func (x *Executor) schedule() {
 
 func (x *Executor) scheduleNode(n *node) {
 	for _, w := range n.windows {
+		if w.dead {
+			continue
+		}
 		if d := w.kind.deadline(); d > 0 && (x.deadlines == 0 || d < x.deadlines) {
 			x.deadlines = d
 		}
@@ -122,7 +133,7 @@ func (x *Executor) scheduleNode(n *node) {
 func (x *Executor) advance(n *node) {
 	for _, w := range n.windows {
 		if !w.def.Spec.EventTime {
-			w.kind.advance(x, w, x.now)
+			x.pass(w, x.now)
 		}
 		x.advance(w.out)
 	}
@@ -132,16 +143,25 @@ func (x *Executor) advance(n *node) {
 func (x *Executor) watermark(n *node, ms int64) {
 	for _, w := range n.windows {
 		if w.def.Spec.EventTime {
-			w.kind.advance(x, w, ms)
+			x.pass(w, ms)
 		}
+	}
+}
+
+// pass tells a window what time it is.
+func (x *Executor) pass(w *window, ms int64) {
+	if !w.dead {
+		defer x.guardWindow(w, x.depth)
+		w.kind.advance(x, w, ms)
 	}
 }
 
 // feed gives m's batch to a window.
 func (x *Executor) feed(w *window, m *machine) {
-	if v, ok := w.kind.(*view); ok && !v.leads() {
+	if v, ok := w.kind.(*view); w.dead || ok && !v.leads() {
 		return
 	}
+	defer x.guardWindow(w, x.depth)
 	rows := x.filtered(m, w.def.Filter)
 	if len(w.def.Guard) > 0 {
 		rows = x.guarded(w, m, rows)

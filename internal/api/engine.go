@@ -312,9 +312,16 @@ type Outboxes interface {
 	DropOutbox(id string) (messages int64, err error)
 }
 
+// DegradedError says that the process does its work, but not as it should.
+type DegradedError struct{ Reason string }
+
+// Error implements error.
+func (e *DegradedError) Error() string { return e.Reason }
+
 // Process is the running process.
 type Process interface {
-	// Healthy returns nil while the process does its work, else what is wrong.
+	// Healthy returns nil while the process does its work, a DegradedError while it
+	// does so with faults of its own, else what is wrong.
 	Healthy() error
 
 	// Configure changes settings while running: logLevel, debug, timezone,

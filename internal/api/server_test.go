@@ -93,6 +93,8 @@ func TestSystem(t *testing.T) {
 	if _, ok := info["memoryUsed"].(string); !ok || info["version"] != "1.2.3" || !strings.HasSuffix(info["cpuUsage"].(string), "%") || info["upTimeSeconds"].(float64) > 60 {
 		t.Errorf("info: got %v", info)
 	}
+	e.health = &DegradedError{Reason: "3 panics"}
+	run(t, s, []step{{"GET", "/healthz", "", 200, `{"reason":"3 panics","status":"degraded"}` + "\n"}})
 	e.health = errors.New("the executor does not answer")
 	run(t, s, []step{
 		{"GET", "/healthz", "", 503, `{"reason":"the executor does not answer","status":"unhealthy"}` + "\n"},

@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -86,7 +87,13 @@ func memoryTotal() uint64 {
 func (s *Server) ping(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }
 
 func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
-	if err := s.engine.Healthy(); err != nil {
+	err := s.engine.Healthy()
+	var degraded *DegradedError
+	if errors.As(err, &degraded) {
+		writeJSON(w, http.StatusOK, map[string]string{"status": "degraded", "reason": degraded.Reason})
+		return
+	}
+	if err != nil {
 		writeJSON(w, http.StatusServiceUnavailable, map[string]string{"status": "unhealthy", "reason": err.Error()})
 		return
 	}

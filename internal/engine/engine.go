@@ -124,28 +124,29 @@ type Engine struct {
 	defLocks  *locks // of streams, tables and settings
 	ruleLocks *locks
 
-	mu      sync.RWMutex
-	streams map[string]*stream
-	rules   map[string]*rule
-	users   map[string]int // rules that read a stream, by its name
-	numbers numbers
-	feeds   map[string]*feed
-	feedSeq atomic.Uint64
-	confs   map[confName]map[string]any
-	joins   map[string]*stream // joins that the executor has not pulled yet, by text
-	changed []*stream          // builders that the executor has to pull
-	edits   []edit             // actions that the executor has to pull
-	fresh   []*feed            // feeds that the executor has to pull
-	epoch   uint64             // of streams, tables and settings: what rules are compiled against
-	closing bool               // nothing is started any more
-	started time.Time
-	panics  atomic.Uint64
-	lost    loss.Ledger // what belongs to nobody else
-	stages  *metrics.Stages
-	bad     badMessages
-	quiet   *time.Timer   // runs OnQuiet
-	epochs  atomic.Uint64 // programs that the executor took
-	gone    ingest.Stats  // of feeds that are no more
+	mu        sync.RWMutex
+	streams   map[string]*stream
+	rules     map[string]*rule
+	users     map[string]int // rules that read a stream, by its name
+	numbers   numbers
+	feeds     map[string]*feed
+	feedSeq   atomic.Uint64
+	confs     map[confName]map[string]any
+	joins     map[string]*stream // joins that the executor has not pulled yet, by text
+	changed   []*stream          // builders that the executor has to pull
+	edits     []edit             // actions that the executor has to pull
+	fresh     []*feed            // feeds that the executor has to pull
+	epoch     uint64             // of streams, tables and settings: what rules are compiled against
+	closing   bool               // nothing is started any more
+	started   time.Time
+	panics    panics
+	notBefore int64       // the executor's: nothing is due until then, ms since 1970
+	lost      loss.Ledger // what belongs to nobody else
+	stages    *metrics.Stages
+	bad       badMessages
+	quiet     *time.Timer   // runs OnQuiet
+	epochs    atomic.Uint64 // programs that the executor took
+	gone      ingest.Stats  // of feeds that are no more
 }
 
 // Open opens the store, reads the definitions and starts everything that they
@@ -236,7 +237,7 @@ func (e *Engine) patrol() {
 		e.mu.RLock()
 		var ids []string
 		for id, r := range e.rules {
-			if r.failed && !r.running {
+			if r.failed && !r.running && !r.broken {
 				ids = append(ids, id)
 			}
 		}

@@ -65,7 +65,8 @@ func (e *Engine) install(r *rule, c *compiled) error {
 	if r.wantsFaults {
 		e.bad.wanted.Add(1)
 	}
-	r.running, r.failed, r.pending, r.message = true, false, false, ""
+	r.running, r.failed, r.broken, r.pending, r.message = true, false, false, false, ""
+	r.run++
 	r.startMs = time.Now().UnixMilli()
 	e.setParts(r, len(c.parts))
 	for i, p := range r.parts() {

@@ -170,7 +170,7 @@ var driven = []drivenLoss{
 			defer d.recovered(3)
 			panic("bug: of the test")
 		})
-		d.panics.Store(0)
+		d.panics.total.Store(0)
 		return nil
 	}},
 	{reason: loss.Encode, n: 1, drive: func(d *desk) []spot {

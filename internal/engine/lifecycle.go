@@ -206,7 +206,7 @@ func (e *Engine) exchange(r *rule, def *ruledef.Def, c *compiled) {
 	e.uninstall(r)
 	r.name, r.version, r.tags, r.temp = def.Name, def.Version, def.Tags, def.Temp
 	e.reads(r, c)
-	r.text, r.failed, r.pending = nil, false, false
+	r.text, r.failed, r.pending, r.breaks = nil, false, false, 0
 	if def.Temp {
 		r.text = def.Raw
 	}
@@ -249,7 +249,7 @@ func (e *Engine) stop(id string) bool {
 		return false
 	}
 	e.uninstall(r)
-	r.failed, r.pending, r.message = false, false, stopped
+	r.failed, r.pending, r.breaks, r.message = false, false, 0, stopped
 	return true
 }
 

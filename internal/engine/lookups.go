@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -260,8 +261,7 @@ func (a *asker) askFor(ctx context.Context, ls []*exec.Lookup) {
 func (a *asker) fetch(ctx context.Context, fields []string, keys []lookup.Key) (found []lookup.Answer, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			a.e.panics.Add(1)
-			a.e.log.Error("lookup panicked", "panic", r)
+			a.e.panics.note(a.e.log, "a question to a lookup table is given up", fmt.Sprint(r), debug.Stack())
 			err = errors.New("the lookup failed: a fault of weir, see the log")
 		}
 	}()
@@ -310,6 +310,7 @@ func (e *Engine) found(a answered) {
 	e.out.begin()
 	e.x.Found(a.l, a.rows, time.Now().UnixMilli())
 	e.out.flush()
+	e.contain()
 }
 
 // heldBatch is a batch with rows that wait for lookup tables.

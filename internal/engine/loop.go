@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"runtime/debug"
 	"time"
 
 	"github.com/weir-engine/weir/ingest"
@@ -21,36 +20,44 @@ const maxBeat = 10 * time.Second
 func (e *Engine) loop() {
 	timer := time.NewTimer(maxBeat)
 	defer timer.Stop()
-	for {
-		e.drain()
-		if e.bad.some.Load() {
-			e.pull()
-			e.tellFaults()
-			e.out.flush()
-		}
-		e.tick()
-		wait := maxBeat
-		if d := e.deadline(); d > 0 {
-			wait = min(max(time.Until(time.UnixMilli(d)), 0), maxBeat)
-		}
-		timer.Reset(wait)
-		select {
-		case <-e.inbox.Ready():
-		case f := <-e.calls:
-			e.pull()
-			f()
-		case <-e.nudge:
-			e.pull()
-		case <-e.room:
-			e.out.resume()
-		case <-e.answers.ready:
-			e.takeAnswers()
-		case <-timer.C:
-		case <-e.ctx.Done():
-			e.out.finish()
-			return
-		}
+	for e.turnOver(timer) {
 	}
+}
+
+// turnOver does what there is to do, and waits for the next. It returns false at the
+// end.
+func (e *Engine) turnOver(timer *time.Timer) (more bool) {
+	more = true
+	defer e.recoveredTimer()
+	e.drain()
+	if e.bad.some.Load() {
+		e.pull()
+		e.tellFaults()
+		e.out.flush()
+	}
+	e.tick()
+	wait := maxBeat
+	if d := e.deadline(); d > 0 {
+		wait = min(max(time.Until(time.UnixMilli(d)), 0), maxBeat)
+	}
+	timer.Reset(wait)
+	select {
+	case <-e.inbox.Ready():
+	case f := <-e.calls:
+		e.pull()
+		f()
+	case <-e.nudge:
+		e.pull()
+	case <-e.room:
+		e.out.resume()
+	case <-e.answers.ready:
+		e.takeAnswers()
+	case <-timer.C:
+	case <-e.ctx.Done():
+		more = false
+		e.out.finish()
+	}
+	return more
 }
 
 // drain runs every batch that waits. Calls come in between, or a client would
@@ -97,6 +104,7 @@ func (e *Engine) process(f *ingest.Feed, b *vec.Batch) {
 	start := time.Now()
 	e.x.Run(b, start.UnixMilli())
 	e.out.flush()
+	e.contain()
 	e.stages.Observe(metrics.StageEvaluate, time.Since(start))
 	e.stages.ObserveRows(b.Rows)
 }
@@ -115,11 +123,13 @@ func (e *Engine) tick() {
 	if e.dirty.Load() {
 		e.pull()
 	}
-	defer e.recovered(0)
+	defer e.recoveredTimer()
 	e.out.begin()
 	e.x.Advance(now)
+	e.out.flush()
 	e.out.linger(now)
 	e.out.flush()
+	e.contain()
 	e.stages.Observe(metrics.StageTimers, time.Since(start))
 }
 
@@ -128,18 +138,10 @@ func (e *Engine) deadline() int64 {
 	if l := e.out.deadline(); l > 0 && (d == 0 || l < d) {
 		d = l
 	}
-	return d
-}
-
-// recovered gives up what panicked, with rows of a batch and what was to be sent.
-func (e *Engine) recovered(rows int) {
-	if r := recover(); r != nil {
-		e.panics.Add(1)
-		e.lost.Add(loss.Panic, uint64(max(rows+e.out.queued, 1)))
-		e.log.Error("batch dropped", "panic", r, "stack", string(debug.Stack()))
-		e.x.Reset()
-		e.out.drop()
+	if d > 0 {
+		d = max(d, e.notBefore)
 	}
+	return d
 }
 
 // edit is a change of a rule's actions that the executor has not seen yet.
@@ -164,11 +166,13 @@ func (e *Engine) pull() {
 	if !e.dirty.Swap(false) {
 		return
 	}
+	defer e.recovered(0)
 	edits, progs := e.fetch()
 	now := time.Now().UnixMilli()
 	for _, p := range progs {
 		e.x.SetProgram(p.stream, p.prog, now)
 	}
+	e.contain() // before edits that come later are of other rules
 	for i := range edits {
 		ed := &edits[i]
 		e.out.set(ed)

@@ -62,7 +62,7 @@ func (r *rig) close() {
 	if err := r.Close(ctx); err != nil {
 		r.t.Error(err)
 	}
-	if n := r.panics.Load(); n != 0 {
+	if n := r.panics.total.Load(); n != 0 {
 		r.t.Errorf("the executor panicked %d times", n)
 	}
 }

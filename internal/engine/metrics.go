@@ -39,7 +39,7 @@ func (e *Engine) Totals() metrics.Totals {
 	if messages, bytes, err := e.queues.Left(); err == nil { // an error is one of the store, which /healthz tells
 		t.LeftMessages, t.LeftBytes = uint64(messages), uint64(bytes)
 	}
-	t.Epochs = e.epochs.Load()
+	t.Epochs, t.Panics = e.epochs.Load(), e.panics.total.Load()
 	return t
 }
 

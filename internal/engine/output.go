@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"github.com/weir-engine/weir/exec"
 	"github.com/weir-engine/weir/ingest"
 	"github.com/weir-engine/weir/internal/loss"
 	"github.com/weir-engine/weir/planner"
@@ -55,6 +56,7 @@ type output struct {
 	next    int
 	waiting []*batched // with something in them
 	soonest int64      // no batch that waits is due before it; 0: none has a time
+	broken  []exec.Breakdown
 }
 
 // encoded remembers the last encodings: a row that several rules send alike is
@@ -231,22 +233,36 @@ func (o *output) enqueue(to *outlet, m sinks.Message) {
 	}
 }
 
-// send ends a collected batch.
+// send ends a collected batch. One that panics is lost.
 func (o *output) send(b *batched) {
+	defer func() {
+		if r := recover(); r != nil {
+			o.brokeSending(b.rule, r)
+			o.leaveOut(b)
+		}
+	}()
 	n := len(o.buf)
 	var sent bool
 	var err error
 	o.buf, sent, err = b.Flush(b.a.enc, o.buf)
-	last := len(o.waiting) - 1
-	o.waiting[b.at] = o.waiting[last]
-	o.waiting[b.at].at = b.at
-	o.waiting[last] = nil
-	o.waiting = o.waiting[:last]
+	o.leaveOut(b)
 	if err != nil || !sent {
 		o.failed(b.rule, b.a, err)
 		return
 	}
 	o.enqueue(b.a.to, sinks.Message{Route: b.a.route, Target: b.place, Payload: o.buf[n:len(o.buf):len(o.buf)], Rule: b.a.num})
+}
+
+// leaveOut takes a batch from those that wait, if it is there.
+func (o *output) leaveOut(b *batched) {
+	last := len(o.waiting) - 1
+	if b.at > last || o.waiting[b.at] != b {
+		return
+	}
+	o.waiting[b.at] = o.waiting[last]
+	o.waiting[b.at].at = b.at
+	o.waiting[last] = nil
+	o.waiting = o.waiting[:last]
 }
 
 // linger sends the collected batches whose time has come.

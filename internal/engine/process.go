@@ -18,12 +18,16 @@ import (
 	"github.com/weir-engine/weir/planner/ruledef"
 )
 
-// Healthy returns nil while the process does its work.
+// Healthy returns nil while the process does its work, and an api.DegradedError
+// while it does so with panics.
 func (e *Engine) Healthy() error {
 	if err := e.ctx.Err(); err != nil {
 		return fmt.Errorf("engine is closed")
 	}
-	return e.store.Health()
+	if err := e.store.Health(); err != nil {
+		return err
+	}
+	return e.panics.health()
 }
 
 // Configure changes settings of the running process.

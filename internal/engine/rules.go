@@ -36,9 +36,12 @@ type rule struct {
 	more []*rule
 
 	num         planner.RuleID
+	run         uint64 // number of its run
+	breaks      int    // panics since a client started it
 	temp        bool
 	running     bool
 	failed      bool // stopped by an error
+	broken      bool // by a panic: it is not tried again
 	pending     bool // stopped for a moment, by restartUsers
 	wantsFaults bool
 }

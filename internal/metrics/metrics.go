@@ -73,6 +73,7 @@ type Totals struct {
 	Delivered    uint64 // messages that a destination took
 	BadValues    uint64 // values that are null since they could not be converted
 	Epochs       uint64 // programs published
+	Panics       uint64 // faults of weir that were contained
 	QueuedBytes  uint64 // waiting for destinations, a gauge
 	Lost         loss.Counts
 	LeftMessages uint64 // waiting for destinations that nobody delivers to, a gauge

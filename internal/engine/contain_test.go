@@ -1,0 +1,155 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/weir-engine/weir/exec"
+	"github.com/weir-engine/weir/internal/api"
+	"github.com/weir-engine/weir/planner/ruledef"
+	"github.com/weir-engine/weir/sinks"
+)
+
+// bomb is a source of random numbers that panics, so that rand() does.
+type bomb struct{}
+
+// Uint64 implements rand.Source.
+func (bomb) Uint64() uint64 { panic("bang") }
+
+// newMinedRig starts an engine in which rand() panics, with rules that have nothing
+// to do with it.
+func newMinedRig(t *testing.T, rules int) *rig {
+	t.Helper()
+	r := newRig(t, Options{Patrol: 10 * time.Millisecond})
+	r.call(func() {
+		r.x = exec.New(exec.Env{Rand: rand.New(bomb{}), Faults: r.out.wantsFaults, Lookup: r.ask}, r.out)
+	})
+	t.Cleanup(func() { r.panics.total.Store(0) })
+	r.memoryStream("s", "in")
+	defs := make([]*ruledef.Def, rules)
+	for i := range defs {
+		text := "SELECT a FROM s WHERE a > 0"
+		if i%2 == 1 {
+			text = "SELECT count(*) AS c FROM s GROUP BY COUNTWINDOW(2)"
+		}
+		defs[i] = r.def(fmt.Sprint("r", i), text, toMemory(fmt.Sprint("out/", i%2)))
+	}
+	for _, err := range r.CreateRules(slices.Values(defs)) {
+		r.must(err)
+	}
+	return r
+}
+
+// broken waits until a rule is stopped by a panic.
+func (r *rig) broken(id string) {
+	r.t.Helper()
+	r.await(id+" is stopped", func() bool { return r.statusOf(id) == "stopped by error" })
+	if got := fmt.Sprint(r.status(id, "message")); !strings.Contains(got, "fault of weir") || !strings.Contains(got, "bang") {
+		r.t.Errorf("message of %s: got %q", id, got)
+	}
+	var degraded *api.DegradedError
+	if err := r.Healthy(); !errors.As(err, &degraded) {
+		r.t.Errorf("health: got %v, want that it is degraded", err)
+	}
+}
+
+// A panic in a batch stops the rule that it is laid to. The others, a thousand, send
+// what they have to, once.
+func TestPanicInBatch(t *testing.T) {
+	const rules = 1000
+	r := newMinedRig(t, rules)
+	rows, windows := r.listen("out/0"), r.listen("out/1")
+	for n, text := range []string{"SELECT rand() AS x FROM s", "SELECT sum(rand()) AS x FROM s GROUP BY COUNTWINDOW(2)", "SELECT a FROM s WHERE a > 0 AND abs(rand()) < 2"} {
+		id := fmt.Sprint("bad", n)
+		r.rule(id, text, "out/bad")
+		for k := range 4 {
+			r.publish("in", fmt.Sprintf(`{"a":%d}`, n*10+k+1))
+			for range rules / 2 {
+				rows.want(fmt.Sprintf(`{"a":%d}`, n*10+k+1))
+			}
+			if k == 1 {
+				r.broken(id)
+			}
+		}
+		for range rules {
+			windows.want(`{"c":2}`)
+		}
+	}
+	before := r.panics.total.Load()
+	r.await("the patrol has passed", func() bool { return len(r.RuleList()) == rules+3 })
+	r.must(r.StartRule("bad0")) // who starts it tries again
+	r.publish("in", `{"a":1}`)
+	r.broken("bad0")
+	if got := r.panics.total.Load(); got <= before {
+		t.Errorf("%d panics, as before", got)
+	}
+	rows.next(rules / 2)
+	if got := append(r.received(rows, "out/0"), r.received(windows, "out/1")...); len(got) > 0 {
+		t.Errorf("sent twice: %q", got)
+	}
+	if got := r.Totals().Panics; got == 0 || got > 20 {
+		t.Errorf("%d panics are counted", got)
+	}
+}
+
+// One in a timer stops its rule, too, and the windows of others end in time.
+func TestPanicInTimer(t *testing.T) {
+	r := newMinedRig(t, 0)
+	out := r.listen("out")
+	r.rule("good", "SELECT count(*) AS c FROM s GROUP BY TUMBLINGWINDOW(ms, 20)", "out")
+	r.rule("bad", "SELECT count(*) * rand() AS c FROM s GROUP BY TUMBLINGWINDOW(ms, 20)", "bad")
+	r.broken("bad")
+	r.publish("in", `{"a":1}`)
+	for got := ""; got != `{"c":1}`; {
+		got = out.next(1)[0]
+	}
+	if got := r.panics.total.Load(); got > 20 {
+		t.Errorf("it panicked %d times", got)
+	}
+}
+
+// One in a timer that is laid to no rule neither stops the clock nor comes back at
+// once.
+func TestPanicOfNobody(t *testing.T) {
+	r := newMinedRig(t, 0)
+	out := r.listen("out")
+	r.rule("good", "SELECT count(*) AS c FROM s GROUP BY TUMBLINGWINDOW(ms, 100)", "out")
+	r.call(func() { r.out.soonest, r.out.waiting = 1, []*batched{nil} })
+	for n := range 3 {
+		r.publish("in", `{"a":1}`)
+		for got := ""; got != `{"c":1}`; {
+			got = out.next(1)[0]
+		}
+		if n == 0 {
+			r.await("it has panicked", func() bool { return r.panics.total.Load() > 0 })
+		}
+	}
+	if got := r.panics.total.Load(); got > 10 {
+		t.Errorf("it panicked %d times", got)
+	}
+	r.call(func() { r.out.soonest, r.out.waiting = 0, nil })
+}
+
+// One while changes are taken over does not end the process, and what comes later
+// is taken over.
+func TestPanicInChange(t *testing.T) {
+	r := newMinedRig(t, 2)
+	out := r.listen("out/0")
+	r.mu.Lock()
+	r.edited(edit{release: []*sinks.Queue{nil}})
+	r.mu.Unlock()
+	r.call(func() {})
+	if got := r.panics.total.Load(); got != 1 {
+		t.Errorf("it panicked %d times", got)
+	}
+	r.rule("next", "SELECT a + 1 AS a FROM s", "out/0")
+	r.publish("in", `{"a":1}`)
+	if got := out.next(2); !slices.Contains(got, `{"a":1}`) || !slices.Contains(got, `{"a":2}`) {
+		t.Errorf("got %q", got)
+	}
+}

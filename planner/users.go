@@ -1,0 +1,159 @@
+package planner
+
+import "slices"
+
+// RulesOf returns the rules that need step s: for their condition, what they send,
+// or a window that they are in. It looks at the whole program.
+func (p *Program) RulesOf(s StepID) []RuleID {
+	u := users{p: p, step: make([]bool, len(p.Steps))}
+	u.step[s] = true
+	u.spread()
+	return u.rules()
+}
+
+// AllRules returns all rules of the program, those of its windows included.
+func (p *Program) AllRules() []RuleID {
+	u := users{p: p, all: true}
+	return u.rules()
+}
+
+// RulesOfPart returns the rules of one part of what selects rows: 0 are those without
+// a condition, then come Ranks, Equals and Conds.
+func (p *Program) RulesOfPart(part int) []RuleID {
+	var one Program
+	ranks, equals := 1, 1+len(p.Ranks)
+	conds := equals + len(p.Equals)
+	switch {
+	case part >= conds:
+		one.Conds = p.Conds[part-conds : part-conds+1]
+	case part >= equals:
+		one.Equals = p.Equals[part-equals : part-equals+1]
+	case part >= ranks:
+		one.Ranks = p.Ranks[part-ranks : part-ranks+1]
+	default:
+		one.Always = p.Always
+	}
+	return one.AllRules()
+}
+
+// users finds the rules that some steps of a program concern.
+type users struct {
+	p    *Program
+	step []bool // by step: it is one of them, or needs one
+	all  bool   // whatever a rule needs
+	out  []RuleID
+}
+
+// spread marks the steps that need a marked one.
+func (u *users) spread() {
+	for more := true; more; {
+		more = false
+		for i, s := range u.p.Steps {
+			if s.Node != nil && !u.step[i] && u.needs(s.In...) {
+				u.step[i], more = true, true
+			}
+		}
+	}
+}
+
+// needs tells whether one of steps is marked.
+func (u *users) needs(steps ...StepID) bool {
+	return u.all || slices.ContainsFunc(steps, func(s StepID) bool { return s != NoStep && u.step[s] })
+}
+
+func (u *users) rules() []RuleID {
+	p := u.p
+	if p.Join != nil && u.inJoin() {
+		u.all = true
+	}
+	entries := func(by StepID, es []Entry) {
+		for _, e := range es {
+			if u.needs(by) || u.inEntry(e) {
+				u.out = append(u.out, e.Rule)
+			}
+		}
+	}
+	if p.Always != nil {
+		entries(NoStep, p.Always.Send)
+		entries(NoStep, p.Always.Count)
+	}
+	for _, x := range p.Ranks {
+		entries(x.Step, x.Entries)
+	}
+	for _, x := range p.Equals {
+		entries(x.Step, x.TextEntries)
+		entries(x.Step, x.NumEntries)
+	}
+	for _, x := range p.Conds {
+		entries(x.Step, x.Send)
+		entries(x.Step, x.Count)
+	}
+	for _, s := range p.Serials {
+		if u.needs(s.Where...) {
+			u.out = append(u.out, s.Rule)
+		} else {
+			entries(NoStep, []Entry{s.Entry})
+		}
+	}
+	for _, w := range p.Windows {
+		u.inWindow(w)
+	}
+	slices.Sort(u.out)
+	return slices.Compact(u.out)
+}
+
+func (u *users) inJoin() bool {
+	for _, steps := range u.p.Join.Before {
+		if u.needs(steps...) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(u.p.Join.Steps, func(s JoinStep) bool {
+		return u.needs(s.Left...) || u.needs(s.Right...) || u.needs(s.Rest...)
+	})
+}
+
+func (u *users) inEntry(e Entry) bool {
+	if u.all {
+		return true
+	}
+	if e.Rest >= 0 && slices.ContainsFunc(u.p.Rests[e.Rest], func(a Atom) bool { return u.needs(a.Step) }) {
+		return true
+	}
+	x := u.p.Projs[e.Proj]
+	return u.needs(x.Star, x.Meta, x.Spread) || u.needs(x.Numbered...) ||
+		slices.ContainsFunc(x.Fields, func(f Field) bool { return u.needs(f.Step) }) ||
+		slices.ContainsFunc(x.Order, func(o Order) bool { return u.needs(o.Step) })
+}
+
+// inWindow adds the rules of a window whose own steps are marked, else those that
+// read a column of its output that is made from one.
+func (u *users) inWindow(w *Window) {
+	own := u.needs(w.Filter, w.When, w.Emit, w.Time) || u.needs(w.Where...) || u.needs(w.Guard...) || u.needs(w.Parts...) || u.needs(w.Keys...)
+	if own || len(w.Cols) == 0 && u.needs(w.Rows...) {
+		for _, j := range w.Members {
+			u.out = append(u.out, j.Rule)
+		}
+		return
+	}
+	over := users{p: w.Out, step: make([]bool, len(w.Out.Steps))}
+	for i, c := range w.Cols {
+		var marked bool
+		switch {
+		case c.Kind == WindowRow && c.Index < len(w.Rows):
+			marked = u.needs(w.Rows[c.Index])
+		case c.Kind == WindowAgg && c.Index < len(w.Aggs):
+			marked = u.needs(w.Aggs[c.Index].Filter) || u.needs(w.Aggs[c.Index].Args...)
+		}
+		if !marked {
+			continue
+		}
+		for k, s := range w.Out.Steps {
+			if s.Node != nil && s.Op == OpColumn && s.Col == i {
+				over.step[k] = true
+			}
+		}
+	}
+	over.spread()
+	u.out = append(u.out, over.rules()...)
+}
