@@ -422,7 +422,7 @@ func TestLookupRefused(t *testing.T) {
 		{`CREATE TABLE t () WITH (TYPE="redis", DATASOURCE="x", KIND="lookup", EXTRA="{\"addr\":\"h:1\",\"dataType\":\"list\"}")`, `DATASOURCE "x": want the number of a Redis database`},
 		{`CREATE TABLE t () WITH (TYPE="httppull", DATASOURCE="", KIND="lookup", EXTRA="{\"url\":\"gopher://x\"}")`, `property "url": "gopher://x": want http://host`},
 		{`CREATE TABLE t () WITH (TYPE="file", DATASOURCE="x", FORMAT="delimited", KIND="lookup")`, "format delimited is not supported yet for lookup tables in files"},
-		{`CREATE TABLE t () WITH (TYPE="file", DATASOURCE="x", KIND="lookup", EXTRA="{\"lookup\":{\"cacheTtl\":\"long\"}}")`, `property "lookup": property "cacheTtl": want a duration`},
+		{`CREATE TABLE t () WITH (TYPE="file", DATASOURCE="x", KIND="lookup", EXTRA="{\"lookup\":{\"cacheTtl\":\"long\"}}")`, `property "lookup.cacheTtl": want a duration`},
 	} {
 		_, err := r.ExecStatement(c.sql)
 		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "secret") {

@@ -171,7 +171,7 @@ func TestFaults(t *testing.T) {
 		`{"headers": "{"}`:                   `property "headers": want an object of texts, or the text of a JSON object, got "{"`,
 		`{"headers": {"a": {}}}`:             `property "headers": want an object of texts, or the text of a JSON object, got {"a":{}}`,
 		`{"lookup": 5}`:                      `property "lookup": want an object with cacheTtl, got 5`,
-		`{"lookup": {"cacheTTL": 10}}`:       `property "lookup": property "cacheTTL": want a whole number from 0 to 9, got 10`,
+		`{"lookup": {"cacheTTL": 10}}`:       `property "lookup.cacheTTL": want a whole number from 0 to 9, got 10`,
 		`{"linger": "never"}`:                `property "linger": want auto or a time`,
 		`{"oauth": {"url": "x"}}`:            `property "oauth": not supported yet`,
 		`{"count": 1, "Count": 1}`:           `property "count": is there as "Count", too: names are the same in any case of letters`,

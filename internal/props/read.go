@@ -10,12 +10,40 @@ import (
 	"time"
 )
 
+// Fault is what is wrong with one property.
+type Fault struct {
+	Name string // as the user wrote it
+	Err  error  // what is wanted, and what was typed
+}
+
+// Error words the fault of a property.
+func (f *Fault) Error() string {
+	if m, ok := f.Err.(missing); ok {
+		return fmt.Sprintf("property %q %s", f.Name, string(m))
+	}
+	return fmt.Sprintf("property %q: %v", f.Name, f.Err)
+}
+
+// Unwrap returns what is wrong.
+func (f *Fault) Unwrap() error { return f.Err }
+
+// missing is the fault of a property that is not there.
+type missing string
+
+// Error says what the property is.
+func (m missing) Error() string { return string(m) }
+
 // Faults is what is wrong with a set of properties.
 type Faults []error
 
 // Add notes what is wrong with a property; format begins with what is wanted.
 func (f *Faults) Add(name, format string, args ...any) {
-	*f = append(*f, fmt.Errorf("property %q: %w", name, fmt.Errorf(format, args...)))
+	*f = append(*f, &Fault{name, fmt.Errorf(format, args...)})
+}
+
+// Missing notes that a property has no value and has to have one; doc is what it is.
+func (f *Faults) Missing(name, doc string) {
+	*f = append(*f, &Fault{name, missing("is required: " + doc)})
 }
 
 // Join notes faults that were found elsewhere; err may be nil.
@@ -23,11 +51,6 @@ func (f *Faults) Join(err error) {
 	if err != nil {
 		*f = append(*f, err)
 	}
-}
-
-// Missing notes that a property has no value and has to have one; doc is what it is.
-func (f *Faults) Missing(name, doc string) {
-	*f = append(*f, fmt.Errorf("property %q is required: %s", name, doc))
 }
 
 // Err returns all faults as one error, one a line; nil if there are none.
@@ -121,8 +144,12 @@ func (p *Prop) take(g given, f *Faults) {
 			f.Add(g.name, "want %s, got %s", p.Want(), p.quote(g.v))
 			return
 		}
-		if err := p.Fields.Read(m).Err(); err != nil {
-			f.Add(g.name, "%w", err)
+		for _, err := range p.Fields.Read(m) {
+			var inner *Fault
+			if errors.As(err, &inner) {
+				err = &Fault{g.name + "." + inner.Name, inner.Err}
+			}
+			f.Join(err)
 		}
 	case p.Kind == KindOther:
 		if err := p.read(g.v); err != nil {

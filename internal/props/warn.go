@@ -2,13 +2,14 @@ package props
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 )
 
 // Warnings lists what m has without effect: names that no table knows, with the
 // nearest that one does, and properties that are accepted only. noun is what m
-// holds, "property" or "option". The tables must be fresh: values are read into
-// them to tell them from the defaults. What is wrong with m is left to Read.
+// holds, "property" or "option". The table must be fresh, and stays so: one table
+// serves many calls at a time. What is wrong with m is left to Read.
 func Warnings(noun string, m map[string]any, t Table) []string {
 	var f Faults
 	return warnings(noun, "", fold(m, &f), t)
@@ -43,8 +44,11 @@ func (p *Prop) differs(v any) bool {
 	if p.to == nil {
 		return !blank(v)
 	}
-	before := p.show()
-	return p.store(v) && p.show() != before
+	own := *p
+	field := reflect.New(reflect.TypeOf(p.to).Elem())
+	field.Elem().Set(reflect.ValueOf(p.to).Elem())
+	own.to = field.Interface()
+	return own.store(v) && own.show() != p.show()
 }
 
 // Nearest returns the name of t that name was probably meant to be; "" if none is

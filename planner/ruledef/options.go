@@ -4,9 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"sort"
 	"strings"
 	"time"
+
+	"github.com/weir-engine/weir/internal/props"
 )
 
 // Options says how a rule runs. DefaultOptions has the defaults.
@@ -49,199 +50,111 @@ type DatetimeRange struct {
 	BeginMs, EndMs int64
 }
 
-// option reads the value of one option into o.
-type option func(o *Options, v any) error
+// Why options are accepted without effect.
+const (
+	noState   = "the state of windows and counters is not stored yet: it begins anew when the process starts"
+	onePass   = "all rules are evaluated in one pass over a batch"
+	onePlan   = "the rules of a stream are planned together"
+	retried   = "a rule that stopped by error is tried again at basic.rulePatrolInterval"
+	sharedLog = "all rules write to one log, whose level basic.debug sets"
+)
 
-var options = map[string]option{
-	"isEventTime":               optBool(func(o *Options) *bool { return &o.IsEventTime }),
-	"lateTolerance":             optDuration(func(o *Options) *time.Duration { return &o.LateTolerance }),
-	"concurrency":               optInt(func(o *Options) *int { return &o.Concurrency }, math.MaxInt32),
-	"bufferLength":              optInt(func(o *Options) *int { return &o.BufferLength }, math.MaxInt32),
-	"sendMetaToSink":            optBool(func(o *Options) *bool { return &o.SendMetaToSink }),
-	"sendNilField":              optBool(func(o *Options) *bool { return &o.SendNilField }),
-	"sendError":                 optBool(func(o *Options) *bool { return &o.SendError }),
-	"qos":                       optInt(func(o *Options) *int { return &o.QoS }, 2),
-	"checkpointInterval":        optDuration(func(o *Options) *time.Duration { return &o.CheckpointInterval }),
-	"restartStrategy":           optRestart,
-	"cron":                      optCron,
-	"duration":                  optDuration(func(o *Options) *time.Duration { return &o.Duration }),
-	"cronDatetimeRange":         optRanges,
-	"debug":                     optBool(func(o *Options) *bool { return &o.Debug }),
-	"logFilename":               optString(func(o *Options) *string { return &o.LogFilename }),
-	"planOptimizeStrategy":      optHint("planOptimizeStrategy"),
-	"experiment":                optHint("experiment"),
-	"disableBufferFullDiscard":  optBool(func(o *Options) *bool { return &o.DisableBufferFullDiscard }),
-	"enableSaveStateBeforeStop": optBool(func(o *Options) *bool { return &o.EnableSaveStateBeforeStop }),
-	"forceExitTimeout":          optDuration(func(o *Options) *time.Duration { return &o.ForceExitTimeout }),
-	"notifySub":                 optBool(func(o *Options) *bool { return &o.NotifySub }),
+// table is the options of rules.
+func (o *Options) table() props.Table {
+	return props.Table{
+		props.Flag(&o.IsEventTime, "isEventTime", "windows follow the timestamps in the rows"),
+		props.Duration(&o.LateTolerance, "lateTolerance", "how long a late row is waited for, in event time"),
+		props.Whole(&o.Concurrency, "concurrency", 0, math.MaxInt32, "workers of a rule").Ignored(onePass),
+		props.Whole(&o.BufferLength, "bufferLength", 0, math.MaxInt32, "rows that wait between two workers").Ignored(onePass + ", and sources wait for it"),
+		props.Flag(&o.SendMetaToSink, "sendMetaToSink", "adds __meta, what a source knows of a message, to each row"),
+		props.Flag(&o.SendNilField, "sendNilField", "sends columns that are null, too"),
+		props.Flag(&o.SendError, "sendError", "sends faults to the sinks"),
+		props.Whole(&o.QoS, "qos", 0, 2, "what a restart may lose of a rule: 0 its state, 1 nothing, 2 nothing, and nothing is sent twice").Ignored(noState),
+		props.Duration(&o.CheckpointInterval, "checkpointInterval", "the time from one storing of the state to the next").Ignored(noState),
+		o.restartStrategy(),
+		props.Other("cron", "an expression of 5 or 6 fields", "starts the rule by a schedule, for duration each time", o.readCron),
+		props.Duration(&o.Duration, "duration", "how long a rule with cron runs each time; 0: no end"),
+		props.Other("cronDatetimeRange", "a list of objects with begin and end", "the times at which the schedule applies: begin and end, or beginTimestamp and endTimestamp", o.readRanges).In("ms"),
+		props.Flag(&o.Debug, "debug", "has the rule log more").Ignored(sharedLog),
+		props.Text(&o.LogFilename, "logFilename", "a log of the rule's own").Ignored(sharedLog),
+		props.Other("planOptimizeStrategy", "an object", "steers the planner", func(v any) error { return o.hint("planOptimizeStrategy", v) }).Ignored(onePlan),
+		props.Other("experiment", "an object", "steers the planner", func(v any) error { return o.hint("experiment", v) }).Ignored(onePlan),
+		props.Flag(&o.DisableBufferFullDiscard, "disableBufferFullDiscard", "discards nothing when buffers are full, which weir never does; refused with shared streams"),
+		props.Flag(&o.EnableSaveStateBeforeStop, "enableSaveStateBeforeStop", "stores the state when the rule is stopped").Ignored(noState),
+		props.Duration(&o.ForceExitTimeout, "forceExitTimeout", "how long a rule may take to stop").Ignored("a rule stops at once, between two batches"),
+		props.Flag(&o.NotifySub, "notifySub", "tells the readers of memory sinks of the rule's end").Ignored("readers of memory sinks go on when a rule ends"),
+	}
 }
 
-// parseOptions reads the options of a rule over defaults. All faults are in
-// the error, in the order of the keys.
+// restartStrategy is what becomes of a rule that stopped by error, with eKuiper's
+// defaults.
+func (o *Options) restartStrategy() props.Prop {
+	delay, longest, factor, jitter := time.Second, 30*time.Second, 2.0, 0.1
+	return props.Group("restartStrategy", "how a rule that stopped by error is started again", props.Table{
+		props.Whole(&o.RestartAttempts, "attempts", 0, math.MaxInt32, "how often").Ignored(retried),
+		props.Duration(&delay, "delay", "the time before the first attempt").Ignored(retried),
+		props.Number(&factor, "multiplier", 0, math.MaxFloat64, "by which the time grows").Ignored(retried),
+		props.Duration(&longest, "maxDelay", "the longest time before an attempt").Ignored(retried),
+		props.Number(&jitter, "jitterFactor", 0, 1, "the share of the time that is random").Ignored(retried),
+	})
+}
+
+// OptionProperties describes the options of rules.
+func OptionProperties() props.Table {
+	o := DefaultOptions()
+	return o.table()
+}
+
+// known is what warnings are told by. Nothing is read into it.
+var known = OptionProperties()
+
+// parseOptions reads the options of a rule over defaults, and lists what has no
+// effect. All faults are in the error.
 func parseOptions(m map[string]any, defaults Options) (Options, []string, error) {
 	o := defaults
 	if len(m) == 0 {
 		return o, nil, nil
 	}
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	sort.Strings(keys)
-	var warnings, faults []string
-	for _, k := range keys {
-		read, ok := lookupOption(k)
-		switch {
-		case !ok:
-			warnings = append(warnings, fmt.Sprintf("option %q does not exist", k))
-		case m[k] == nil: // null leaves the default
-		default:
-			if err := read(&o, m[k]); err != nil {
-				faults = append(faults, fmt.Sprintf("%s %v", k, err))
-			}
+	warnings := props.Warnings("option", m, known)
+	var texts []string
+	for _, err := range o.table().Read(m) {
+		var f *props.Fault
+		if errors.As(err, &f) {
+			texts = append(texts, fmt.Sprintf("%s: %v", f.Name, f.Err))
 		}
 	}
-	if faults != nil {
-		return o, warnings, errors.New(strings.Join(faults, "; "))
+	if texts != nil {
+		return o, warnings, errors.New(strings.Join(texts, "; "))
 	}
 	return o, warnings, nil
 }
 
-// lookupOption finds an option, in any case as encoding/json does for the
-// other keys of a rule.
-func lookupOption(key string) (option, bool) {
-	if read, ok := options[key]; ok {
-		return read, true
-	}
-	for k, read := range options {
-		if strings.EqualFold(k, key) {
-			return read, true
-		}
-	}
-	return nil, false
-}
-
-func optBool(field func(*Options) *bool) option {
-	return func(o *Options, v any) error {
-		b, ok := v.(bool)
-		if !ok {
-			return fmt.Errorf("must be true or false, not %s", quoteOption(v))
-		}
-		*field(o) = b
-		return nil
-	}
-}
-
-func optString(field func(*Options) *string) option {
-	return func(o *Options, v any) error {
-		s, ok := v.(string)
-		if !ok {
-			return fmt.Errorf("must be a string, not %s", quoteOption(v))
-		}
-		*field(o) = s
-		return nil
-	}
-}
-
-func optInt(field func(*Options) *int, limit int) option {
-	return func(o *Options, v any) error {
-		f, ok := v.(float64)
-		if !ok || f != math.Trunc(f) {
-			return fmt.Errorf("must be a whole number, not %s", quoteOption(v))
-		}
-		if f < 0 {
-			return fmt.Errorf("must not be negative, but is %s", quoteOption(v))
-		}
-		if f > float64(limit) {
-			return fmt.Errorf("must be at most %d, but is %s", limit, quoteOption(v))
-		}
-		*field(o) = int(f)
-		return nil
-	}
-}
-
-func optDuration(field func(*Options) *time.Duration) option {
-	return func(o *Options, v any) error {
-		d, err := duration(v)
-		if err != nil {
-			return err
-		}
-		*field(o) = d
-		return nil
-	}
-}
-
-// duration reads a duration: a whole number of milliseconds, or a text
-// such as "1m30s".
-func duration(v any) (time.Duration, error) {
-	var d time.Duration
-	switch x := v.(type) {
-	case float64:
-		if x != math.Trunc(x) || math.Abs(x) > float64(math.MaxInt64/int64(time.Millisecond)) {
-			return 0, fmt.Errorf("must be whole milliseconds or a text such as \"10s\", not %s", quoteOption(v))
-		}
-		d = time.Duration(x) * time.Millisecond
-	case string:
-		if x == "" {
-			return 0, nil
-		}
-		var err error
-		if d, err = time.ParseDuration(x); err != nil {
-			return 0, fmt.Errorf("must be milliseconds or a text such as \"10s\", not %q", x)
-		}
-	default:
-		return 0, fmt.Errorf("must be milliseconds or a text such as \"10s\", not %s", quoteOption(v))
-	}
-	if d < 0 {
-		return 0, fmt.Errorf("must not be negative, but is %s", quoteOption(v))
-	}
-	return d, nil
-}
-
-func optHint(name string) option {
-	return func(o *Options, v any) error {
-		m, ok := v.(map[string]any)
-		if !ok {
-			return fmt.Errorf("must be an object, not %s", quoteOption(v))
-		}
-		hints := map[string]any{name: m} // a new map: defaults are shared by all rules
-		for k, h := range o.Hints {
-			if k != name {
-				hints[k] = h
-			}
-		}
-		o.Hints = hints
-		return nil
-	}
-}
-
-// optRestart reads {"attempts": n}. The other keys that documentation names are
-// accepted and have no effect.
-func optRestart(o *Options, v any) error {
+// hint keeps what steers eKuiper's planner.
+func (o *Options) hint(name string, v any) error {
 	m, ok := v.(map[string]any)
 	if !ok {
-		return fmt.Errorf("must be an object, not %s", quoteOption(v))
+		return fmt.Errorf("want an object, got %s", props.Quote(v))
 	}
-	a, ok := m["attempts"]
-	if !ok || a == nil {
-		return nil
+	hints := map[string]any{name: m} // a new map: defaults are shared by all rules
+	for k, h := range o.Hints {
+		if k != name {
+			hints[k] = h
+		}
 	}
-	if err := optInt(func(o *Options) *int { return &o.RestartAttempts }, math.MaxInt32)(o, a); err != nil {
-		return fmt.Errorf("attempts %w", err)
-	}
+	o.Hints = hints
 	return nil
 }
 
-// optCron checks the number of fields; the scheduler that reads the expression
+// readCron checks the number of fields; the scheduler that reads the expression
 // checks what they say.
-func optCron(o *Options, v any) error {
+func (o *Options) readCron(v any) error {
 	s, ok := v.(string)
 	if !ok {
-		return fmt.Errorf("must be a string, not %s", quoteOption(v))
+		return fmt.Errorf("want a text, got %s", props.Quote(v))
 	}
 	n := len(strings.Fields(s))
 	if n != 0 && n != 5 && n != 6 && !strings.HasPrefix(s, "@") {
-		return fmt.Errorf("must have 5 or 6 fields, but %q has %d", s, n)
+		return fmt.Errorf("want 5 or 6 fields, got %q", s)
 	}
 	o.Cron = strings.TrimSpace(s)
 	return nil
@@ -249,10 +162,11 @@ func optCron(o *Options, v any) error {
 
 const rangeLayout = "2006-01-02 15:04:05"
 
-func optRanges(o *Options, v any) error {
+// readRanges reads a list of times at which a schedule applies.
+func (o *Options) readRanges(v any) error {
 	list, ok := v.([]any)
 	if !ok {
-		return fmt.Errorf("must be a list, not %s", quoteOption(v))
+		return fmt.Errorf("want a list, got %s", props.Quote(v))
 	}
 	ranges := make([]DatetimeRange, 0, len(list))
 	for i, e := range list {
@@ -269,7 +183,7 @@ func optRanges(o *Options, v any) error {
 func parseRange(v any) (r DatetimeRange, err error) {
 	m, ok := v.(map[string]any)
 	if !ok {
-		return r, fmt.Errorf("must be an object, not %s", quoteOption(v))
+		return r, fmt.Errorf("want an object, got %s", props.Quote(v))
 	}
 	r.Begin, _ = m["begin"].(string)
 	r.End, _ = m["end"].(string)
@@ -277,7 +191,7 @@ func parseRange(v any) (r DatetimeRange, err error) {
 		b, okB := m["beginTimestamp"].(float64)
 		e, okE := m["endTimestamp"].(float64)
 		if !okB || !okE {
-			return r, errors.New("wants begin and end, or beginTimestamp and endTimestamp")
+			return r, errors.New("want begin and end, or beginTimestamp and endTimestamp")
 		}
 		if b > e {
 			return r, fmt.Errorf("begins at %.0f, after its end %.0f", b, e)
@@ -287,38 +201,14 @@ func parseRange(v any) (r DatetimeRange, err error) {
 	}
 	begin, err := time.Parse(rangeLayout, r.Begin)
 	if err != nil {
-		return r, fmt.Errorf("begin must be YYYY-MM-DD hh:mm:ss, not %q", r.Begin)
+		return r, fmt.Errorf("want begin as YYYY-MM-DD hh:mm:ss, got %q", r.Begin)
 	}
 	end, err := time.Parse(rangeLayout, r.End)
 	if err != nil {
-		return r, fmt.Errorf("end must be YYYY-MM-DD hh:mm:ss, not %q", r.End)
+		return r, fmt.Errorf("want end as YYYY-MM-DD hh:mm:ss, got %q", r.End)
 	}
 	if begin.After(end) {
 		return r, fmt.Errorf("begins at %q, after its end %q", r.Begin, r.End)
 	}
 	return r, nil
-}
-
-// quoteOption writes a value for an error, cut short.
-func quoteOption(v any) string {
-	var s string
-	switch x := v.(type) {
-	case string:
-		s = fmt.Sprintf("%q", x)
-	case float64:
-		s = fmt.Sprintf("%g", x)
-		if x == math.Trunc(x) && math.Abs(x) < 1e15 {
-			s = fmt.Sprintf("%.0f", x)
-		}
-	case map[string]any:
-		return "an object"
-	case []any:
-		return "a list"
-	default:
-		s = fmt.Sprint(x)
-	}
-	if len(s) > 64 {
-		s = s[:61] + "..."
-	}
-	return s
 }

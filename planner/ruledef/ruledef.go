@@ -24,7 +24,7 @@ type Def struct {
 	Tags      []string
 	Options   Options
 
-	// Warnings name what was read and has no effect: options that do not exist.
+	// Warnings tell of options that do not exist or have no effect.
 	Warnings []string
 
 	// Raw is the submitted text. It shares memory with the argument of Parse.

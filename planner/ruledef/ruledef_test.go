@@ -40,8 +40,12 @@ func TestParse(t *testing.T) {
 	if !reflect.DeepEqual(d.Options, want) {
 		t.Errorf("options: got %+v, want %+v", d.Options, want)
 	}
-	if !reflect.DeepEqual(d.Warnings, []string{`option "nosuch" does not exist`}) {
-		t.Errorf("warnings: got %q", d.Warnings)
+	if got, want := strings.Join(d.Warnings, "\n"), strings.Join([]string{
+		`option "checkpointInterval" has no effect: ` + noState, `option "experiment" has no effect: ` + onePlan,
+		`unknown option "nosuch"`, `option "planOptimizeStrategy" has no effect: ` + onePlan,
+		`option "qos" has no effect: ` + noState, `option "restartStrategy.attempts" has no effect: ` + retried,
+	}, "\n"); got != want {
+		t.Errorf("warnings: got\n%s\nwant\n%s", got, want)
 	}
 	if d.ID != "hot-1" || d.Name != "hot-1" || d.Version != "2" || d.Triggered || !d.Temp || !reflect.DeepEqual(d.Tags, []string{"a", "b"}) {
 		t.Errorf("got %+v", d)
@@ -82,17 +86,17 @@ func TestParseFaults(t *testing.T) {
 		{`{"id":"r","sql":"s","graph":{},"actions":[{"nop":{}}]}`, `Rule r has both sql and graph.`},
 		{`{"id":"r","sql":"s","actions":[{}]}`, `Rule r has invalid actions: element 0 names no sink.`},
 		{`{"id":"r","sql":"s","actions":[{"nop":1}]}`, `Parse rule {"id":"r","sql":"s","actions":[{"nop":1}]} error : "actions" must be an object, not number.`},
-		{rule(`,"options":{"qos":-1}`), `Rule r has invalid options: qos must not be negative, but is -1.`},
-		{rule(`,"options":{"qos":3,"concurrency":1.5,"bufferLength":"x"}`), `Rule r has invalid options: bufferLength must be a whole number, not "x"; concurrency must be a whole number, not 1.5; qos must be at most 2, but is 3.`},
-		{rule(`,"options":{"lateTolerance":"1 s"}`), `Rule r has invalid options: lateTolerance must be milliseconds or a text such as "10s", not "1 s".`},
-		{rule(`,"options":{"lateTolerance":1e300}`), `Rule r has invalid options: lateTolerance must be whole milliseconds or a text such as "10s", not 1e+300.`},
-		{rule(`,"options":{"checkpointInterval":"-1s"}`), `Rule r has invalid options: checkpointInterval must not be negative, but is "-1s".`},
-		{rule(`,"options":{"isEventTime":"yes"}`), `Rule r has invalid options: isEventTime must be true or false, not "yes".`},
-		{rule(`,"options":{"restartStrategy":{"attempts":-1}}`), `Rule r has invalid options: restartStrategy attempts must not be negative, but is -1.`},
-		{rule(`,"options":{"cron":"* *"}`), `Rule r has invalid options: cron must have 5 or 6 fields, but "* *" has 2.`},
-		{rule(`,"options":{"cronDatetimeRange":[{"begin":"x","end":"y"}]}`), `Rule r has invalid options: cronDatetimeRange element 0: begin must be YYYY-MM-DD hh:mm:ss, not "x".`},
-		{rule(`,"options":{"cronDatetimeRange":[{}]}`), `Rule r has invalid options: cronDatetimeRange element 0: wants begin and end, or beginTimestamp and endTimestamp.`},
-		{rule(`,"options":{"debug":{}}`), `Rule r has invalid options: debug must be true or false, not an object.`},
+		{rule(`,"options":{"qos":-1}`), `Rule r has invalid options: qos: want a whole number from 0 to 2, got -1.`},
+		{rule(`,"options":{"qos":3,"concurrency":1.5,"bufferLength":"x"}`), `Rule r has invalid options: concurrency: want a whole number, at least 0, got 1.5; bufferLength: want a whole number, at least 0, got "x"; qos: want a whole number from 0 to 2, got 3.`},
+		{rule(`,"options":{"lateTolerance":"1 s"}`), `Rule r has invalid options: lateTolerance: want a duration such as "5s", or a number of milliseconds, got "1 s".`},
+		{rule(`,"options":{"lateTolerance":1e300}`), `Rule r has invalid options: lateTolerance: want a duration such as "5s", or a number of milliseconds, got 1e+300.`},
+		{rule(`,"options":{"checkpointInterval":"-1s"}`), `Rule r has invalid options: checkpointInterval: want a duration such as "5s", or a number of milliseconds, got "-1s".`},
+		{rule(`,"options":{"isEventTime":"yes"}`), `Rule r has invalid options: isEventTime: want true or false, got "yes".`},
+		{rule(`,"options":{"restartStrategy":{"attempts":-1}}`), `Rule r has invalid options: restartStrategy.attempts: want a whole number, at least 0, got -1.`},
+		{rule(`,"options":{"cron":"* *"}`), `Rule r has invalid options: cron: want 5 or 6 fields, got "* *".`},
+		{rule(`,"options":{"cronDatetimeRange":[{"begin":"x","end":"y"}]}`), `Rule r has invalid options: cronDatetimeRange: element 0: want begin as YYYY-MM-DD hh:mm:ss, got "x".`},
+		{rule(`,"options":{"cronDatetimeRange":[{}]}`), `Rule r has invalid options: cronDatetimeRange: element 0: want begin and end, or beginTimestamp and endTimestamp.`},
+		{rule(`,"options":{"debug":{}}`), `Rule r has invalid options: debug: want true or false, got {}.`},
 	}
 	for _, tt := range tests {
 		_, err := Parse([]byte(tt.body))
@@ -163,6 +167,33 @@ func BenchmarkParse(b *testing.B) {
 	for b.Loop() {
 		if _, err := Parse(body); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+func TestOptionWarnings(t *testing.T) {
+	warned := func(options string) string {
+		d, err := Parse([]byte(`{"id":"r","sql":"SELECT a FROM b","actions":[{"nop":{}}],"options":` + options + `}`))
+		if err != nil {
+			t.Fatalf("%s: %v", options, err)
+		}
+		return strings.Join(d.Warnings, "\n")
+	}
+	for options, want := range map[string]string{
+		`{"isEventTim":true}`:       `unknown option "isEventTim": did you mean "isEventTime"?`,
+		`{"IsEventTime":"tRUE"}`:    ``,
+		`{"concurrency":4}`:         `option "concurrency" has no effect: ` + onePass,
+		`{"Debug":true}`:            `option "Debug" has no effect: ` + sharedLog,
+		`{"logFilename":"x"}`:       `option "logFilename" has no effect: ` + sharedLog,
+		`{"notifySub":true}`:        `option "notifySub" has no effect: readers of memory sinks go on when a rule ends`,
+		`{"forceExitTimeout":"5s"}`: `option "forceExitTimeout" has no effect: a rule stops at once, between two batches`,
+		// What eKuiper's console sends for a rule whose options nobody touched.
+		`{"debug":false,"logFilename":"","isEventTime":false,"lateTolerance":"1s","concurrency":1,"bufferLength":1024,"sendMetaToSink":false,"sendError":true,"qos":0,
+		  "checkpointInterval":"5m0s","notifySub":false,"forceExitTimeout":0,"enableSaveStateBeforeStop":false,"planOptimizeStrategy":{},
+		  "restartStrategy":{"attempts":0,"delay":"1s","multiplier":2,"maxDelay":"30s","jitterFactor":0.1},"cron":"","duration":"","cronDatetimeRange":null}`: ``,
+	} {
+		if got := warned(options); got != want {
+			t.Errorf("%s: got %s, want %s", options, got, want)
 		}
 	}
 }
