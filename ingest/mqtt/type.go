@@ -45,11 +45,7 @@ func (h *hub) check(d source.Def) (source.Use, error) {
 	if err != nil {
 		return source.Use{}, err
 	}
-	o, err := mqttconn.ParseProps(d.Props)
-	if err != nil {
-		return source.Use{}, err
-	}
-	qos, err := mqttconn.ParseQoS(d.Props, qosDefault)
+	o, qos, err := parse(d.Props)
 	return source.Use{
 		Hub: o.Key(),
 		Attach: func(f *ingest.Feed, stream uint32) (source.Attachment, error) {
@@ -60,11 +56,15 @@ func (h *hub) check(d source.Def) (source.Use, error) {
 
 // group checks settings without topics.
 func group(given map[string]any) error {
-	_, err := mqttconn.ParseProps(given)
-	if err == nil {
-		_, err = mqttconn.ParseQoS(given, qosDefault)
-	}
+	_, _, err := parse(given)
 	return err
+}
+
+// parse reads the settings of a connection, and the QoS of a stream on it.
+func parse(given map[string]any) (o mqttconn.Options, qos byte, err error) {
+	qos = qosDefault
+	o, err = mqttconn.ParseProps(given, mqttconn.QoS(&qos))
+	return o, qos, err
 }
 
 // attach subscribes st on the connection of o, which it starts if need be.

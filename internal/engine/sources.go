@@ -3,9 +3,9 @@ package engine
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -153,7 +153,7 @@ func (e *Engine) activateRows(s *stream, props map[string]any) error {
 }
 
 // feedOptions makes the options of the feed for s.
-func (e *Engine) feedOptions(s *stream, props map[string]any, use source.Use) (ingest.Options, error) {
+func (e *Engine) feedOptions(s *stream, given map[string]any, use source.Use) (ingest.Options, error) {
 	d := &s.def.Options
 	o := ingest.Options{
 		Format: d.Format, Schema: s.fields(), Strict: d.StrictValidation, Delimiter: d.Delimiter,
@@ -167,13 +167,13 @@ func (e *Engine) feedOptions(s *stream, props map[string]any, use source.Use) (i
 		o.Message = s.message.NewReader()
 		o.Strict = o.Strict && s.def.Fields != nil // the message says itself what is missing
 	}
-	p := source.NewProps(props)
-	o.UseInt64 = p.Bool("useInt64ForWholeNumber", false)
+	faults := feedTable(&o.UseInt64).Read(given)
 	if use.Feed != nil {
 		use.Feed(&o)
 	}
-	twins, isTwin, err := twin.ParseProps(props, e.opt.Dir)
-	if err := errors.Join(p.Err(), err); err != nil {
+	twins, isTwin, err := twin.ParseProps(given, e.opt.Dir)
+	faults.Join(err)
+	if err := faults.Err(); err != nil {
 		return o, err
 	}
 	o.EnsureDefaults()
@@ -181,6 +181,16 @@ func (e *Engine) feedOptions(s *stream, props map[string]any, use source.Use) (i
 		o.NewDecoder = twin.New(twins, o)
 	}
 	return o, o.Validate()
+}
+
+// feedTable is the properties of every source beside those of its type.
+func feedTable(ints *bool) props.Table {
+	return props.Table{
+		props.Flag(ints, "useInt64ForWholeNumber", "takes whole numbers as bigint instead of float"),
+		props.Text(new(string), "connectionSelector", "the named connection whose settings are used"),
+		props.Text(new(string), "decompression", "how payloads are compressed").Ignored("payloads are taken as they come"),
+		props.Whole(new(1024), "bufferLength", 0, math.MaxInt32, "rows that wait for rules").Ignored("sources wait for the rules instead"),
+	}
 }
 
 // feedKey is equal for streams that can share a feed of one connection.

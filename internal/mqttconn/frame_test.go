@@ -312,12 +312,13 @@ func TestProps(t *testing.T) {
 		t.Errorf("got %d faults, want 11:\n%v", n, err)
 	}
 	for v, want := range map[any]byte{nil: 1, 0: 0, 2.0: 2, "1": 1} {
-		if q, err := ParseQoS(map[string]any{"QoS": v}, 1); err != nil || q != want {
+		q := byte(1)
+		if _, err := ParseProps(map[string]any{"QoS": v}, QoS(&q)); err != nil || q != want {
 			t.Errorf("qos %v: got %d, %v", v, q, err)
 		}
 	}
 	for _, v := range []any{3, -1, "x", true, 0.5} {
-		if _, err := ParseQoS(map[string]any{"qos": v}, 1); err == nil {
+		if _, err := ParseProps(map[string]any{"qos": v}, QoS(new(byte))); err == nil {
 			t.Errorf("qos %v is taken", v)
 		}
 	}

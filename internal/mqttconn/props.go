@@ -100,13 +100,6 @@ func QoS(to *byte) props.Prop {
 	return props.Whole(to, "qos", 0, 2, "how messages are acknowledged: 0 not at all, 1 at least once, 2 exactly once")
 }
 
-// ParseQoS reads the property qos: 0, 1 or 2, or def if it is not there.
-func ParseQoS(m map[string]any, def byte) (byte, error) {
-	qos := def
-	err := props.Table{QoS(&qos)}.Read(m).Err()
-	return qos, err
-}
-
 // ParseLinger reads the property linger: "auto", or a duration as text ("20ms")
 // or as a number of milliseconds. 0 reads whenever there is something.
 func ParseLinger(v any) (time.Duration, error) {
