@@ -33,11 +33,13 @@ type Output interface {
 
 // Env is what evaluation needs from outside.
 type Env struct {
-	Location *time.Location                 // for texts of times and alignment of windows; nil: UTC
-	Now      func() int64                   // ms since 1970
-	Started  int64                          // when the process started, ms since 1970; 0: not known
-	Rand     *rand.Rand                     // nil: seeded with 1
-	Faults   func(rule planner.RuleID) bool // rules that want Output.Fault; nil: none
+	Location *time.Location // for texts of times and alignment of windows; nil: UTC
+	Now      func() int64   // ms since 1970
+	Started  int64          // when the process started, ms since 1970; 0: not known
+	Rand     *rand.Rand     // nil: seeded with 1
+	// State is what get_keyed_state reads; it returns at once. nil: there is none.
+	State  func(key string) (vec.Value, bool)
+	Faults func(rule planner.RuleID) bool // rules that want Output.Fault; nil: none
 	// Lookup asks the store of an external lookup table. It returns at once; the
 	// answer goes to Executor.Found later. nil: there are no such tables.
 	Lookup func(*Lookup)
@@ -123,7 +125,7 @@ type Stats struct {
 func New(env Env, out Output) *Executor {
 	env.EnsureDefaults()
 	x := &Executor{env: env, out: out}
-	x.ctx.Now, x.ctx.Rand, x.ctx.Location, x.ctx.Started = env.Now, env.Rand, env.Location, env.Started
+	x.ctx.Now, x.ctx.Rand, x.ctx.Location, x.ctx.Started, x.ctx.State = env.Now, env.Rand, env.Location, env.Started, env.State
 	return x
 }
 

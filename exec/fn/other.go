@@ -19,7 +19,7 @@ func otherFuncs() []*Func {
 		scalar(group, "bypass(x)", 1, 1, "The value itself.", `bypass(1)`, first).seesNulls().internal(),
 		scalar(group, "coalesce(x, ...)", 1, -1, "The first argument that is not null.", `coalesce("a", "b")`, coalesce).seesNulls(),
 		scalar(group, "delay(ms, x)", 2, 2, "The value x, at once: waiting would hold up every rule.", `delay(10, "x")`, delay).checked(literals(wantInt, anyLiteral)).seesNulls(),
-		scalar(group, "get_keyed_state(key, type, default)", 3, 3, "The value under key in the shared key/value store, cast to the type, or the default.",
+		scalar(group, "get_keyed_state(key, type, default)", 3, 3, "The value under key of `PUT /keyed-state/{key}`, cast to the type, or the default.",
 			`get_keyed_state("setpoint", "bigint", 5)`, keyedState).checked(stateType).seesNulls().volatile(),
 		scalar(group, "holds(x)", 1, 1, "Tells whether the condition is true: it is not if it is null or fails.", `holds(1)`,
 			func(_ *Ctx, args []vec.Value) (vec.Value, error) { return truth(args[0].Truth()) }).seesNulls().catches().internal(),

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"iter"
 
 	"github.com/weir-engine/weir/planner/ruledef"
@@ -27,6 +28,7 @@ type Engine interface {
 	Transfer
 	Schemas
 	Outboxes
+	Keyed
 	Process
 }
 
@@ -317,6 +319,20 @@ type DegradedError struct{ Reason string }
 
 // Error implements error.
 func (e *DegradedError) Error() string { return e.Reason }
+
+// Keyed holds the values that rules read with get_keyed_state.
+type Keyed interface {
+	// KeyedStates returns all values as JSON by key; KeyedState returns one.
+	KeyedStates() map[string]json.RawMessage
+	KeyedState(key string) (value json.RawMessage, ok bool)
+
+	// PutKeyedState sets a value: a number, a text, true or false in JSON. Rules
+	// read it from the next row on.
+	PutKeyedState(key string, value []byte) error
+
+	// DeleteKeyedState removes a value and tells whether there was one.
+	DeleteKeyedState(key string) (bool, error)
+}
 
 // Process is the running process.
 type Process interface {

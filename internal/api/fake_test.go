@@ -25,6 +25,7 @@ type fakeEngine struct {
 	confs   map[string]map[string]map[string]any // by kind/type, then key
 	conns   map[string]Connection
 	schemas map[string]Schema
+	keyed   map[string]string
 	health  error
 	stopped int
 }

@@ -136,6 +136,7 @@ func New(engine Engine, opts Options) (*Server, error) {
 	s.routeTransfer()
 	s.routeSchemas()
 	s.routeOutboxes()
+	s.routeKeyed()
 	s.routeMetadata()
 	s.routeConnections()
 	s.routeUnsupported()

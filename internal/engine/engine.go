@@ -20,6 +20,7 @@ import (
 
 	"github.com/weir-engine/weir/exec"
 	"github.com/weir-engine/weir/ingest"
+	"github.com/weir-engine/weir/internal/keyed"
 	"github.com/weir-engine/weir/internal/loss"
 	"github.com/weir-engine/weir/internal/membus"
 	"github.com/weir-engine/weir/internal/metrics"
@@ -97,6 +98,7 @@ type Engine struct {
 	log      *slog.Logger
 	store    *store.Store
 	catalog  store.Catalog
+	keyed    *keyed.State
 	bus      *membus.Bus
 	pool     *mqttconn.Pool
 	types    types
@@ -172,12 +174,17 @@ func Open(o Options) (*Engine, error) {
 	so.OnRoom = func() { signal(e.room) }
 	so.OnWrite = func(d time.Duration) { e.stages.Observe(metrics.StageDeliver, d) }
 	e.schemas.catalog = e.catalog
+	e.keyed, err = keyed.Open(st.Keyed(), func(key string, err error) { e.log.Error("stored keyed state is refused", "key", key, "err", err) })
+	if err != nil {
+		e.cancel()
+		return nil, errors.Join(fmt.Errorf("read keyed state: %w", err), st.Close())
+	}
 	e.queues = sinks.NewQueues(so, st, &e.counters)
 	e.types = newTypes(typeEnv{
 		dir: o.Dir, files: o.Files, store: o.Store.Dir, log: o.Logger, bus: e.bus, pool: e.pool, ruleName: e.ruleName, later: e.wg.Go,
 	})
 	e.out = newOutput(e)
-	e.x = exec.New(exec.Env{Location: o.Location, Started: e.started.UnixMilli(), Faults: e.out.wantsFaults, Lookup: e.ask}, e.out)
+	e.x = exec.New(exec.Env{Location: o.Location, Started: e.started.UnixMilli(), State: e.keyed.Get, Faults: e.out.wantsFaults, Lookup: e.ask}, e.out)
 	if err := e.load(); err != nil {
 		e.cancel()
 		e.queues.Close(e.ctx)

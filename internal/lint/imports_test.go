@@ -51,13 +51,14 @@ var rooms = []struct {
 	{"internal/props", nil},
 	{"internal/broker", nil},
 	{"internal/membus", nil},
+	{"internal/keyed", []string{"vec/...", "internal/store"}},
 	{"internal/store", nil},
 	{"internal/metrics", []string{"internal/loss"}},
 	{"internal/api", []string{"planner/ruledef"}},
 	{"internal/config", []string{"planner/ruledef"}},
 	{"internal/engine", []string{
 		"vec/...", "planner/...", "exec/...", "ingest/...", "sinks/...",
-		"internal/loss", "internal/mqttconn", "internal/membus", "internal/props", "internal/store", "internal/metrics", "internal/api",
+		"internal/keyed", "internal/loss", "internal/mqttconn", "internal/membus", "internal/props", "internal/store", "internal/metrics", "internal/api",
 	}},
 	{"internal/rowref", []string{"vec/...", "planner/...", "exec/fn"}}, // not exec: it is what exec is held against
 	{"internal/logictest", []string{"vec/...", "planner/...", "exec/...", "ingest", "sinks/encode", "internal/rowref"}},

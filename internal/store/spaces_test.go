@@ -41,6 +41,7 @@ type world struct {
 	o       Options
 	s       *Store
 	catalog map[[2]string]string
+	keyed   map[string]string
 	boxes   map[string]*boxModel
 	boxKeys []string // that steps choose from
 	kinds   []string
@@ -70,7 +71,7 @@ func TestSpaces(t *testing.T) {
 func newWorld(t *testing.T, rnd *rand.Rand) *world {
 	w := &world{
 		t: t, rnd: rnd, o: Options{Dir: "d", FS: vfs.NewMem(), SegmentBytes: 1 + rnd.Int64N(400), Logger: quiet},
-		catalog: map[[2]string]string{}, boxes: map[string]*boxModel{},
+		catalog: map[[2]string]string{}, keyed: map[string]string{}, boxes: map[string]*boxModel{},
 	}
 	w.s = mustOpen(t, w.o)
 	for range 60 {
@@ -110,6 +111,14 @@ func (w *world) step() {
 		k := [2]string{pick(w.rnd, w.kinds), pick(w.rnd, w.ids)}
 		delete(w.catalog, k)
 		w.must(w.s.Catalog().Delete(k[0], k[1]))
+	case p < 26:
+		k := pick(w.rnd, w.ids)
+		w.keyed[k] = w.name(true)
+		w.must(w.s.Keyed().Put(k, []byte(w.keyed[k])))
+	case p < 28:
+		k := pick(w.rnd, w.ids)
+		delete(w.keyed, k)
+		w.must(w.s.Keyed().Delete(k))
 	case p < 60:
 		w.append(pick(w.rnd, w.boxKeys))
 	case p < 80:
@@ -212,6 +221,14 @@ func (w *world) compare() {
 		if got := ids(w.t, w.s, kind); !slices.Equal(got, want[kind]) {
 			w.t.Fatalf("kind %x: got %x, want %x", kind, got, want[kind])
 		}
+	}
+	values := map[string]string{}
+	w.must(w.s.Keyed().Each(func(key string, value []byte) error {
+		values[key] = string(value)
+		return nil
+	}))
+	if !maps.Equal(values, w.keyed) {
+		w.t.Fatalf("keyed state: got %x, want %x", values, w.keyed)
 	}
 	keys, err := w.s.Outboxes()
 	w.must(err)

@@ -1,6 +1,7 @@
 // Package store is the one Pebble database of a process. Several key spaces live
 // in it, each with its own small API: the catalog (definitions of streams, tables,
-// rules, configurations) and the outbox (messages that wait for a destination).
+// rules, configurations), the outbox (messages that wait for a destination) and keyed
+// state (values that rules read by a key).
 // Whatever must become durable together is written into one Txn.
 //
 // It keeps texts on disk and in small caches only, knows nothing of what it
@@ -30,6 +31,7 @@ const (
 	spaceCatalog = 'c'
 	spaceDest    = 'd'
 	spaceBlock   = 'o'
+	spaceKeyed   = 'k'
 	spaceCursor  = 'p'
 	spaceSegment = 's'
 )
