@@ -218,22 +218,18 @@ func (x *Executor) passing(def *planner.Window, m *machine, rows, out []int32) [
 	for _, r := range rows {
 		keep.Set(int(r))
 	}
-	lose := func(s planner.StepID, c *vec.Column) {
-		if c.Fault != nil {
-			clear(lost)
-			lost.Or(c.Fault)
-			lost.And(keep)
-			x.windowFaults(def, m, lost, []planner.StepID{s})
+	lose := func(c *vec.Column) { // a row that fails is looked at no further
+		for i, w := range c.Fault {
+			lost[i] |= w & keep[i]
+			keep[i] &^= w
 		}
 	}
 	for _, s := range def.Keys { // a row whose key failed belongs to no group
-		c := m.col(s, nil)
-		lose(s, c)
-		keep.AndNot(c.Fault)
+		lose(m.col(s, nil))
 	}
 	for _, s := range def.Where {
 		c := m.col(s, nil)
-		lose(s, c)
+		lose(c)
 		switch c.Kind {
 		case vec.Bool:
 			for i := range keep {
@@ -253,6 +249,9 @@ func (x *Executor) passing(def *planner.Window, m *machine, rows, out []int32) [
 		if keep.Has(int(r)) {
 			out = append(out, r)
 		}
+	}
+	if lost.Any() {
+		x.windowFaults(def, m, lost, slices.Concat(def.Keys, def.Where))
 	}
 	x.free(keep)
 	x.free(lost)

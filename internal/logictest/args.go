@@ -18,7 +18,7 @@ type args struct {
 // words and keys are what the commands take beside a name.
 var (
 	words = map[string][]string{
-		"schema": {"strict", "int64", "table"}, "rule": {"event", "sendnil", "meta", "count"}, "stats": {"text"},
+		"schema": {"strict", "int64", "table"}, "rule": {"event", "sendnil", "meta", "count", "faults"}, "stats": {"text"},
 	}
 	keys = map[string][]string{
 		"schema": {"timestamp", "timeformat", "retain", "key"}, "rule": {"late"}, "push": {"at", "topic", "kind"}, "advance": {"to"},

@@ -15,12 +15,13 @@ type collector struct {
 	rows, windows *encode.Encoder
 	names         map[planner.RuleID]string
 	silent        map[planner.RuleID]bool // rules whose rows nobody reads
+	told          map[planner.RuleID]bool // rules that send their faults
 	sent          map[string][]string
 	failed        func(rule planner.RuleID, text string)
 }
 
 func newCollector() (*collector, error) {
-	c := &collector{names: map[planner.RuleID]string{}, silent: map[planner.RuleID]bool{}, sent: map[string][]string{}}
+	c := &collector{names: map[planner.RuleID]string{}, silent: map[planner.RuleID]bool{}, told: map[planner.RuleID]bool{}, sent: map[string][]string{}}
 	var err error
 	if c.rows, err = encode.New(map[string]any{"sendSingle": true}); err != nil {
 		return nil, err
@@ -45,7 +46,7 @@ func (c *collector) SendRows(rule planner.RuleID, p *vec.Projection, rows []int3
 }
 
 // Fault implements exec.Output.
-func (c *collector) Fault(planner.RuleID, string) {}
+func (c *collector) Fault(rule planner.RuleID, text string) { c.add(rule, []byte("fault: "+text), nil) }
 
 func (c *collector) add(rule planner.RuleID, text []byte, err error) {
 	if err != nil {

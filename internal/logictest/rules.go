@@ -19,6 +19,7 @@ type rule struct {
 	sel   *sql.Select
 	set   planner.Settings
 	count bool
+	told  bool // of its faults
 
 	id    planner.RuleID // once it runs
 	query *planner.Query
@@ -33,7 +34,7 @@ func (s *session) rule(a args, text string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	r := &rule{name: a.name, count: a.flags["count"]}
+	r := &rule{name: a.name, count: a.flags["count"], told: a.flags["faults"]}
 	r.set = planner.Settings{EventTime: a.flags["event"], LateMs: late, SendMeta: a.flags["meta"], SendNil: a.flags["sendnil"]}
 	sel, err := sql.ParseSelect(text)
 	if err == nil {
@@ -124,7 +125,7 @@ func (s *session) enter(r *rule) error {
 	} else {
 		b.Add(r.id, q.Root, r.count)
 	}
-	s.out.names[r.id], s.out.silent[r.id] = r.name, r.count
+	s.out.names[r.id], s.out.silent[r.id], s.out.told[r.id] = r.name, r.count, r.told
 	s.rules[r.name] = r
 	return nil
 }
@@ -135,7 +136,11 @@ func (s *session) engine() *engine {
 		return s.engines[0]
 	}
 	e := &engine{builders: map[*stream]*planner.Builder{}, joins: map[string]*stream{}}
-	e.x = exec.New(exec.Env{Location: time.UTC, Now: func() int64 { return s.now }}, s.out)
+	e.x = exec.New(exec.Env{
+		Location: time.UTC,
+		Now:      func() int64 { return s.now },
+		Faults:   func(r planner.RuleID) bool { return s.out.told[r] },
+	}, s.out)
 	s.engines = append(s.engines, e)
 	return e
 }
