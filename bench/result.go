@@ -5,7 +5,6 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
-	"time"
 )
 
 // Result is what a load came to. A figure that the load or the system does not
@@ -117,13 +116,4 @@ func List(w io.Writer) error {
 		fmt.Fprintf(t, "%s\t%s\n", c.Name, c.Doc)
 	}
 	return t.Flush()
-}
-
-// Text says in a line what a load does.
-func (c *Config) Text() string {
-	rate := "flat out"
-	if c.Rate > 0 {
-		rate = fmt.Sprintf("%g msg/s", c.Rate)
-	}
-	return fmt.Sprintf("%d rules (%s) over %s messages, %s for %v", c.Rules, c.Kind, c.Shape, rate, c.Duration.Round(time.Millisecond))
 }

@@ -107,7 +107,6 @@ type Stats struct {
 	In      []uint64 // rows of the rule's stream since the rule started
 	Last    []string // text of the rule's last fault
 	LastAt  []int64  // when that was, ms since 1970
-	Hit     []int64  // time of the rule's last result, ms since 1970
 
 	Batches     uint64
 	Rows        uint64
@@ -119,6 +118,7 @@ type Stats struct {
 	// rows and windows that were passed over once, the rest once for each rule.
 	Lost   loss.Counts
 	byRule map[planner.RuleID]*loss.Counts // see LostBy
+	hit    []int64                         // time of the rule's last result, ms since 1970
 }
 
 // New makes an Executor that hands what rules send to out.
@@ -242,7 +242,7 @@ func (x *Executor) Forget(rule planner.RuleID) {
 	x.stats.grow(rule)
 	s := &x.stats
 	delete(x.broken.rules, rule)
-	s.Matched[rule], s.Faults[rule], s.In[rule], s.Last[rule], s.LastAt[rule], s.Hit[rule] = 0, 0, 0, "", 0, 0
+	s.Matched[rule], s.Faults[rule], s.In[rule], s.Last[rule], s.LastAt[rule], s.hit[rule] = 0, 0, 0, "", 0, 0
 	delete(s.byRule, rule)
 }
 
@@ -254,7 +254,7 @@ func (s *Stats) grow(rule planner.RuleID) {
 		s.In = append(s.In, make([]uint64, n-len(s.In))...)
 		s.Last = append(s.Last, make([]string, n-len(s.Last))...)
 		s.LastAt = append(s.LastAt, make([]int64, n-len(s.LastAt))...)
-		s.Hit = append(s.Hit, make([]int64, n-len(s.Hit))...)
+		s.hit = append(s.hit, make([]int64, n-len(s.hit))...)
 	}
 }
 

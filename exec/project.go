@@ -157,9 +157,9 @@ func (x *Executor) serial(m *machine) {
 			x.pairs = append(x.pairs, pair{s.Entry, int32(row)})
 			x.deliver(m)
 			if x.stats.Matched[s.Rule] > sent {
-				x.stats.Hit[s.Rule] = x.now
+				x.stats.hit[s.Rule] = x.now
 				if row < len(m.batch.At) && m.node.over {
-					x.stats.Hit[s.Rule] = m.batch.At[row]
+					x.stats.hit[s.Rule] = m.batch.At[row]
 				}
 			}
 		}
@@ -168,7 +168,7 @@ func (x *Executor) serial(m *machine) {
 
 // hits tells the functions of a rule's own results what they were.
 func (x *Executor) hits(rule planner.RuleID) {
-	n, t := int64(x.stats.Matched[rule]), x.stats.Hit[rule]
+	n, t := int64(x.stats.Matched[rule]), x.stats.hit[rule]
 	x.ctx.HitCount, x.ctx.HitTime, x.ctx.AggHits, x.ctx.AggTime = n, t, n, t
 }
 
@@ -262,9 +262,9 @@ func (x *Executor) message(m *machine, rule planner.RuleID, proj int32, pairs []
 	}
 	rows = atMost(rows[min(int64(len(rows)), p.plan.Offset):], p.plan.Limit)
 	x.stats.Matched[rule]++
-	x.stats.Hit[rule] = x.now
+	x.stats.hit[rule] = x.now
 	if len(rows) > 0 && len(m.batch.At) > 0 {
-		x.stats.Hit[rule] = m.batch.At[0]
+		x.stats.hit[rule] = m.batch.At[0]
 	}
 	x.out.SendRows(rule, out, rows)
 }

@@ -27,7 +27,6 @@ const (
 type batch struct {
 	vec.Batch
 	dec     Decoder
-	names   []string     // columns of format delimited
 	rows    int          // rows there is room for in the columns
 	touched []int32      // columns that have a buffer, in order of first use
 	spare   []vec.Column // buffers for the next ones, last first
@@ -194,7 +193,7 @@ func (b *batch) reset() {
 	clear(b.infos)
 	clear(b.acks)
 	b.acks, b.tokens = b.acks[:0], b.tokens[:0]
-	b.Plan, b.Routes, b.dec, b.names = nil, nil, nil, nil
+	b.Plan, b.Routes, b.dec = nil, nil, nil
 	b.end, b.done = false, false
 }
 

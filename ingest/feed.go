@@ -28,7 +28,6 @@ type Feed struct {
 	mu     sync.Mutex
 	plan   *vec.Plan // of dec
 	dec    Decoder   // of the writer
-	names  []string  // of dec, format delimited
 	cur    *batch    // the writer's; nil outside of Begin and End
 	w      Writer
 	at     int64
@@ -49,7 +48,6 @@ type Feed struct {
 	wanted     bool // the executor asked while it was written
 	paused     bool
 	newPlan    *vec.Plan
-	columns    []string // of later rows of format delimited
 	replan     bool
 	open       *batch     // while nobody writes
 	sealed     []*batch   // wait for the executor, oldest first
@@ -69,7 +67,6 @@ func NewFeed(in *Inbox, o Options) (*Feed, error) {
 	f := &Feed{in: in, opt: o, fmt: formatOf(o.Format)}
 	f.space = sync.NewCond(&in.mu)
 	f.newPlan, f.replan = vec.NewPlan(0, nil), true
-	f.columns = o.Columns
 	f.byKey = make(map[string]uint32)
 	f.intern = new(vec.Routes)
 	f.w.feed = f
@@ -81,14 +78,6 @@ func NewFeed(in *Inbox, o Options) (*Feed, error) {
 func (f *Feed) SetPlan(p *vec.Plan) {
 	f.in.mu.Lock()
 	f.newPlan, f.replan = p, true
-	f.in.mu.Unlock()
-}
-
-// SetColumns names the fields of later rows of format delimited, in order: what
-// the header of a file says. Fields beyond them are named by their position.
-func (f *Feed) SetColumns(names []string) {
-	f.in.mu.Lock()
-	f.columns, f.replan = slices.Clone(names), true
 	f.in.mu.Unlock()
 }
 
@@ -143,7 +132,7 @@ func (f *Feed) claim() {
 	f.open = nil
 	if f.replan {
 		f.replan = false
-		f.compile(f.newPlan, f.columns)
+		f.compile(f.newPlan)
 		if b != nil && !b.empty() {
 			b.seal(f.routesNow())
 			f.sealed = append(f.sealed, b)
@@ -154,16 +143,15 @@ func (f *Feed) claim() {
 	if b == nil {
 		b = f.in.pool.get()
 		b.begin(f.plan, f.dec)
-		b.names = f.names
 	}
 	f.cur, f.w.b = b, b
 }
 
 // compile makes the writer's decoder. A decoder that refuses the plan counts as
 // bad messages, as it cannot say so to anybody else.
-func (f *Feed) compile(p *vec.Plan, columns []string) {
-	f.plan, f.names = p, columns
-	dec, err := newDecoder(&f.opt, p, columns)
+func (f *Feed) compile(p *vec.Plan) {
+	f.plan = p
+	dec, err := newDecoder(&f.opt, p)
 	if err != nil {
 		dec = refusing{fmt.Errorf("decoder: %w", err)}
 	}

@@ -30,12 +30,11 @@ func formatOf(name string) format {
 	return formatJSON
 }
 
-// newDecoder makes the decoder of plan p; columns are the names of format
-// delimited.
-func newDecoder(o *Options, p *vec.Plan, columns []string) (Decoder, error) {
+// newDecoder makes the decoder of plan p.
+func newDecoder(o *Options, p *vec.Plan) (Decoder, error) {
 	switch o.Format {
 	case "delimited":
-		return newDelimited(o, p, columns), nil
+		return newDelimited(o, p), nil
 	case "urlencoded":
 		return newURLEncoded(o, p), nil
 	case "binary":

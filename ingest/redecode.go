@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/weir-engine/weir/vec"
 )
@@ -11,9 +10,8 @@ import (
 // for the plan that was asked for last: after a change of the plan all batches
 // that are still under way ask for the same one.
 type redecoder struct {
-	plan  *vec.Plan
-	names []string
-	dec   Decoder
+	plan *vec.Plan
+	dec  Decoder
 }
 
 // Redecode decodes all rows of b again with the columns of p, for a Program that
@@ -25,12 +23,12 @@ func (f *Feed) Redecode(b *vec.Batch, p *vec.Plan) error {
 	if t == nil {
 		return fmt.Errorf("redecode: batch of %d rows is not under way in this feed", b.Rows)
 	}
-	if f.re.plan != p || !slices.Equal(f.re.names, t.names) {
-		dec, err := newDecoder(&f.opt, p, t.names)
+	if f.re.plan != p {
+		dec, err := newDecoder(&f.opt, p)
 		if err != nil {
 			return fmt.Errorf("redecode: %w", err)
 		}
-		f.re = redecoder{plan: p, names: t.names, dec: dec}
+		f.re = redecoder{plan: p, dec: dec}
 	}
 	rows, unseen := t.Rows, len(t.Plan.Cols) == 0
 	t.takeBack()

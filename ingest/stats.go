@@ -116,25 +116,3 @@ func (f *Feed) StreamStats(stream uint32) Stats {
 	}
 	return s
 }
-
-// EachStream calls do with the counters of every stream that has a route: what
-// StreamStats gives for one, in one pass over all.
-func (f *Feed) EachStream(do func(stream uint32, s Stats)) {
-	routes := f.routesNow()
-	all := make(map[uint32]*Stats)
-	f.mu.Lock()
-	for r, streams := range routes.Streams {
-		for _, id := range streams {
-			if all[id] == nil {
-				all[id] = new(Stats)
-			}
-			if r < len(f.routes) {
-				f.routes[r].addTo(all[id])
-			}
-		}
-	}
-	f.mu.Unlock()
-	for id, s := range all {
-		do(id, *s)
-	}
-}

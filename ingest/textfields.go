@@ -183,11 +183,11 @@ type delimited struct {
 	names []string
 }
 
-func newDelimited(o *Options, p *vec.Plan, names []string) *delimited {
+func newDelimited(o *Options, p *vec.Plan) *delimited {
 	d := &delimited{sep: []byte(o.Delimiter)}
 	d.init(o, p)
-	for i, n := range names { // the last of equal names counts
-		if slices.Contains(names[i+1:], n) {
+	for i, n := range o.Columns { // the last of equal names counts
+		if slices.Contains(o.Columns[i+1:], n) {
 			n = ""
 		}
 		d.names = append(d.names, n)

@@ -19,7 +19,7 @@ func TestDelimited(t *testing.T) {
 		t.Errorf("got %d decode errors (%s), want 1", s.DecodeErrors, s.LastError)
 	}
 
-	f.SetColumns([]string{"col1", "id"})
+	in, f = mustFeed(t, Options{Format: "delimited", Delimiter: ";", Columns: []string{"col1", "id"}}, paths("col0", "col1", "col2", ""))
 	check(t, "named by a header", push(t, in, f, "1;abc"), `col1="1" ={"col1":"1","id":"abc"}`)
 
 	schema := []vec.Field{of("id", vec.Int64), of("s", vec.String), of("f", vec.Float64), of("b", vec.Bool)}

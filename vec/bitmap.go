@@ -90,13 +90,3 @@ func (b Bitmap) Each(f func(row int)) {
 		}
 	}
 }
-
-// AppendRows appends the rows of b in ascending order to dst.
-func (b Bitmap) AppendRows(dst []int32) []int32 {
-	for i, w := range b {
-		for ; w != 0; w &= w - 1 {
-			dst = append(dst, int32(i<<6+bits.TrailingZeros64(w)))
-		}
-	}
-	return dst
-}

@@ -24,9 +24,6 @@ func (d *Dict) Len() int { return max(len(d.Offsets)-1, 0) }
 // Bytes returns string code; it is valid until Reset.
 func (d *Dict) Bytes(code uint32) []byte { return d.Data[d.Offsets[code]:d.Offsets[code+1]] }
 
-// String returns string code as a copy.
-func (d *Dict) String(code uint32) string { return string(d.Bytes(code)) }
-
 // Reset empties d and keeps its memory.
 func (d *Dict) Reset() {
 	if len(d.hash) > 0 {

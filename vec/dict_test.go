@@ -28,7 +28,7 @@ func TestDict(t *testing.T) {
 			t.Fatalf("round %d: got %d strings, want %d", round, d.Len(), len(codes))
 		}
 		for s, code := range codes {
-			if got := d.String(code); got != s {
+			if got := string(d.Bytes(code)); got != s {
 				t.Fatalf("code %d: got %q, want %q", code, got, s)
 			}
 		}

@@ -62,7 +62,7 @@ func BenchmarkBitmap(b *testing.B) {
 	list := make([]int32, 0, rows)
 	b.Run(fmt.Sprintf("op=and/rows=%d", rows), func(b *testing.B) { perRow(b, rows, func() { x.And(y) }) })
 	b.Run(fmt.Sprintf("op=rows/rows=%d", rows), func(b *testing.B) {
-		perRow(b, rows, func() { list = y.AppendRows(list[:0]) })
+		perRow(b, rows, func() { list = list[:0]; y.Each(func(row int) { list = append(list, int32(row)) }) })
 	})
 }
 
@@ -92,7 +92,8 @@ func BenchmarkGather(b *testing.B) {
 	for row := range rows {
 		c.SetFloat(row, 1)
 	}
-	half := validity(rows, shapes["even"]).AppendRows(nil)
+	var half []int32
+	validity(rows, shapes["even"]).Each(func(row int) { half = append(half, int32(row)) })
 	b.Run(fmt.Sprintf("type=float64/rows=%d", len(half)), func(b *testing.B) {
 		perRow(b, len(half), func() { g.Gather(&c, half) })
 	})

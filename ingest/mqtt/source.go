@@ -27,7 +27,7 @@ type Stream struct {
 	Filters []string
 	// QoS is what it wants of the broker: 0, 1 or 2.
 	QoS byte
-	// Feed takes its rows. It must not be closed before Remove or Stop.
+	// Feed takes its rows. It must not be closed before Remove.
 	Feed *ingest.Feed
 }
 
@@ -49,7 +49,7 @@ func ParseFilters(datasource string) ([]string, error) {
 	return list, errors.Join(errs...)
 }
 
-// Source routes what a connection receives. Add, Remove, Stop and Status may be
+// Source routes what a connection receives. Add, Remove and Status may be
 // called from any goroutine.
 type Source struct {
 	conn *mqttconn.Conn
@@ -57,7 +57,6 @@ type Source struct {
 	mu      sync.Mutex
 	streams map[uint32]Stream
 	ports   map[*ingest.Feed]*port
-	stopped bool
 
 	// Of the connection's reader.
 	busy  []*port // that have messages of the read under way
@@ -100,9 +99,6 @@ func New(conn *mqttconn.Conn) *Source {
 	conn.Handle(s)
 	return s
 }
-
-// Conn returns the connection.
-func (s *Source) Conn() *mqttconn.Conn { return s.conn }
 
 // Add gives st its messages from now on, in place of what the stream with its ID
 // had. An error lists the filters that are not valid; nothing changes then.
@@ -151,21 +147,6 @@ func (s *Source) leave(id uint32) {
 	}
 }
 
-// Len returns how many streams there are.
-func (s *Source) Len() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.streams)
-}
-
-// Stop makes the source take nothing more: messages stay with the broker. It
-// comes before the feeds are closed, at the end of the process.
-func (s *Source) Stop() {
-	s.mu.Lock()
-	s.stopped = true
-	s.mu.Unlock()
-}
-
 // Status is how a stream stands.
 type Status struct {
 	Conn  mqttconn.State
@@ -192,10 +173,6 @@ func (s *Source) Status(id uint32) (st Status, ok bool) {
 // Messages is called by the connection.
 func (s *Source) Messages(at int64, msgs []mqttconn.Message) {
 	s.mu.Lock()
-	if s.stopped {
-		s.mu.Unlock()
-		return
-	}
 	for i := range msgs {
 		t, ok := msgs[i].Topic.Tag.(*targets)
 		if !ok {

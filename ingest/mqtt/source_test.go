@@ -88,9 +88,9 @@ func (r *rig) add(id uint32, f *ingest.Feed, qos byte, filters ...string) {
 
 func (r *rig) start(ids ...uint32) {
 	r.t.Helper()
-	r.src.Conn().Start()
+	r.src.conn.Start()
 	for _, id := range ids {
-		if err := r.src.Conn().WaitAcked(r.ctx(), id); err != nil {
+		if err := r.src.conn.WaitAcked(r.ctx(), id); err != nil {
 			r.t.Fatal(err)
 		}
 	}
@@ -139,11 +139,11 @@ func (r *rig) acked(n uint64) {
 	ctx := r.ctx()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
-	for r.src.Conn().Stats().Acked != n {
+	for r.src.conn.Stats().Acked != n {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			r.t.Fatalf("acknowledged: got %d, want %d", r.src.Conn().Stats().Acked, n)
+			r.t.Fatalf("acknowledged: got %d, want %d", r.src.conn.Stats().Acked, n)
 		}
 	}
 }
@@ -179,7 +179,7 @@ func TestRoutes(t *testing.T) {
 	if got, want := r.take(1, true), []string{"6 line/2/temp 0 [2 3]"}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
-	if n := r.src.Len(); n != 2 {
+	if n := len(r.src.streams); n != 2 {
 		t.Errorf("got %d streams, want 2", n)
 	}
 }
@@ -206,18 +206,18 @@ func TestAcknowledgedByAllFeeds(t *testing.T) {
 		list = append(list, taken{x, b})
 	}
 	list[0].f.Done(list[0].b)
-	if n := r.src.Conn().Stats().Acked; n != 0 {
+	if n := r.src.conn.Stats().Acked; n != 0 {
 		t.Errorf("%d acknowledged by one of two", n)
 	}
 	list[1].f.Done(list[1].b)
 	// The messages without rows may be in later batches.
 	ctx := r.ctx()
-	for r.src.Conn().Stats().Acked != 3 {
+	for r.src.conn.Stats().Acked != 3 {
 		if x, b := r.in.Take(); b != nil {
 			x.Done(b)
 		}
 		if ctx.Err() != nil {
-			t.Fatalf("acknowledged: got %d, want 3", r.src.Conn().Stats().Acked)
+			t.Fatalf("acknowledged: got %d, want 3", r.src.conn.Stats().Acked)
 		}
 	}
 }
@@ -266,25 +266,6 @@ func TestRemovedFeedDoesNotStopTheOthers(t *testing.T) {
 	}
 }
 
-func TestStopLeavesMessagesWithTheBroker(t *testing.T) {
-	r := newRig(t)
-	f := r.feed()
-	r.add(1, f, 1, "a")
-	r.start(1)
-	r.src.Stop()
-	r.send("a", 1, `{"a":1}`)
-	conn := r.src.Conn()
-	ctx := r.ctx()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for conn.Stats().MessagesIn == 0 && ctx.Err() == nil {
-		<-tick.C
-	}
-	if _, b := r.in.Take(); b != nil || conn.Stats().Acked != 0 {
-		t.Errorf("a message was taken after Stop")
-	}
-}
-
 func TestStatus(t *testing.T) {
 	r := newRig(t)
 	f := r.feed()
@@ -298,7 +279,7 @@ func TestStatus(t *testing.T) {
 	if st, _ := r.src.Status(1); !st.Acked || !st.Seen || st.Err != nil || !st.Conn.Connected {
 		t.Errorf("got %+v", st)
 	}
-	r.src.Conn().Close()
+	r.src.conn.Close()
 	if st, _ := r.src.Status(1); st.Acked || st.Err == nil {
 		t.Errorf("after: got %+v", st)
 	}

@@ -11,18 +11,6 @@ import (
 	"time"
 )
 
-// Validate returns every fault of the values, a line each.
-func (c *Config) Validate() error {
-	var lines []string
-	for _, f := range c.check() {
-		lines = append(lines, f.Error())
-	}
-	if lines == nil {
-		return nil
-	}
-	return fmt.Errorf("config: %s", strings.Join(lines, "\nconfig: "))
-}
-
 // check returns what is wrong with the values, each with the place that set it.
 func (c *Config) check() []fault {
 	var faults []fault

@@ -107,8 +107,8 @@ func TestOverrideFaults(t *testing.T) {
 
 func TestDefaults(t *testing.T) {
 	c := Defaults()
-	if err := c.Validate(); err != nil {
-		t.Error(err)
+	if faults := c.check(); len(faults) > 0 {
+		t.Error(faults)
 	}
 	if got, want := c.Rule.Options(), ruledef.DefaultOptions(); !reflect.DeepEqual(got, want) {
 		t.Errorf("rule options: got %+v, want %+v", got, want)
@@ -120,8 +120,8 @@ func TestDefaults(t *testing.T) {
 		t.Errorf("time zone: got %v, %v", loc, err)
 	}
 	c.Rule.QoS, c.Basic.LogLevel = 7, "x"
-	if err := c.Validate(); err == nil || strings.Count(err.Error(), "\n") != 1 {
-		t.Errorf("two faults: got %v", err)
+	if faults := c.check(); len(faults) != 2 {
+		t.Errorf("two faults: got %v", faults)
 	}
 }
 

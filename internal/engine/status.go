@@ -337,6 +337,7 @@ func (f *fields) sink(o *ruleOutput, e *Engine) {
 	f.connection(prefix, st.Connection)
 	f.add(prefix+"buffer_bytes", st.Bytes)
 	f.add(prefix+"buffer_disk_bytes", st.DiskBytes)
+	f.add(prefix+"buffer_disk_error", st.DiskError)
 	f.add(prefix+"retries_total", st.Retries)
 	f.add(prefix+"dropped_total", st.Lost[loss.Dropped])
 	f.lost(prefix, &st.Lost)

@@ -75,12 +75,6 @@ var texts = [count]text{
 // String returns the name of r in metrics and status.
 func (r Reason) String() string { return texts[r].name }
 
-// Row returns the line of r in the table of docs/operation.md.
-func (r Reason) Row() string {
-	t := &texts[r]
-	return "| `" + t.name + "` | " + t.counts + " | " + t.meaning + " | " + t.remedy + " |"
-}
-
 // All returns every reason, in the order of the way of a message.
 func All() []Reason {
 	all := make([]Reason, count)
@@ -98,14 +92,6 @@ func (c *Counts) Merge(o *Counts) {
 	for i := range c {
 		c[i] += o[i]
 	}
-}
-
-// Sum returns what was lost for any reason.
-func (c *Counts) Sum() (n uint64) {
-	for _, k := range c {
-		n += k
-	}
-	return n
 }
 
 // Named returns the reasons that are not zero by their names; nil if none is.

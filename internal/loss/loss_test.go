@@ -21,7 +21,8 @@ func TestDocuments(t *testing.T) {
 	table, _, _ := strings.Cut(rest, "\n\n")
 	var want []string
 	for _, r := range All() {
-		want = append(want, r.Row())
+		x := texts[r]
+		want = append(want, "| `"+x.name+"` | "+x.counts+" | "+x.meaning+" | "+x.remedy+" |")
 	}
 	if got := strings.Split(table, "\n"); !slices.Equal(got, want) {
 		t.Errorf("the table of docs/operation.md is not that of the code; write:\n%s", strings.Join(want, "\n"))
@@ -52,9 +53,6 @@ func TestCounts(t *testing.T) {
 	b.Merge(&a)
 	if got, want := b.Named(), map[string]uint64{"late": 3, "decode": 4, "broker": 1}; !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)
-	}
-	if b.Sum() != 8 {
-		t.Errorf("sum: got %d, want 8", b.Sum())
 	}
 	if (&Counts{}).Named() != nil {
 		t.Error("nothing lost has names")

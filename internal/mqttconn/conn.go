@@ -90,8 +90,6 @@ type Stats struct {
 	// or on the way when their subscription ended), loss.Oversized ones were larger
 	// than MaxPacket and skipped, loss.Handler ones went with a panic.
 	Lost loss.Counts
-	// LastOversized is the topic of the last message that was too large.
-	LastOversized string
 	// Replays are retained messages that a subscription did not get again when
 	// they were replayed for another.
 	Replays uint64

@@ -323,7 +323,6 @@ func (c *Conn) tooLarge(topic []byte, size int) error {
 		c.tab.subs[id].oversized++
 	}
 	c.stats.Lost[loss.Oversized]++
-	c.stats.LastOversized = tp.Name
 	c.quiet++
 	if now := nowMs(); now-c.loud >= loudEvery {
 		c.log.Warn("messages are larger than maxPacketBytes and skipped", "messages", c.quiet, "topic", tp.Name, "bytes", size, "maxPacketBytes", c.opt.MaxPacket)

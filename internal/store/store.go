@@ -147,7 +147,7 @@ func (s *Store) pebbleOptions(cache *pebble.Cache) *pebble.Options {
 	p := &pebble.Options{
 		FS:                 s.fs,
 		Cache:              cache,
-		Logger:             pebbleLog{s.o.Logger},
+		Logger:             pebbleLog{},
 		MaxOpenFiles:       64,
 		FormatMajorVersion: pebble.FormatNewest,
 		MemTableSize:       uint64(s.o.MemtableBytes),
@@ -293,18 +293,15 @@ func (s *Store) syncNow() error {
 	return s.db.LogData(nil, pebble.Sync)
 }
 
-// pebbleLog passes on what Pebble has to say if it is an error.
-type pebbleLog struct{ log *slog.Logger }
+// pebbleLog drops what Pebble has to say, but for what it cannot go on after.
+type pebbleLog struct{}
 
 // Infof drops the notes of flushes and compactions.
 func (pebbleLog) Infof(string, ...any) {}
 
-// Errorf logs an error that Pebble goes on after.
-func (l pebbleLog) Errorf(format string, args ...any) { l.log.Error(fmt.Sprintf(format, args...)) }
-
 // Fatalf is called when the database cannot go on, as after an I/O error of its
 // log: what it would write from then on would have a hole before it.
-func (l pebbleLog) Fatalf(format string, args ...any) {
+func (pebbleLog) Fatalf(format string, args ...any) {
 	panic("store: " + fmt.Sprintf(format, args...)) // lint:allow panic: Pebble wants that it does not return
 }
 

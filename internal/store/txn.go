@@ -50,9 +50,6 @@ func (t *Txn) set(key, value []byte) {
 // OnEnd calls f when the Txn ends, after what it wrote can be read.
 func (t *Txn) OnEnd(f func(committed bool)) { t.done = append(t.done, f) }
 
-// Empty tells whether there is nothing to commit.
-func (t *Txn) Empty() bool { return t.b == nil || t.b.Empty() }
-
 // Commit makes the writes visible together and, as d says, durable. ErrFull means
 // that nothing was written and the Txn is discarded.
 func (t *Txn) Commit(d Durability) error {

@@ -15,9 +15,6 @@ import (
 // order, else the names of the SELECT list in order, else (SELECT *) the keys of
 // all rows of the message in order. Null and missing are empty.
 
-// HasHeader tells whether a file of these messages is to start with Header.
-func (e *Encoder) HasHeader() bool { return e.hasHeader && e.format == Delimited }
-
 // Header appends the names of the columns between delimiters, for the first line
 // of a file. row is the row whose keys count in a SELECT * without fields.
 func (e *Encoder) Header(dst []byte, p *vec.Projection, row int) []byte {

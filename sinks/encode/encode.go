@@ -69,9 +69,6 @@ func newEncoder(p layout, s settings, key string) (*Encoder, error) {
 	return e, nil
 }
 
-// Key is equal for encoders that give equal bytes for equal rows.
-func (e *Encoder) Key() string { return e.key }
-
 // Single tells whether each row is a message of its own (sendSingle, and the
 // formats protobuf and urlencoded). Then windows are sent row by row with AppendMessage; otherwise with one AppendRows.
 func (e *Encoder) Single() bool { return e.single }

@@ -51,10 +51,3 @@ func (in *Interner) forget(key string, w weak.Pointer[Encoder]) {
 		delete(in.encoders, key)
 	}
 }
-
-// Len returns the number of different encoders in use.
-func (in *Interner) Len() int {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	return len(in.encoders)
-}

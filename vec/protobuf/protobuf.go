@@ -240,9 +240,6 @@ func defaultOf(d protoreflect.FieldDescriptor) []byte {
 	return appendInt(nil, v.Int())
 }
 
-// Name returns the full name of the message type.
-func (m *Message) Name() string { return m.name }
-
 // maxDeclared bounds what Fields lists, with all that is nested: messages that
 // hold each other can stand for any number of fields.
 const maxDeclared = 4096
