@@ -12,6 +12,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/weir-engine/weir/internal/props"
@@ -72,7 +74,9 @@ type Destination interface {
 	Close() error
 }
 
-// Factory is a sink type.
+// Factory is a sink type: a package below this one, and a line in the registry of the
+// engine (types.go there). Nothing else knows it: what is special about it, its Target
+// says.
 //
 // Open checks the properties of one action, without connecting to anything; its
 // error lists every fault. Properties that concern encoding are ignored. Open may
@@ -138,11 +142,14 @@ func (e refusedError) Is(target error) bool { return target == ErrRefused }
 // Registry is the sink types by the names that rules use.
 type Registry map[string]Factory
 
+// Names returns the names in order.
+func (r Registry) Names() []string { return slices.Sorted(maps.Keys(r)) }
+
 // Open checks one action of a rule.
 func (r Registry) Open(sinkType string, given map[string]any) (Target, error) {
 	f, ok := r[sinkType]
 	if !ok {
-		return Target{}, fmt.Errorf("sink %s is not defined", sinkType)
+		return Target{}, fmt.Errorf("sink %s is not defined%s", sinkType, props.Hint(sinkType, r.Names()))
 	}
 	t, err := f.Open(given)
 	if err != nil {

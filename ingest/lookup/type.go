@@ -86,11 +86,12 @@ type Registry map[string]Type
 // Names returns the names in order.
 func (r Registry) Names() []string { return slices.Sorted(maps.Keys(r)) }
 
-// Find returns the type called name. The error says which there are.
+// Find returns the type called name. The error says which there are, and which was
+// probably meant.
 func (r Registry) Find(name string) (Type, error) {
 	t, ok := r[name]
 	if !ok {
-		return t, fmt.Errorf("source type %s is none of a lookup table: want %s", name, strings.Join(r.Names(), ", "))
+		return t, fmt.Errorf("source type %s is none of a lookup table: want %s%s", name, strings.Join(r.Names(), ", "), props.Hint(name, r.Names()))
 	}
 	return t, nil
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"maps"
-	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -92,7 +90,7 @@ func (e *Engine) SourceTypes() []string { return e.types.sources.Names() }
 
 // SinkTypes returns what an action can name.
 func (e *Engine) SinkTypes() []string {
-	return slices.Sorted(maps.Keys(e.types.sinks))
+	return e.types.sinks.Names()
 }
 
 // LookupTypes returns what a lookup table can name.

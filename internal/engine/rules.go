@@ -198,6 +198,9 @@ func (e *Engine) checkStreams(c *compiled, q *planner.Query) error {
 		if s == nil {
 			s = c.inline[name]
 		}
+		if err := e.checkType(s); err != nil { // of another build, or another version
+			return fmt.Errorf("%s %s: %w", kindOf(s.def.Table), name, err)
+		}
 		switch o := &s.def.Options; {
 		case o.Temp && !c.def.Temp:
 			return fmt.Errorf("%s %s is temporary, so only a temporary rule can use it", kindOf(s.def.Table), name)

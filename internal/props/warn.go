@@ -66,6 +66,19 @@ func Nearest(name string, t Table) string {
 	return best
 }
 
+// Hint ends an error about a name that is none of known: with the one that was
+// probably meant, or with nothing.
+func Hint(name string, known []string) string {
+	t := make(Table, len(known))
+	for i, k := range known {
+		t[i].Name = k
+	}
+	if near := Nearest(name, t); near != "" {
+		return "; did you mean " + near + "?"
+	}
+	return ""
+}
+
 // distance counts the letters to be changed, added, left out or swapped with the
 // next to make b of a. Above limit it may be any number that is not less.
 func distance(a, b string, limit int) int {
