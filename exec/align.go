@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/planner/sql"
 )
 
 // alignedEnd returns the end of the window that ms is in, in ms. Windows are
@@ -12,7 +13,7 @@ import (
 func alignedEnd(ms int64, s planner.WindowSpec, loc *time.Location) int64 {
 	t := time.UnixMilli(ms).In(loc)
 	length := s.Length
-	if s.Kind == planner.Hopping {
+	if s.Kind == sql.HoppingWindow {
 		length = s.Interval
 	}
 	y, mo, d := t.Date()
@@ -41,7 +42,7 @@ func nextEnd(ms int64, s planner.WindowSpec, loc *time.Location) int64 {
 	if s.Unit == "dd" {
 		return alignedEnd(ms, s, loc)
 	}
-	if s.Kind == planner.Hopping {
+	if s.Kind == sql.HoppingWindow {
 		return ms + s.Interval
 	}
 	return ms + s.Length

@@ -61,10 +61,10 @@ func (b *blocks) forget(n int) {
 }
 
 // merge adds the rows from lo to hi, counted from the window's first, to p.
-func (r *rowWindow) merge(x *Executor, w *window, p *pane, lo, hi int) {
+func (r *rowWindow) merge(p *pane, lo, hi int) {
 	b := &r.parts
 	from, to := (b.first+lo+blockRows-1)/blockRows, (b.first+hi)/blockRows
-	r.gather(x, w, p, r.rows[lo:from*blockRows-b.first])
+	r.gather(p, r.rows[lo:from*blockRows-b.first])
 	for n := from; n < to; n++ {
 		for len(b.panes) <= n-b.at {
 			b.panes = append(b.panes, nil)
@@ -75,11 +75,11 @@ func (r *rowWindow) merge(x *Executor, w *window, p *pane, lo, hi int) {
 			if k := len(b.free); k > 0 {
 				*at, b.free = b.free[k-1], b.free[:k-1]
 			}
-			(*at).fit(w.def)
+			(*at).fit(r.w.def)
 			i := n*blockRows - b.first
-			r.gather(x, w, *at, r.rows[i:i+blockRows])
+			r.gather(*at, r.rows[i:i+blockRows])
 		}
 		p.merge(*at, nil)
 	}
-	r.gather(x, w, p, r.rows[to*blockRows-b.first:hi])
+	r.gather(p, r.rows[to*blockRows-b.first:hi])
 }

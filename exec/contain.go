@@ -87,11 +87,28 @@ func (x *Executor) guardRule(rule planner.RuleID) {
 	}
 }
 
-// guardWindow is deferred where a window takes rows, or time, at a depth.
+// guardWindow is deferred where a window takes rows, or time, or a definition, at a
+// depth. Those that share its rows end with it.
 func (x *Executor) guardWindow(w *window, depth int) {
 	if r := recover(); r != nil {
 		x.backTo(depth)
-		x.breakWindow(w, r)
+		stages := []*stage{&w.stage}
+		if w.view != nil {
+			for _, o := range w.view.ring.views {
+				if o.w != w {
+					stages = append(stages, &o.w.stage)
+				}
+			}
+		}
+		x.breakStages(r, stages...)
+	}
+}
+
+// guardStage is guardWindow for a stage that is no window.
+func (x *Executor) guardStage(s *stage, depth int) {
+	if r := recover(); r != nil {
+		x.backTo(depth)
+		x.breakStages(r, s)
 	}
 }
 
@@ -102,22 +119,14 @@ func (x *Executor) backTo(depth int) {
 	x.debts.cancel()
 }
 
-// breakWindow is the end of a window, and of those that share its rows.
-func (x *Executor) breakWindow(w *window, r any) {
+// breakStages is the end of stages.
+func (x *Executor) breakStages(r any, stages ...*stage) {
 	var rules []planner.RuleID
-	end := func(w *window) {
-		w.dead = true
-		for _, j := range w.def.Members {
-			rules = append(rules, j.Rule)
+	for _, s := range stages {
+		s.dead = true
+		for _, m := range s.base.Members {
+			rules = append(rules, m.Rule)
 		}
-	}
-	if v, ok := w.kind.(*view); ok {
-		for _, o := range v.ring.views {
-			end(o.w)
-		}
-	}
-	if !w.dead {
-		end(w)
 	}
 	x.stale = true
 	x.putAside(rules, r)

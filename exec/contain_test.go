@@ -224,7 +224,7 @@ func TestPanicInWindow(t *testing.T) {
 func TestPanicInProgram(t *testing.T) {
 	c := newCrowd(t, "")
 	bad := *c.b.Program()
-	bad.Windows = append(slices.Clone(bad.Windows), &planner.Window{ID: 1 << 40})
+	bad.Windows = append(slices.Clone(bad.Windows), &planner.Window{Stage: planner.Stage{ID: 1 << 40}})
 	c.x.SetProgram(0, &bad, 1000)
 	c.x.Run(batch(rand.New(rand.NewPCG(4, 4)), planOf(), 5, 0, false), 1000)
 	if got := c.x.Breakdowns(); len(got) != 1 || len(got[0].Rules) != crowdSize-1 || len(c.out.rows) > 0 {

@@ -210,7 +210,7 @@ func (x *Executor) Advance(now int64) {
 	x.now = now
 	for _, n := range x.streams {
 		if n != nil {
-			x.advance(n)
+			n.advance(now)
 		}
 	}
 	x.schedule()

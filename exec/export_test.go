@@ -22,23 +22,23 @@ type mined struct {
 	where string
 }
 
-func (d *mined) feed(x *Executor, w *window, m *machine, rows []int32) {
+func (d *mined) feed(m *machine, rows []int32) {
 	if d.where == "feed" {
 		panic("bang")
 	}
-	d.driver.feed(x, w, m, rows)
+	d.driver.feed(m, rows)
 }
 
-func (d *mined) advance(x *Executor, w *window, now int64) {
+func (d *mined) advance(now int64) {
 	if d.where == "advance" {
 		panic("bang")
 	}
-	d.driver.advance(x, w, now)
+	d.driver.advance(now)
 }
 
-func (d *mined) adopt(w *window, old *planner.Window) {
+func (d *mined) adopt(old *planner.Window) {
 	if d.where == "adopt" {
 		panic("bang")
 	}
-	d.driver.adopt(w, old)
+	d.driver.adopt(old)
 }

@@ -13,12 +13,14 @@ import (
 // that rows of several streams come in the order in which they arrived. Then
 // they go through the windows of the program, or each is joined alone.
 type joiner struct {
+	x    *Executor
+	n    *node // the program of the join
 	plan *planner.JoinPlan
 	srcs []joinSource
 	refs []joinColumn // by column of the program
 
 	num      uint32 // of the join
-	told     ruleList
+	charged  ruleList
 	external bool   // a store is asked for rows of some source
 	jobs     []*job // what waits for rows of a store, oldest first
 	job      *job   // that is being joined
@@ -27,13 +29,13 @@ type joiner struct {
 	memories memories // of stateful steps over rows that are not joined
 
 	pending []pendingRow
-	head    int  // of pending
-	keeps   bool // rows outlive the batch
-	hold    *joinHold
+	head    int        // of pending
+	keeps   bool       // rows outlive the batch
+	order   *joinOrder // event time; nil: rows are joined as they come
 
-	union   []kept // rows that are taken from pending
-	passing []kept // those that meet the conditions of their sources
-	running []kept // rows that windows are being fed
+	union   []windowRow // rows that are taken from pending
+	passing []windowRow // those that meet the conditions of their sources
+	running []windowRow // rows that windows are being fed
 	fed     vec.Batch
 	cand    vec.Batch // rows whose keys are evaluated
 	rest    vec.Batch // pairs whose conditions are evaluated
@@ -51,8 +53,8 @@ type joinSource struct {
 	def   *planner.JoinSource
 	need  []vec.ColumnSpec // what is kept of a row
 	at    map[string]int   // by key
-	rows  []kept           // that are joined now
-	own   []kept           // rows of a window
+	rows  []windowRow      // that are joined now
+	own   []windowRow      // rows of a window
 	table *table
 	seen  uint64 // version of the table that rows shows
 	index hashIndex
@@ -76,7 +78,7 @@ type joinRef struct {
 // pendingRow is a row that waits for the end of the batch; order is its place
 // there.
 type pendingRow struct {
-	kept
+	windowRow
 	order int32
 }
 
@@ -84,18 +86,18 @@ type pendingRow struct {
 func (x *Executor) adoptJoin(num uint32, n *node, p *planner.Program) {
 	j := n.join
 	if j == nil {
-		j = &joiner{plan: p.Join, num: num}
+		j = &joiner{x: x, n: n, plan: p.Join, num: num}
 		for i := range p.Join.Sources {
 			j.external = j.external || p.Join.Sources[i].External
 			j.srcs = append(j.srcs, joinSource{def: &p.Join.Sources[i], at: map[string]int{}})
 		}
 		if p.Join.EventTime {
-			j.hold = newJoinHold(p.Join)
+			j.order = newJoinOrder(p.Join)
 		}
 		n.join, n.over = j, true
 	}
 	j.plan = p.Join
-	j.keeps = j.external || j.hold != nil || len(p.Windows) > 0
+	j.keeps = j.external || j.order != nil || len(p.Windows) > 0
 	j.refs = make([]joinColumn, len(p.Cols))
 	for i, c := range p.Cols {
 		if !p.Used[i] {
@@ -148,7 +150,7 @@ func (x *Executor) settle() {
 func (x *Executor) joinUpTo(n *node, order int32) {
 	if j := n.join; x.node(j.num) == n {
 		defer x.guardNode(j.num, n.prog, x.depth)
-		j.upTo(x, n, order)
+		j.upTo(order)
 	}
 }
 
@@ -171,19 +173,19 @@ func (x *Executor) place(row int32) int32 {
 }
 
 // take notes a row of source s for the end of the batch.
-func (j *joiner) take(x *Executor, n *node, row pendingRow) {
+func (j *joiner) take(row pendingRow) {
 	if len(j.pending) == 0 {
-		x.joining = append(x.joining, n)
+		j.x.joining = append(j.x.joining, j.n)
 	}
 	if j.crowded() {
-		x.crowd, x.isCrowded = j.num, true
+		j.x.crowd, j.x.isCrowded = j.num, true
 	}
 	j.srcs[row.src].in++
 	j.pending = append(j.pending, row)
 }
 
 // upTo runs the pending rows that came before order.
-func (j *joiner) upTo(x *Executor, n *node, order int32) {
+func (j *joiner) upTo(order int32) {
 	if j.head == 0 {
 		slices.SortStableFunc(j.pending, func(a, b pendingRow) int {
 			if a.order != b.order {
@@ -194,56 +196,56 @@ func (j *joiner) upTo(x *Executor, n *node, order int32) {
 	}
 	j.union = j.union[:0]
 	for j.head < len(j.pending) && j.pending[j.head].order < order {
-		j.union = append(j.union, j.pending[j.head].kept)
+		j.union = append(j.union, j.pending[j.head].windowRow)
 		j.head++
 	}
 	if len(j.union) == 0 {
 		return
 	}
-	if j.hold == nil {
+	if j.order == nil {
 		for part := range slices.Chunk(j.union, vec.MaxRows) {
-			j.run(x, n, part)
+			j.run(part)
 		}
 		return
 	}
-	j.hold.pass(x, j, j.union, func(rows []kept, more bool) {
-		j.run(x, n, rows)
+	j.order.take(j, j.union, func(rows []windowRow, more bool) {
+		j.run(rows)
 		if more {
-			x.watermark(n, rows[len(rows)-1].ts)
+			j.n.watermark(rows[len(rows)-1].ts)
 		}
 	})
-	if j.hold.begun {
-		x.watermark(n, j.hold.mark)
+	if j.order.begun {
+		j.n.watermark(j.order.mark)
 	}
 }
 
 // run takes rows through the windows of the program, and joins each alone for
 // the rules that have none.
-func (j *joiner) run(x *Executor, n *node, rows []kept) {
-	n.in += uint64(len(rows))
-	x.stats.Evaluations += uint64(len(rows)) * uint64(n.prog.Rules)
+func (j *joiner) run(rows []windowRow) {
+	j.n.in += uint64(len(rows))
+	j.x.stats.Evaluations += uint64(len(rows)) * uint64(j.n.prog.Rules)
 	if j.plan.Before != nil {
-		if rows = j.passed(x, n, rows); len(rows) == 0 {
+		if rows = j.passed(rows); len(rows) == 0 {
 			return
 		}
 	}
-	if len(n.windows) > 0 {
+	if len(j.n.windows) > 0 {
 		j.running = rows
-		m := x.enter()
-		m.begin(n, j.alone(n, rows))
+		m := j.x.enter()
+		m.begin(j.n, j.alone(rows))
 		m.memories = &j.memories
-		for _, w := range n.windows {
-			x.feed(w, m)
+		for _, w := range j.n.windows {
+			w.feed(m)
 		}
-		x.leave()
+		j.x.leave()
 	}
-	if n.direct() {
-		j.joinEach(x, n, rows)
+	if j.n.direct() {
+		j.joinEach(rows)
 	}
 }
 
 // alone makes a batch of rows that are not joined.
-func (j *joiner) alone(n *node, rows []kept) *vec.Batch {
+func (j *joiner) alone(rows []windowRow) *vec.Batch {
 	b := j.open(&j.fed, len(rows))
 	for c := range j.refs {
 		if !j.refs[c].used {
@@ -256,7 +258,7 @@ func (j *joiner) alone(n *node, rows []kept) *vec.Batch {
 	for r, k := range rows {
 		b.At[r] = k.ts
 	}
-	n.identity()
+	j.n.identity()
 	return b
 }
 
@@ -282,7 +284,7 @@ func (j *joiner) open(b *vec.Batch, rows int) *vec.Batch {
 }
 
 // single returns the value of column c for a row that is not joined.
-func (j *joiner) single(c int, k kept) vec.Value {
+func (j *joiner) single(c int, k windowRow) vec.Value {
 	ref := &j.refs[c]
 	if ref.merged {
 		return j.merge(ref, func(src int32) []vec.Value {
@@ -385,7 +387,7 @@ func (x *Executor) JoinRows(num uint32) map[string]uint64 {
 		s := &n.join.srcs[i]
 		out[s.def.Stream] = s.in
 		if t := x.tableOf(s.def); t != nil && !s.def.External {
-			out[s.def.Stream] = t.in
+			out[s.def.Stream] = t.taken
 		}
 	}
 	return out

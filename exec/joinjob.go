@@ -12,11 +12,10 @@ import (
 // they came, so that its rules send in the order of their input; later ones may
 // ask before the first is done.
 type job struct {
-	rows   []kept
+	rows   []windowRow
 	ticket uint64 // of the batch that it holds, 0: none
 
-	window     *window // that fires; nil: each row is joined alone
-	kind       *rowWindow
+	window     *rowWindow // that fires; nil: each row is joined alone
 	start, end int64
 
 	found   []map[string]*LookupRows // by step and key
@@ -80,42 +79,42 @@ func (x *Executor) Parked() int {
 }
 
 // parkRows joins rows alone when the stores have answered.
-func (j *joiner) parkRows(x *Executor, n *node, rows []kept) {
+func (j *joiner) parkRows(rows []windowRow) {
 	rows = slices.Clone(rows)
 	if j.together() {
-		j.park(x, n, &job{rows: rows})
+		j.park(&job{rows: rows})
 		return
 	}
 	for i := range rows {
-		j.park(x, n, &job{rows: rows[i : i+1]})
+		j.park(&job{rows: rows[i : i+1]})
 	}
 }
 
 // parkWindow emits a window when the stores have answered.
-func (j *joiner) parkWindow(x *Executor, w *window, r *rowWindow, rows []kept, start, end int64) {
+func (j *joiner) parkWindow(r *rowWindow, rows []windowRow, start, end int64) {
 	if j.parked+len(rows) > maxParked {
-		x.faultJoinedFor(loss.Parked, w, tooManyParked)
+		r.w.faultFor(loss.Parked, tooManyParked)
 		return
 	}
-	j.park(x, w.in, &job{rows: slices.Clone(rows), window: w, kind: r, start: start, end: end})
+	j.park(&job{rows: slices.Clone(rows), window: r, start: start, end: end})
 }
 
-func (j *joiner) park(x *Executor, n *node, b *job) {
-	if x.running {
-		if b.ticket = x.ticket; x.held == nil {
-			x.held = map[uint64]int{}
+func (j *joiner) park(b *job) {
+	if j.x.running {
+		if b.ticket = j.x.ticket; j.x.held == nil {
+			j.x.held = map[uint64]int{}
 		}
-		x.held[b.ticket]++
+		j.x.held[b.ticket]++
 	}
 	b.found = make([]map[string]*LookupRows, len(j.plan.Steps))
 	j.jobs = append(j.jobs, b)
 	j.parked += len(b.rows)
 	if len(j.jobs) > 1 {
-		j.probe(x, n, b)
+		j.probe(b)
 	}
-	j.work(x, n)
+	j.work()
 	if j.crowded() {
-		x.crowd, x.isCrowded = j.num, true
+		j.x.crowd, j.x.isCrowded = j.num, true
 	}
 }
 
@@ -147,14 +146,14 @@ func (j *joiner) eventOf(t *tuples, row int) int32 {
 
 // resolve joins what b has. Without all rows of the stores it has asked for those
 // that come next, and the result is of no use.
-func (j *joiner) resolve(x *Executor, n *node, b *job) (t *tuples, ok bool) {
+func (j *joiner) resolve(b *job) (t *tuples, ok bool) {
 	if b.window != nil {
-		j.divide(x, b.rows)
+		j.divide(b.rows)
 	} else {
 		for i := range j.srcs {
 			s := &j.srcs[i]
 			if s.def.Table {
-				s.refresh(x, int32(i))
+				s.refresh(j.x, int32(i))
 				continue
 			}
 			s.rows = b.rows
@@ -163,61 +162,61 @@ func (j *joiner) resolve(x *Executor, n *node, b *job) (t *tuples, ok bool) {
 	}
 	b.faults, b.lost = 0, nil
 	j.job = b
-	t, ok = j.joinRows(x, n)
+	t, ok = j.joinRows()
 	j.job = nil
 	return t, ok
 }
 
 // probe asks for what a job needs that is not the first.
-func (j *joiner) probe(x *Executor, n *node, b *job) { j.resolve(x, n, b) }
+func (j *joiner) probe(b *job) { j.resolve(b) }
 
 // work does the jobs that have all they need, from the first on.
-func (j *joiner) work(x *Executor, n *node) {
+func (j *joiner) work() {
 	for len(j.jobs) > 0 && !j.jobs[0].asked {
 		b := j.jobs[0]
-		if b.window != nil && !slices.Contains(n.windows, b.window) {
-			j.pop(x)
+		if b.window != nil && !slices.Contains(j.n.windows, b.window.w) {
+			j.pop()
 			continue
 		}
-		t, ok := j.resolve(x, n, b)
+		t, ok := j.resolve(b)
 		if b.asked {
 			return
 		}
 		switch {
 		case b.window != nil:
-			j.pop(x)
-			j.finishWindow(x, n, b, t, ok)
+			j.pop()
+			j.finishWindow(b, t, ok)
 		case len(b.lost) > 0:
-			j.loseRows(x, n, b)
+			j.loseRows(b)
 		case !ok && len(b.rows) > 1: // in halves
 			rest := *b
 			rest.rows = b.rows[len(b.rows)/2:]
 			b.rows = b.rows[:len(b.rows)/2]
 			rest.found = slices.Clone(b.found)
-			if x.held[b.ticket] > 0 {
-				x.held[b.ticket]++
+			if j.x.held[b.ticket] > 0 {
+				j.x.held[b.ticket]++
 			}
 			j.jobs = slices.Insert(j.jobs, 1, &rest)
 		default:
-			j.pop(x)
-			j.failed(x, n, b)
+			j.pop()
+			j.failed(b)
 			if !ok {
-				for _, r := range n.rules().direct {
-					x.faultFor(loss.Pairs, r, tooManyRows)
+				for _, r := range j.rules().direct {
+					j.x.faultFor(loss.Pairs, r, tooManyRows)
 				}
 				continue
 			}
-			j.emitJoined(x, n, t)
+			j.emitJoined(t)
 		}
 	}
 }
 
 // pop takes the first job out and lets its batch go.
-func (j *joiner) pop(x *Executor) {
+func (j *joiner) pop() {
 	b := j.jobs[0]
 	j.jobs = slices.Delete(j.jobs, 0, 1)
 	j.parked -= len(b.rows)
-	x.letGo(b)
+	j.x.letGo(b)
 }
 
 // letGo says that b does not hold its batch any more.
@@ -233,16 +232,16 @@ func (x *Executor) letGo(b *job) {
 }
 
 // failed counts the conditions of a job that failed.
-func (j *joiner) failed(x *Executor, n *node, b *job) {
+func (j *joiner) failed(b *job) {
 	if b.faults == 0 {
 		return
 	}
-	x.chargeJoin(n, b.faults, b.note)
+	j.charge(b.faults, b.note)
 }
 
 // loseRows counts the rows of a job that cannot be joined and takes them out.
-func (j *joiner) loseRows(x *Executor, n *node, b *job) {
-	rules := n.rules().direct
+func (j *joiner) loseRows(b *job) {
+	rules := j.rules().direct
 	left := b.rows[:0]
 	for i, k := range b.rows {
 		why, lost := b.lost[int32(i)]
@@ -251,25 +250,25 @@ func (j *joiner) loseRows(x *Executor, n *node, b *job) {
 			continue
 		}
 		for _, r := range rules {
-			x.faultFor(loss.Lookup, r, why)
+			j.x.faultFor(loss.Lookup, r, why)
 		}
 	}
 	clear(b.rows[len(left):])
 	j.parked -= len(b.rows) - len(left)
 	if b.rows = left; len(left) == 0 {
-		j.pop(x)
+		j.pop()
 	}
 }
 
 // finishWindow emits a window, unless some of its rows cannot be joined: then it
 // is lost.
-func (j *joiner) finishWindow(x *Executor, n *node, b *job, t *tuples, ok bool) {
+func (j *joiner) finishWindow(b *job, t *tuples, ok bool) {
 	for _, why := range b.lost {
-		x.faultJoinedFor(loss.Lookup, b.window, why)
+		b.window.w.faultFor(loss.Lookup, why)
 		return
 	}
-	j.failed(x, n, b)
-	b.kind.compute(x, b.window, len(b.rows), b.start, b.end, func(p *pane) { j.collect(x, b.window, p, t, ok) })
+	j.failed(b)
+	b.window.compute(len(b.rows), b.start, b.end, func(p *pane) { j.collect(b.window.w, p, t, ok) })
 }
 
 // dropJobs gives up what waits in the join of n.
@@ -278,7 +277,7 @@ func (x *Executor) dropJobs(n *node) {
 		return
 	}
 	for len(n.join.jobs) > 0 {
-		n.join.pop(x)
+		n.join.pop()
 	}
 }
 

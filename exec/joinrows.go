@@ -37,13 +37,13 @@ type joinPair struct{ l, r int32 }
 
 // joinRows joins the rows of all sources from left to right. ok is false if
 // there are too many.
-func (j *joiner) joinRows(x *Executor, n *node) (t *tuples, ok bool) {
+func (j *joiner) joinRows() (t *tuples, ok bool) {
 	t, other := &j.a, &j.b
 	t.width(1)
 	t.cols[0] = slices.AppendSeq(t.cols[0], j.srcs[0].live)
 	t.n = len(t.cols[0])
 	for k := range j.plan.Steps {
-		if !j.match(x, n, k, t) {
+		if !j.match(k, t) {
 			return nil, false
 		}
 		j.combine(k, t, other)
@@ -57,9 +57,9 @@ func (j *joiner) joinRows(x *Executor, n *node) (t *tuples, ok bool) {
 
 // match finds the pairs of joined rows and rows of source k+1 that meet the
 // condition, in order of the joined rows.
-func (j *joiner) match(x *Executor, n *node, k int, t *tuples) bool {
+func (j *joiner) match(k int, t *tuples) bool {
 	st, src := &j.plan.Steps[k], &j.srcs[k+1]
-	f := pairFilter{j: j, x: x, n: n, k: k, t: t, st: st}
+	f := pairFilter{j: j, k: k, t: t, st: st}
 	j.pairs = j.pairs[:0]
 	if src.def.External {
 		return j.lookUp(&f)
@@ -74,9 +74,9 @@ func (j *joiner) match(x *Executor, n *node, k int, t *tuples) bool {
 		}
 		return f.end()
 	}
-	j.buildIndex(x, n, k)
+	j.buildIndex(k)
 	good := true
-	j.keys(x, n, st.Left, st.LeftCols, t.n, func(c, row int) vec.Value { return j.value(c, t, row) }, func(row int, key []byte, _ func(int) vec.Value) {
+	j.keys(st.Left, st.LeftCols, t.n, func(c, row int) vec.Value { return j.value(c, t, row) }, func(row int, key []byte, _ func(int) vec.Value) {
 		for r := src.index.first(key); good && r >= 0; r = src.index.next[r] {
 			good = f.add(int32(row), r)
 		}
@@ -85,7 +85,7 @@ func (j *joiner) match(x *Executor, n *node, k int, t *tuples) bool {
 }
 
 // buildIndex brings the index of source k+1 up to date.
-func (j *joiner) buildIndex(x *Executor, n *node, k int) {
+func (j *joiner) buildIndex(k int) {
 	st, src := &j.plan.Steps[k], &j.srcs[k+1]
 	h := &src.index
 	rows := h.begin(src)
@@ -94,7 +94,7 @@ func (j *joiner) buildIndex(x *Executor, n *node, k int) {
 	}
 	get := func(c, row int) vec.Value { return j.single(c, src.rows[rows[row]]) }
 	done := 0
-	j.keys(x, n, st.Right, st.RightCols, len(rows), get, func(row int, key []byte, _ func(int) vec.Value) {
+	j.keys(st.Right, st.RightCols, len(rows), get, func(row int, key []byte, _ func(int) vec.Value) {
 		for ; done < row; done++ {
 			h.unset(rows[done])
 		}
@@ -108,14 +108,14 @@ func (j *joiner) buildIndex(x *Executor, n *node, k int) {
 
 // keys evaluates steps over rows whose columns get gives, and calls f for each
 // row in which all of them have a value; part returns that of step i.
-func (j *joiner) keys(x *Executor, n *node, steps []planner.StepID, cols []int, rows int, get func(c, row int) vec.Value, f func(row int, key []byte, part func(i int) vec.Value)) {
+func (j *joiner) keys(steps []planner.StepID, cols []int, rows int, get func(c, row int) vec.Value, f func(row int, key []byte, part func(i int) vec.Value)) {
 	for from := 0; from < rows; from += vec.MaxRows {
 		b := j.fill(&j.cand, cols, min(vec.MaxRows, rows-from), func(c, row int) vec.Value { return get(c, from+row) })
-		n.identity()
-		m := x.enter()
-		m.begin(n, b)
+		j.n.identity()
+		m := j.x.enter()
+		m.begin(j.n, b)
 		for _, s := range steps {
-			j.faults(x, n, m, s)
+			j.faults(m, s)
 		}
 		at := 0
 		part := func(i int) vec.Value { return m.value(steps[i], at) }
@@ -132,7 +132,7 @@ func (j *joiner) keys(x *Executor, n *node, steps []planner.StepID, cols []int, 
 				f(from+row, key, part)
 			}
 		}
-		x.leave()
+		j.x.leave()
 	}
 }
 
@@ -150,7 +150,7 @@ func (j *joiner) fill(b *vec.Batch, cols []int, rows int, get func(c, row int) v
 
 // faults counts conditions that failed for every rule of the join; the pairs do
 // not match.
-func (j *joiner) faults(x *Executor, n *node, m *machine, s planner.StepID) {
+func (j *joiner) faults(m *machine, s planner.StepID) {
 	bad := m.col(s, nil).Fault
 	if bad == nil || !bad.Any() {
 		return
@@ -161,14 +161,12 @@ func (j *joiner) faults(x *Executor, n *node, m *machine, s planner.StepID) {
 		j.job.note = text
 		return
 	}
-	x.chargeJoin(n, uint64(bad.Count()), text)
+	j.charge(uint64(bad.Count()), text)
 }
 
 // pairFilter checks what an index leaves of a condition, many pairs at a time.
 type pairFilter struct {
 	j    *joiner
-	x    *Executor
-	n    *node
 	k    int
 	t    *tuples
 	st   *planner.JoinStep
@@ -192,14 +190,14 @@ func (f *pairFilter) end() bool {
 	tail := j.pairs[f.done:]
 	if len(f.st.Rest) > 0 && len(tail) > 0 {
 		b := j.fill(&j.rest, f.st.RestCols, len(tail), func(c, row int) vec.Value { return f.value(c, tail[row]) })
-		f.n.identity()
-		m := f.x.enter()
-		m.begin(f.n, b)
-		keep := f.x.bitmap(b.Rows)
+		j.n.identity()
+		m := j.x.enter()
+		m.begin(j.n, b)
+		keep := j.x.bitmap(b.Rows)
 		keep.SetAll(b.Rows)
 		for _, s := range f.st.Rest {
 			c := m.col(s, nil)
-			j.faults(f.x, f.n, m, s)
+			j.faults(m, s)
 			for row := range b.Rows {
 				if keep.Has(row) && !(c.Kind != vec.Null && c.Value(row).Truth()) {
 					keep.Unset(row)
@@ -212,8 +210,8 @@ func (f *pairFilter) end() bool {
 			n++
 		})
 		j.pairs = j.pairs[:f.done+n]
-		f.x.free(keep)
-		f.x.leave()
+		j.x.free(keep)
+		j.x.leave()
 	}
 	f.done = len(j.pairs)
 	return f.done <= maxJoined

@@ -6,28 +6,27 @@ import (
 	"github.com/weir-engine/weir/planner"
 )
 
-// ruleList is the rules of a join's program, found when they are to be told of
-// something.
+// ruleList is the cached list of the rules to charge when a row of a join is lost.
 type ruleList struct {
 	of     *planner.Program
 	all    []planner.RuleID // each once
 	direct []planner.RuleID // those in no window
 }
 
-// rules returns the rules of the join of n.
-func (n *node) rules() *ruleList {
-	l := &n.join.told
-	if l.of == n.prog {
+// rules returns the rules of the join.
+func (j *joiner) rules() *ruleList {
+	l, p := &j.charged, j.n.prog
+	if l.of == p {
 		return l
 	}
-	direct := directRules(n.prog)
+	direct := directRules(p)
 	all := slices.Clone(direct)
-	for _, w := range n.prog.Windows {
-		for _, k := range w.Members {
-			all = append(all, k.Rule)
+	for _, w := range p.Windows {
+		for _, m := range w.Members {
+			all = append(all, m.Rule)
 		}
 	}
-	*l = ruleList{n.prog, unique(all), direct}
+	*l = ruleList{p, unique(all), direct}
 	return l
 }
 
@@ -63,16 +62,16 @@ func unique(ids []planner.RuleID) []planner.RuleID {
 	return slices.Compact(ids)
 }
 
-// faultJoin counts a row that every rule of the join of n lost.
-func (x *Executor) faultJoin(n *node, text string) {
-	for _, r := range n.rules().all {
-		x.fault(r, text)
+// fault counts a row that every rule of the join lost.
+func (j *joiner) fault(text string) {
+	for _, r := range j.rules().all {
+		j.x.fault(r, text)
 	}
 }
 
-// chargeJoin counts rows that every rule of the join of n lost, without telling it.
-func (x *Executor) chargeJoin(n *node, rows uint64, text string) {
-	for _, r := range n.rules().all {
-		x.charge(r, rows, text)
+// charge counts rows that every rule of the join lost, without telling it.
+func (j *joiner) charge(rows uint64, text string) {
+	for _, r := range j.rules().all {
+		j.x.charge(r, rows, text)
 	}
 }

@@ -11,8 +11,9 @@ import (
 // table keeps rows of a table for the joins that read it: the last ones, all, or
 // of a lookup table one for each key. A rule that comes later finds them too.
 type table struct {
-	idle
-	def    *planner.Window
+	stage
+	def    *planner.TableTap
+	named  *planner.TableTap // that names is of
 	retain int64
 	keyed  bool
 	rows   []tableRow
@@ -20,7 +21,7 @@ type table struct {
 	dead   int            // rows that were deleted and are not yet taken out
 	log    []int32        // positions in rows that changed, oldest first
 	logged uint64         // version before the changes of log
-	in     uint64         // rows and changes so far
+	taken  uint64         // rows and changes so far
 	names  []string       // of the values of a row; "" is the whole row
 }
 
@@ -38,8 +39,8 @@ type tableChange struct {
 	row   tableRow
 }
 
-func newTable(def *planner.Window) *table {
-	t := &table{retain: def.Spec.Length, keyed: len(def.Keys) > 0, logged: 1}
+func newTable(s stage, def *planner.TableTap) *table {
+	t := &table{stage: s, retain: def.Retain, keyed: def.Key != planner.NoStep, logged: 1}
 	if t.keyed {
 		t.at = map[string]int{}
 	}
@@ -48,16 +49,16 @@ func newTable(def *planner.Window) *table {
 
 // name finds what the values of a row are called. The columns are the same for
 // every rule on the table.
-func (t *table) name(w *window) {
-	if t.def == w.def {
+func (t *table) name() {
+	if t.named == t.def {
 		return
 	}
-	t.def = w.def
+	t.named = t.def
 	t.names = t.names[:0]
-	for _, id := range w.def.Rows {
+	for _, id := range t.def.Rows {
 		name := ""
 		if id != planner.NoStep {
-			if path := w.in.prog.Steps[id].Node.Col.Path; len(path) > 0 {
+			if path := t.in.prog.Steps[id].Node.Col.Path; len(path) > 0 {
 				name = path[0]
 			}
 		}
@@ -65,30 +66,33 @@ func (t *table) name(w *window) {
 	}
 }
 
-func (t *table) feed(x *Executor, w *window, m *machine, rows []int32) {
-	t.name(w)
-	for _, id := range w.def.Rows {
+// feed notes the rows of m's batch, for the end of the batch: a join must see the
+// table as it was when its own rows came.
+func (t *table) feed(m *machine) {
+	x := t.x
+	t.name()
+	for _, id := range t.def.Rows {
 		m.col(id, nil)
 	}
 	var key, kind *vec.Column
 	if t.keyed {
-		key, kind = m.col(w.def.Keys[0], nil), m.col(w.def.When, nil)
+		key, kind = m.col(t.def.Key, nil), m.col(t.def.RowKind, nil)
 	}
-	t.in += uint64(len(rows))
-	for _, row := range rows {
-		c := tableChange{table: t, order: x.place(row)}
+	t.taken += uint64(m.rows)
+	for row := range m.rows {
+		c := tableChange{table: t, order: x.place(int32(row))}
 		if t.keyed {
-			b, ok := vec.AppendEqual(nil, key.Value(int(row)))
+			b, ok := vec.AppendEqual(nil, key.Value(row))
 			if !ok {
-				x.faultJoined(w, "row of a lookup table without a key")
+				t.fault("row of a lookup table without a key")
 				continue
 			}
 			c.row.key = string(b)
-			c.gone = kind.Value(int(row)).S == "delete"
+			c.gone = kind.Value(row).S == "delete"
 		}
-		c.row.v = make([]vec.Value, len(w.def.Rows))
-		for i, id := range w.def.Rows {
-			c.row.v[i] = m.value(id, int(row)).Clone()
+		c.row.v = make([]vec.Value, len(t.def.Rows))
+		for i, id := range t.def.Rows {
+			c.row.v[i] = m.value(id, row).Clone()
 		}
 		x.changes = append(x.changes, c)
 	}
@@ -175,12 +179,10 @@ func (x *Executor) tableOf(s *planner.JoinSource) *table {
 	if !s.Table || n == nil {
 		return nil
 	}
-	for _, w := range n.windows {
-		if t, ok := w.kind.(*table); ok {
-			return t
-		}
+	if len(n.tables) == 0 {
+		return nil
 	}
-	return nil
+	return n.tables[0]
 }
 
 // refresh makes s.rows what the table holds, position by position: rows that were
@@ -203,7 +205,7 @@ func (s *joinSource) refresh(x *Executor, src int32) {
 	}
 	s.table, s.seen = t, t.version()
 	for i := len(s.rows); i < len(t.rows); i++ {
-		s.rows = append(s.rows, kept{})
+		s.rows = append(s.rows, windowRow{})
 		if !ok {
 			s.show(i, src)
 		}
@@ -220,7 +222,7 @@ func (s *joinSource) refresh(x *Executor, src int32) {
 func (s *joinSource) show(i int, src int32) {
 	k := &s.rows[i]
 	if s.table.rows[i].v == nil {
-		*k = kept{src: gone}
+		*k = windowRow{src: gone}
 		return
 	}
 	k.src = src

@@ -9,15 +9,15 @@ import (
 // The rules' indexes over the feed's output hold a part of each condition; a row
 // whose value is a fault, or cannot be compared, is wanted, so that the rule tells.
 // The caller frees what it gets.
-func (x *Executor) wanted(w *window, m *machine) vec.Bitmap {
-	out := w.def.Out
+func (f *feeder) wanted(m *machine) vec.Bitmap {
+	out := f.def.Out
 	if a := out.Always; a != nil && len(a.Send) > 0 {
 		return nil
 	}
-	want := x.bitmap(m.rows)
+	want := f.x.bitmap(m.rows)
 	for _, r := range out.Ranks {
 		widest := planner.RankIndex{Op: r.Op, Keys: r.Keys[:1]}
-		wantRows(want, w.input(m, r.Step), func(v vec.Value) bool {
+		wantRows(want, f.input(m, r.Step), func(v vec.Value) bool {
 			switch v.Kind {
 			case vec.Float64:
 				return rank(&widest, v.F) > 0
@@ -28,7 +28,7 @@ func (x *Executor) wanted(w *window, m *machine) vec.Bitmap {
 		})
 	}
 	for _, e := range out.Equals {
-		wantRows(want, w.input(m, e.Step), func(v vec.Value) bool {
+		wantRows(want, f.input(m, e.Step), func(v vec.Value) bool {
 			switch {
 			case v.Kind == vec.String && len(e.NumEntries) == 0:
 				return e.FindText(v.S) >= 0
@@ -41,15 +41,15 @@ func (x *Executor) wanted(w *window, m *machine) vec.Bitmap {
 		})
 	}
 	for _, c := range out.Conds {
-		wantRows(want, w.input(m, c.Step), func(v vec.Value) bool { return v.Kind != vec.Bool || v.Truth() })
+		wantRows(want, f.input(m, c.Step), func(v vec.Value) bool { return v.Kind != vec.Bool || v.Truth() })
 	}
 	return want
 }
 
-// input returns the column of w's input that step s of the program over w reads.
-func (w *window) input(m *machine, s planner.StepID) *vec.Column {
-	c := w.def.Cols[w.def.Out.Steps[s].Col]
-	return m.col(w.def.Rows[c.Index], nil)
+// input returns the column of f's input that step s of the program over f reads.
+func (f *feeder) input(m *machine, s planner.StepID) *vec.Column {
+	c := f.def.Cols[f.def.Out.Steps[s].Col]
+	return m.col(f.def.Rows[c.Index], nil)
 }
 
 // wantRows adds the rows to want whose value may do, and those that have none

@@ -10,18 +10,18 @@ import (
 
 // gather joins the rows of a window and adds what meets its condition to p. A
 // window whose join gives nothing is not sent.
-func (j *joiner) gather(x *Executor, w *window, p *pane, rows []kept) {
-	j.divide(x, rows)
+func (j *joiner) gather(w *window, p *pane, rows []windowRow) {
+	j.divide(rows)
 	if j.plan.Apart {
-		j.collect(x, w, p, j.beside(rows), true)
+		j.collect(w, p, j.beside(rows), true)
 		return
 	}
-	t, ok := j.joinRows(x, w.in)
-	j.collect(x, w, p, t, ok)
+	t, ok := j.joinRows()
+	j.collect(w, p, t, ok)
 }
 
 // beside makes a joined row of each row.
-func (j *joiner) beside(rows []kept) *tuples {
+func (j *joiner) beside(rows []windowRow) *tuples {
 	t := &j.a
 	t.width(len(j.srcs))
 	t.n = len(rows)
@@ -39,11 +39,11 @@ func (j *joiner) beside(rows []kept) *tuples {
 }
 
 // divide gives each source its rows of a window.
-func (j *joiner) divide(x *Executor, rows []kept) {
+func (j *joiner) divide(rows []windowRow) {
 	for i := range j.srcs {
 		s := &j.srcs[i]
 		if s.def.Table {
-			s.refresh(x, int32(i))
+			s.refresh(j.x, int32(i))
 			continue
 		}
 		clear(s.own)
@@ -63,26 +63,26 @@ func (j *joiner) divide(x *Executor, rows []kept) {
 
 // collect adds the joined rows that meet the window's condition to p; not ok:
 // there were too many.
-func (j *joiner) collect(x *Executor, w *window, p *pane, t *tuples, ok bool) {
+func (j *joiner) collect(w *window, p *pane, t *tuples, ok bool) {
 	if !j.plan.Apart {
 		p.seen = max(p.seen, 1)
 	}
 	if !ok {
-		x.faultJoinedFor(loss.Pairs, w, tooManyRows)
+		w.faultFor(loss.Pairs, tooManyRows)
 		return
 	}
 	for from := 0; from < t.n; from += vec.MaxRows {
 		b := j.rowsOf(t, from, min(from+vec.MaxRows, t.n))
 		w.in.identity()
-		m := x.enter()
+		m := j.x.enter()
 		m.begin(w.in, b)
 		m.memories = &w.memories
 		m.rowsBuf = m.rowsBuf[:0]
 		for r := range b.Rows {
 			m.rowsBuf = append(m.rowsBuf, int32(r))
 		}
-		p.add(m, w, x.passing(w.def, m, m.rowsBuf, nil))
-		x.leave()
+		p.add(m, w, j.x.passing(w.def, m, m.rowsBuf, nil))
+		j.x.leave()
 	}
 }
 
@@ -115,23 +115,23 @@ func (j *joiner) time(t *tuples, row int) int64 {
 
 // joinEach joins each row of the one stream with the tables, for the rules that
 // have no window. What a row gives is one message.
-func (j *joiner) joinEach(x *Executor, n *node, rows []kept) {
+func (j *joiner) joinEach(rows []windowRow) {
 	if j.external {
-		j.parkRows(x, n, rows)
+		j.parkRows(rows)
 		return
 	}
 	for i := range j.srcs {
 		if s := &j.srcs[i]; s.def.Table {
-			s.refresh(x, int32(i))
+			s.refresh(j.x, int32(i))
 		}
 	}
 	if !j.together() {
 		for i := range rows {
-			j.joinSome(x, n, rows[i:i+1])
+			j.joinSome(rows[i : i+1])
 		}
 		return
 	}
-	j.joinSome(x, n, rows)
+	j.joinSome(rows)
 }
 
 // together tells whether rows of the stream can be joined many at a time: each
@@ -146,28 +146,28 @@ func (j *joiner) together() bool {
 }
 
 // joinSome joins rows and runs the rules over what they give.
-func (j *joiner) joinSome(x *Executor, n *node, rows []kept) {
+func (j *joiner) joinSome(rows []windowRow) {
 	for i := range j.srcs {
 		if s := &j.srcs[i]; !s.def.Table {
 			s.rows = rows
 			s.index.valid = false
 		}
 	}
-	t, ok := j.joinRows(x, n)
+	t, ok := j.joinRows()
 	switch {
 	case !ok && len(rows) > 1:
-		j.joinSome(x, n, rows[:len(rows)/2])
-		j.joinSome(x, n, rows[len(rows)/2:])
+		j.joinSome(rows[:len(rows)/2])
+		j.joinSome(rows[len(rows)/2:])
 		return
 	case !ok:
-		x.faultJoin(n, tooManyRows)
+		j.fault(tooManyRows)
 		return
 	}
-	j.emitJoined(x, n, t)
+	j.emitJoined(t)
 }
 
 // emitJoined runs the rules over what the rows of the stream gave.
-func (j *joiner) emitJoined(x *Executor, n *node, t *tuples) {
+func (j *joiner) emitJoined(t *tuples) {
 	events := t.cols[0] // rows of the stream, ascending
 	if !j.together() {
 		events = slices.Grow(j.events[:0], t.n)[:t.n]
@@ -175,33 +175,33 @@ func (j *joiner) emitJoined(x *Executor, n *node, t *tuples) {
 		j.events = events
 	}
 	// Pairs of rules and rows must not be delivered before a message is complete.
-	limit := min(vec.MaxRows, max(1, maxPairs/max(1, n.prog.Rules)-1))
+	limit := min(vec.MaxRows, max(1, maxPairs/max(1, j.n.prog.Rules)-1))
 	for from := 0; from < t.n; {
 		to := min(from+limit, t.n)
 		for to < t.n && events[to] == events[to-1] {
 			to++
 		}
-		j.emit(x, n, j.rowsOf(t, from, to), events[from:to])
+		j.emit(j.rowsOf(t, from, to), events[from:to])
 		from = to
 	}
 }
 
 // emit runs the rules over joined rows.
-func (j *joiner) emit(x *Executor, n *node, b *vec.Batch, events []int32) {
-	n.identity()
-	m := x.enter()
-	m.begin(n, b)
-	for _, s := range n.prog.Analytics {
+func (j *joiner) emit(b *vec.Batch, events []int32) {
+	j.n.identity()
+	m := j.x.enter()
+	m.begin(j.n, b)
+	for _, s := range j.n.prog.Analytics {
 		m.col(s, nil)
 	}
-	x.match(n, m)
+	j.x.match(j.n, m)
 	if distinctEvents(events) {
-		x.deliver(m)
+		j.x.deliver(m)
 	} else {
-		x.deliverEvents(m, events)
+		j.x.deliverEvents(m, events)
 	}
-	x.serial(m)
-	x.leave()
+	j.x.serial(m)
+	j.x.leave()
 }
 
 // distinctEvents tells whether every event has one row.

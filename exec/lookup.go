@@ -14,7 +14,7 @@ type Lookup struct {
 	Fields []string // columns that must be equal to the parts of a key
 	Keys   []LookupKey
 
-	in   *node
+	in   *joiner
 	job  *job
 	step int
 }
@@ -118,7 +118,7 @@ func (x *Executor) Found(l *Lookup, found []LookupRows, now int64) {
 		return
 	}
 	x.now = now
-	j := l.in.join
+	j := l.in
 	src := &j.srcs[l.step+1]
 	c := x.cache(src.def, &j.plan.Steps[l.step])
 	known := b.known(l.step)
@@ -130,23 +130,23 @@ func (x *Executor) Found(l *Lookup, found []LookupRows, now int64) {
 		}
 	}
 	b.asked = false
-	defer x.guardNode(j.num, l.in.prog, x.depth)
+	defer x.guardNode(j.num, j.n.prog, x.depth)
 	if b != j.jobs[0] {
-		j.probe(x, l.in, b)
+		j.probe(b)
 	}
-	j.work(x, l.in)
+	j.work()
 }
 
 // lookUp is match for a source whose rows a store is asked for. What is not known
 // of it is asked for; then match has no result.
 func (j *joiner) lookUp(f *pairFilter) bool {
-	b, src, x := j.job, &j.srcs[f.k+1], f.x
+	b, src, x := j.job, &j.srcs[f.k+1], j.x
 	known, c := b.known(f.k), x.cache(src.def, f.st)
 	rows := make([]*LookupRows, f.t.n)
 	var ask *Lookup
 	var asked map[string]bool
 	get := func(c, row int) vec.Value { return j.value(c, f.t, row) }
-	j.keys(x, f.n, f.st.Left, f.st.LeftCols, f.t.n, get, func(row int, key []byte, part func(int) vec.Value) {
+	j.keys(f.st.Left, f.st.LeftCols, f.t.n, get, func(row int, key []byte, part func(int) vec.Value) {
 		r := known[string(key)]
 		if r == nil {
 			if r = c.get(key, x.now); r != nil {
@@ -155,7 +155,7 @@ func (j *joiner) lookUp(f *pairFilter) bool {
 		}
 		switch {
 		case r == nil && ask == nil:
-			ask = &Lookup{Table: src.def.Num, Fields: f.st.Keys, in: f.n, job: b, step: f.k}
+			ask = &Lookup{Table: src.def.Num, Fields: f.st.Keys, in: j, job: b, step: f.k}
 			asked = map[string]bool{}
 			fallthrough
 		case r == nil:
@@ -210,7 +210,7 @@ func (j *joiner) pairUp(f *pairFilter, rows []*LookupRows) bool {
 			at = int32(len(src.rows))
 			first[r] = at
 			for i := range r.Rows {
-				k := kept{src: int32(f.k + 1), v: make([]vec.Value, len(src.need))}
+				k := windowRow{src: int32(f.k + 1), v: make([]vec.Value, len(src.need))}
 				for p, c := range src.need {
 					k.v[p] = foundValue(r.Rows[i], c)
 				}

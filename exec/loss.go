@@ -31,29 +31,30 @@ func (s *Stats) spread(m *missed, rules func(func(planner.RuleID))) {
 func (x *Executor) spreadMissed(n *node) {
 	if n.join != nil {
 		x.stats.spread(&n.join.missed, func(f func(planner.RuleID)) {
-			for _, r := range n.rules().all {
+			for _, r := range n.join.rules().all {
 				f(r)
 			}
 		})
 	}
-	for _, w := range n.windows {
-		x.stats.spread(&w.missed, func(f func(planner.RuleID)) {
-			for _, j := range w.def.Members {
-				f(j.Rule)
+	n.eachStage(func(s *stage) {
+		x.stats.spread(&s.missed, func(f func(planner.RuleID)) {
+			for _, m := range s.base.Members {
+				f(m.Rule)
 			}
 		})
-	}
+	})
 }
 
 // isLate counts a row that is older than its watermark.
-func (w *window) isLate(x *Executor) {
-	x.stats.Lost[loss.Late]++
-	w.missed.late++
-	w.in.late++
+func (s *stage) isLate() {
+	s.x.stats.Lost[loss.Late]++
+	s.missed.late++
+	s.in.late++
 }
 
 // isLate counts a row of one of its sources that is older than the watermark.
-func (j *joiner) isLate(x *Executor, src int32) {
+func (j *joiner) isLate(src int32) {
+	x := j.x
 	x.stats.Lost[loss.Late]++
 	j.missed.late++
 	if n := x.node(j.srcs[src].def.Num); n != nil {
@@ -62,9 +63,9 @@ func (j *joiner) isLate(x *Executor, src int32) {
 }
 
 // cap counts empty windows that are not made.
-func (w *window) cap(x *Executor, windows int64) {
-	x.stats.Lost[loss.Capped] += uint64(windows)
-	w.missed.capped += uint64(windows)
+func (s *stage) cap(windows int64) {
+	s.x.stats.Lost[loss.Capped] += uint64(windows)
+	s.missed.capped += uint64(windows)
 }
 
 // lostBy returns what rule lost for other reasons than faults; Fault is less what
@@ -109,12 +110,5 @@ func (x *Executor) faultFor(why loss.Reason, rule planner.RuleID, text string) {
 	for _, c := range []*loss.Counts{&x.stats.Lost, x.stats.lostBy(rule)} {
 		c[loss.Fault]--
 		c[why]++
-	}
-}
-
-// faultJoinedFor is faultFor for all rules of w.
-func (x *Executor) faultJoinedFor(why loss.Reason, w *window, text string) {
-	for _, j := range w.def.Members {
-		x.faultFor(why, j.Rule, text)
 	}
 }

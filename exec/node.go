@@ -22,6 +22,9 @@ type node struct {
 	equals   []equalCount
 	tellers  map[teller][]listener // rules that want to be told of faults; made at the first
 	windows  []*window
+	orders   []*eventOrder
+	feeds    []*feeder
+	tables   []*table
 	join     *joiner // of a join's program
 }
 
@@ -91,7 +94,7 @@ func (x *Executor) adopt(n *node, p *planner.Program) {
 	if !n.over || n.join != nil {
 		clear(x.broken.steps) // the nodes of steps may be others
 	}
-	x.adoptWindows(n, p)
+	x.adoptStages(n, p)
 }
 
 func (x *Executor) growFor(es []planner.Entry) {
@@ -142,9 +145,7 @@ func (x *Executor) flush(n *node) {
 		*c = equalCount{}
 	}
 	x.spreadMissed(n)
-	for _, w := range n.windows {
-		x.flush(w.out)
-	}
+	n.eachStage(func(s *stage) { x.flush(s.out) })
 	if !n.over {
 		x.flushIn(n, n.in)
 	}
@@ -180,12 +181,12 @@ func (x *Executor) flushIn(n *node, rows uint64) {
 		addOnce(x.stats.In, e.TextEntries, rows)
 		addOnce(x.stats.In, e.NumEntries, rows)
 	}
-	for _, w := range p.Windows {
-		for _, j := range w.Members {
-			x.stats.grow(j.Rule)
-			x.stats.In[j.Rule] += rows
+	p.EachStage(func(s *planner.Stage) {
+		for _, m := range s.Members {
+			x.stats.grow(m.Rule)
+			x.stats.In[m.Rule] += rows
 		}
-	}
+	})
 }
 
 // addOnce adds n for each rule and returns how many there are; a rule with IN
@@ -255,9 +256,7 @@ func (x *Executor) runBound(n *node, b *vec.Batch) {
 	x.match(n, m)
 	x.deliver(m)
 	x.serial(m)
-	for _, w := range n.windows {
-		x.feed(w, m)
-	}
+	n.feedStages(m)
 	x.leave()
 }
 

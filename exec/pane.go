@@ -228,7 +228,7 @@ func (p *pane) renumber(ids []int32, n int) {
 
 // send emits what the pane gathered as a window from start to end, to the rules
 // that keep chooses.
-func (p *pane) send(x *Executor, w *window, start, end int64, keep func(planner.RuleID) bool) {
+func (p *pane) send(w *window, start, end int64, keep func(planner.RuleID) bool) {
 	n := len(p.order)
 	switch {
 	case !w.def.Group:
@@ -243,48 +243,58 @@ func (p *pane) send(x *Executor, w *window, start, end int64, keep func(planner.
 		return // rows came, but the condition refused them all
 	}
 	b := w.open(n, end)
-	for i := range w.def.Cols {
-		p.column(x, w, &b.Cols[i], i, n, start, end)
+	clear(w.notes)
+	for i, c := range w.def.Cols {
+		dst := &b.Cols[i]
+		switch c.Kind {
+		case planner.ColStart:
+			fillInt(dst, n, start)
+		case planner.ColEnd:
+			fillInt(dst, n, end)
+		case planner.ColRow:
+			for r := range n {
+				dst.Set(r, p.cols[c.Index][r])
+			}
+		case planner.ColKey:
+			p.key(w, dst, c.Index)
+		case planner.ColAgg:
+			p.result(w, dst, i)
+		}
 	}
-	x.emit(w, b, keep)
+	w.emit(b, keep)
 }
 
-// column writes output column col of a pane.
-func (p *pane) column(x *Executor, w *window, dst *vec.Column, col, n int, start, end int64) {
-	c := w.def.Cols[col]
-	switch c.Kind {
-	case planner.WindowStart:
-		for r := range n {
-			dst.SetInt(r, start)
+func fillInt(dst *vec.Column, rows int, v int64) {
+	for r := range rows {
+		dst.SetInt(r, v)
+	}
+}
+
+// key writes key i of every group.
+func (p *pane) key(w *window, dst *vec.Column, i int) {
+	for r, g := range p.order {
+		v := w.groups.Key(g, i)
+		if v.IsNull() {
+			v.Kind = p.forms[g][i]
 		}
-	case planner.WindowEnd:
-		for r := range n {
-			dst.SetInt(r, end)
+		dst.Set(r, v)
+	}
+}
+
+// result writes the aggregate of output column col of every group. Of no group at
+// all it writes nothing, but for collect, which is null then, as in eKuiper.
+func (p *pane) result(w *window, dst *vec.Column, col int) {
+	i := w.def.Cols[col].Index
+	a := p.aggs[i]
+	if a == nil {
+		return
+	}
+	for r, g := range p.order {
+		if note := a.Result(&w.x.ctx, dst, r, g); note != "" {
+			w.note(col, r, note)
 		}
-	case planner.WindowRow:
-		for r := range n {
-			dst.Set(r, p.cols[c.Index][r])
-		}
-	case planner.WindowKey:
-		for r, g := range p.order {
-			v := w.groups.Key(g, c.Index)
-			if v.IsNull() {
-				v.Kind = p.forms[g][c.Index]
-			}
-			dst.Set(r, v)
-		}
-	case planner.WindowAgg:
-		a := p.aggs[c.Index]
-		if a == nil {
-			return
-		}
-		for r, g := range p.order {
-			if note := a.Result(&x.ctx, dst, r, g); note != "" {
-				w.note(col, r, note)
-			}
-		}
-		if len(p.order) == 0 && w.def.Aggs[c.Index].Func == "collect" {
-			dst.Set(0, vec.JSONValue("null"))
-		}
+	}
+	if len(p.order) == 0 && w.def.Aggs[i].Func == "collect" {
+		dst.Set(0, vec.JSONValue("null"))
 	}
 }

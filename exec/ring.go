@@ -13,6 +13,7 @@ import (
 // pane; at every point where one of the windows is cut, the base is merged into
 // all of them.
 type ring struct {
+	x     *Executor
 	key   string
 	views []*view           // the first one's definition stands for the others'
 	defs  []*planner.Window // of views
@@ -26,21 +27,21 @@ type ring struct {
 
 // ringOf returns the ring of one of the windows that def's rows are gathered by,
 // or a new one.
-func ringOf(def *planner.Window, windows ...[]*window) *ring {
+func ringOf(x *Executor, def *planner.Window, windows ...[]*window) *ring {
 	for _, ws := range windows {
 		for _, w := range ws {
-			if v, ok := w.kind.(*view); ok && v.ring.key == def.Ring {
+			if v := w.view; v != nil && !w.dead && v.ring.key == def.Ring {
 				return v.ring
 			}
 		}
 	}
-	return &ring{key: def.Ring, base: &pane{}}
+	return &ring{x: x, key: def.Ring, base: &pane{}}
 }
 
 // rings calls f for every ring of n.
 func (n *node) rings(f func(*ring)) {
 	for _, w := range n.windows {
-		if v, ok := w.kind.(*view); ok && v.leads() {
+		if v := w.view; v != nil && !w.dead && v.leads() {
 			f(v.ring)
 		}
 	}
@@ -51,7 +52,7 @@ func (r *ring) regroup(n *node) {
 	same, was := true, len(r.views)
 	r.views = r.views[:0]
 	for _, w := range n.windows {
-		if v, ok := w.kind.(*view); ok && v.ring == r {
+		if v := w.view; v != nil && v.ring == r {
 			i := len(r.views)
 			r.views = append(r.views, v)
 			if i == len(r.defs) {
@@ -111,10 +112,10 @@ func (r *ring) union() *planner.Window {
 }
 
 // feed adds rows; rows of event-time windows come in order of time.
-func (r *ring) feed(x *Executor, m *machine, rows []int32) {
+func (r *ring) feed(m *machine, rows []int32) {
 	if !r.def.Spec.EventTime {
-		r.advance(x, x.now)
-		r.add(x, m, rows)
+		r.advance(r.x.now)
+		r.add(m, rows)
 		return
 	}
 	at := m.batch.At
@@ -123,21 +124,21 @@ func (r *ring) feed(x *Executor, m *machine, rows []int32) {
 		for _, v := range r.views {
 			if v.end == 0 {
 				r.flush()
-				v.start(x, ts)
+				v.start(ts)
 			}
 		}
-		next := r.advance(x, ts)
+		next := r.advance(ts)
 		i := 1
 		for i < len(rows) && at[rows[i]] < next {
 			i++
 		}
-		r.add(x, m, rows[:i])
+		r.add(m, rows[:i])
 		rows = rows[i:]
 	}
 }
 
 // advance closes and cuts all that is due at now, and returns when the next is.
-func (r *ring) advance(x *Executor, now int64) int64 {
+func (r *ring) advance(now int64) int64 {
 	next := int64(math.MaxInt64)
 	for _, v := range r.views {
 		if v.end == 0 {
@@ -145,7 +146,7 @@ func (r *ring) advance(x *Executor, now int64) int64 {
 		}
 		if now >= v.due() {
 			r.flush()
-			v.pass(x, now)
+			v.pass(now)
 		}
 		next = min(next, v.due())
 	}
@@ -154,8 +155,8 @@ func (r *ring) advance(x *Executor, now int64) int64 {
 }
 
 // add puts rows into the base.
-func (r *ring) add(x *Executor, m *machine, rows []int32) {
-	r.pass = x.passing(r.def, m, rows, r.pass[:0])
+func (r *ring) add(m *machine, rows []int32) {
+	r.pass = r.x.passing(r.def, m, rows, r.pass[:0])
 	if !r.def.After {
 		rows = r.pass // what WHERE refuses was never there
 	}
@@ -163,7 +164,7 @@ func (r *ring) add(x *Executor, m *machine, rows []int32) {
 		return
 	}
 	if r.base.seen == 0 {
-		r.base.start = x.now
+		r.base.start = r.x.now
 		if r.def.Spec.EventTime {
 			r.base.start = m.batch.At[rows[0]]
 		}

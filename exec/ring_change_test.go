@@ -53,7 +53,7 @@ func (c *changing) add(t testing.TB, r aloneRule) {
 // replace makes r of the rule of its number, which goes on in its window.
 func (c *changing) replace(t testing.TB, r aloneRule) {
 	t.Helper()
-	release := c.b.Keep(r.id)
+	release := c.b.Replacing(r.id)
 	c.b.Remove(r.id)
 	c.add(t, r)
 	release()

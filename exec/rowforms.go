@@ -4,10 +4,12 @@ import (
 	"slices"
 
 	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/planner/sql"
 )
 
 // hopping fires every Interval with the rows of the last Length.
 type hopping struct {
+	r *rowWindow
 	unhurried
 	start, end int64 // of the first window; of the open one
 }
@@ -15,28 +17,28 @@ type hopping struct {
 // unhurried is what forms share that have nothing to do before a row.
 type unhurried struct{}
 
-func (unhurried) before(*Executor, *window, *rowWindow, int64, int64) {}
+func (unhurried) before(int64, int64) {}
 
 func (h *hopping) deadline() int64 { return h.end }
 
-func (h *hopping) row(x *Executor, w *window, r *rowWindow, k kept, _, _ bool, _ string) {
+func (h *hopping) row(k windowRow, _, _ bool, _ string) {
 	if h.end == 0 {
-		h.start, h.end = k.ts, alignedEnd(k.ts, w.def.Spec, x.env.Location)
+		h.start, h.end = k.ts, alignedEnd(k.ts, *h.r.spec(), h.r.x.env.Location)
 	}
-	h.time(x, w, r, k.ts)
-	r.rows = append(r.rows, k)
+	h.time(k.ts)
+	h.r.rows = append(h.r.rows, k)
 }
 
-func (h *hopping) time(x *Executor, w *window, r *rowWindow, now int64) {
-	s := w.def.Spec
-	if s.Kind == planner.Tumbling {
+func (h *hopping) time(now int64) {
+	r, s := h.r, *h.r.spec()
+	if s.Kind == sql.TumblingWindow {
 		s.Interval = s.Length
 	}
 	for empty := 0; h.end > 0 && now >= h.end; {
 		if len(r.rows) == 0 {
 			if empty++; empty > maxEmpty {
 				skip := (now - h.end) / s.Interval
-				w.cap(x, skip)
+				r.w.cap(skip)
 				h.end += skip * s.Interval
 				empty = 0
 				if now < h.end {
@@ -45,11 +47,11 @@ func (h *hopping) time(x *Executor, w *window, r *rowWindow, now int64) {
 			}
 		}
 		start := max(h.end-s.Length, h.start)
-		if s.Kind == planner.Hopping {
+		if s.Kind == sql.HoppingWindow {
 			start = hopStart(s, h.start, h.end)
 		}
-		r.fire(x, w, r.rows, start, h.end)
-		h.end = nextEnd(h.end, s, x.env.Location)
+		r.fire(r.rows, start, h.end)
+		h.end = nextEnd(h.end, s, r.x.env.Location)
 		r.drop(h.end - s.Length)
 	}
 }
@@ -77,6 +79,7 @@ func (r *rowWindow) drop(ts int64) {
 // Length before it; if it has a delay, that much later, with those that came in
 // between. Rows of one event time are all in the windows of each of them.
 type sliding struct {
+	r    *rowWindow
 	due  []int64 // times of the rows whose windows wait for their delay
 	at   int64   // deadline of the first
 	same int64   // time of the rows whose windows wait for others of that time
@@ -85,15 +88,15 @@ type sliding struct {
 
 func (s *sliding) deadline() int64 { return s.at }
 
-func (s *sliding) before(x *Executor, w *window, r *rowWindow, ts, _ int64) {
+func (s *sliding) before(ts, _ int64) {
 	if ts > s.same {
-		s.settle(x, w, r)
+		s.settle()
 	}
 }
 
-func (s *sliding) row(x *Executor, w *window, r *rowWindow, k kept, when, _ bool, _ string) {
-	spec := w.def.Spec
-	s.fireBefore(x, w, r, k.ts)
+func (s *sliding) row(k windowRow, when, _ bool, _ string) {
+	r, spec := s.r, s.r.spec()
+	s.fireBefore(k.ts)
 	r.drop(k.ts - spec.Length - spec.Delay)
 	r.rows = append(r.rows, k)
 	switch {
@@ -105,38 +108,39 @@ func (s *sliding) row(x *Executor, w *window, r *rowWindow, k kept, when, _ bool
 		s.same = k.ts
 		s.wait++
 	default:
-		s.fire(x, w, r, k.ts)
+		s.fire(k.ts)
 	}
 }
 
 // settle fires the windows of the rows of the last time.
-func (s *sliding) settle(x *Executor, w *window, r *rowWindow) {
+func (s *sliding) settle() {
 	for ; s.wait > 0; s.wait-- {
-		s.fire(x, w, r, s.same)
+		s.fire(s.same)
 	}
 }
 
 // fireBefore fires the delayed windows that end before ts.
-func (s *sliding) fireBefore(x *Executor, w *window, r *rowWindow, ts int64) {
-	for len(s.due) > 0 && s.due[0]+w.def.Spec.Delay < ts {
-		s.pop(x, w, r)
+func (s *sliding) fireBefore(ts int64) {
+	for len(s.due) > 0 && s.due[0]+s.r.spec().Delay < ts {
+		s.pop()
 	}
 }
 
-func (s *sliding) pop(x *Executor, w *window, r *rowWindow) {
+func (s *sliding) pop() {
 	t := s.due[0]
 	s.due = slices.Delete(s.due, 0, 1)
 	s.at = 0
 	if len(s.due) > 0 {
-		s.at = s.due[0] + w.def.Spec.Delay
+		s.at = s.due[0] + s.r.spec().Delay
 	}
-	s.fire(x, w, r, t)
+	s.fire(t)
 }
 
 // fire emits the window of a row at t. What comes at the very end of a delay is
 // not in it.
-func (s *sliding) fire(x *Executor, w *window, r *rowWindow, t int64) {
-	from, to := t-w.def.Spec.Length, t+w.def.Spec.Delay
+func (s *sliding) fire(t int64) {
+	r, spec := s.r, s.r.spec()
+	from, to := t-spec.Length, t+spec.Delay
 	lo, hi := 0, len(r.rows)
 	for lo < hi && r.rows[lo].ts < from {
 		lo++
@@ -144,32 +148,33 @@ func (s *sliding) fire(x *Executor, w *window, r *rowWindow, t int64) {
 	for hi > lo && (r.rows[hi-1].ts > to || r.rows[hi-1].ts == to && to > t) {
 		hi--
 	}
-	r.fireRange(x, w, lo, hi, from, to)
+	r.fireRange(lo, hi, from, to)
 }
 
-func (s *sliding) time(x *Executor, w *window, r *rowWindow, now int64) {
-	s.settle(x, w, r)
-	for len(s.due) > 0 && s.due[0]+w.def.Spec.Delay <= now {
-		s.pop(x, w, r)
+func (s *sliding) time(now int64) {
+	s.settle()
+	for len(s.due) > 0 && s.due[0]+s.r.spec().Delay <= now {
+		s.pop()
 	}
 }
 
 // counting fires every Interval rows with the last Length of them.
 type counting struct {
+	r *rowWindow
 	unhurried
 	n int64
 }
 
-func (c *counting) deadline() int64                            { return 0 }
-func (c *counting) time(*Executor, *window, *rowWindow, int64) {}
+func (c *counting) deadline() int64 { return 0 }
+func (c *counting) time(int64)      {}
 
-func (c *counting) row(x *Executor, w *window, r *rowWindow, k kept, _, _ bool, _ string) {
-	spec := w.def.Spec
+func (c *counting) row(k windowRow, _, _ bool, _ string) {
+	r, spec := c.r, c.r.spec()
 	r.rows = append(r.rows, k)
 	c.n++
 	if c.n%spec.Interval == 0 && int64(len(r.rows)) >= spec.Length {
 		r.forget(len(r.rows) - int(spec.Length))
-		r.fireRange(x, w, 0, len(r.rows), r.rows[0].ts, k.ts)
+		r.fireRange(0, len(r.rows), r.rows[0].ts, k.ts)
 		r.forget(int(min(spec.Interval, spec.Length)))
 		return
 	}
@@ -182,26 +187,27 @@ func (c *counting) row(x *Executor, w *window, r *rowWindow, k kept, _, _ bool, 
 // condition to one that meets the emit condition; with one condition, from each
 // row that meets it to the next.
 type state struct {
+	r *rowWindow
 	unhurried
-	parts map[string][]kept
+	open map[string][]windowRow // by partition
 }
 
-func (s *state) deadline() int64                            { return 0 }
-func (s *state) time(*Executor, *window, *rowWindow, int64) {}
+func (s *state) deadline() int64 { return 0 }
+func (s *state) time(int64)      {}
 
-func (s *state) row(x *Executor, w *window, r *rowWindow, k kept, when, emit bool, part string) {
-	if s.parts == nil {
-		s.parts = map[string][]kept{}
+func (s *state) row(k windowRow, when, emit bool, part string) {
+	if s.open == nil {
+		s.open = map[string][]windowRow{}
 	}
-	rows, open := s.parts[part]
-	if w.def.Emit == planner.NoStep { // one condition
+	rows, open := s.open[part]
+	if s.r.w.def.Emit == planner.NoStep { // one condition
 		if when {
 			if len(rows) > 0 {
-				r.fire(x, w, rows, rows[0].ts, k.ts)
+				s.r.fire(rows, rows[0].ts, k.ts)
 			}
-			s.parts[part] = []kept{k}
+			s.open[part] = []windowRow{k}
 		} else if open {
-			s.parts[part] = append(rows, k)
+			s.open[part] = append(rows, k)
 		}
 		return
 	}
@@ -210,9 +216,9 @@ func (s *state) row(x *Executor, w *window, r *rowWindow, k kept, when, emit boo
 	}
 	rows = append(rows, k)
 	if !open || !emit { // the row that begins does not end
-		s.parts[part] = rows
+		s.open[part] = rows
 		return
 	}
-	delete(s.parts, part)
-	r.fire(x, w, rows, rows[0].ts, k.ts)
+	delete(s.open, part)
+	s.r.fire(rows, rows[0].ts, k.ts)
 }

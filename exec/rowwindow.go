@@ -6,6 +6,7 @@ import (
 
 	"github.com/weir-engine/weir/exec/agg"
 	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/planner/sql"
 	"github.com/weir-engine/weir/vec"
 )
 
@@ -14,21 +15,25 @@ import (
 // of the rows and computes each window from them when it fires. Rules share it
 // if they started together, so no rule sees a row from before its start.
 type rowWindow struct {
+	x     *Executor
+	w     *window
 	form  form
 	event bool
 	to    *joiner          // joins the rows of a window when it fires; nil: no join
 	steps []planner.StepID // what is kept of a row
-	rows  []kept
+	rows  []windowRow
 	parts blocks
-	pane  pane    // scratch of a firing
-	pass  []int32 // scratch of a feeding
+	pane  pane       // scratch of a firing
+	pass  []int32    // scratch of a feeding
+	one   vec.Bitmap // the row that is fed, where a condition depends on those before
+	key   []byte     // scratch of a feeding
 
 	batch     vec.Batch // scratch of gather
-	idx, hold []int32
+	idx, left []int32
 }
 
-// kept is a row of a window.
-type kept struct {
+// windowRow is a row of a window.
+type windowRow struct {
 	ts  int64
 	v   []vec.Value // by rowWindow.steps, of a join by joinSource.need
 	src int32       // source of a join
@@ -43,7 +48,7 @@ type badValue struct {
 }
 
 // fault returns why value i is a fault; ok is false if it is none.
-func (k *kept) fault(i int) (note string, ok bool) {
+func (k *windowRow) fault(i int) (note string, ok bool) {
 	for _, b := range k.bad {
 		if b.at == i {
 			return b.note, true
@@ -52,40 +57,44 @@ func (k *kept) fault(i int) (note string, ok bool) {
 	return "", false
 }
 
-// form is what differs between the row windows.
+// form is what differs between the row windows. Each holds its rowWindow.
 type form interface {
 	// before says that a row at ts comes, before its conditions are looked at: what
 	// is sent counts for them. In event time the watermark was mark then.
-	before(x *Executor, w *window, r *rowWindow, ts, mark int64)
-	// row takes a row at ts. when and emit are the conditions of the window for
-	// it; true where it has none. part names its partition.
-	row(x *Executor, w *window, r *rowWindow, k kept, when, emit bool, part string)
+	before(ts, mark int64)
+	// row takes a row. when and emit are the conditions of the window for it, true
+	// where it has none; part names its partition.
+	row(k windowRow, when, emit bool, part string)
 	// time says that time has come to now and no row before it will follow.
-	time(x *Executor, w *window, r *rowWindow, now int64)
+	time(now int64)
 	// deadline returns when time has something to do by the clock; 0: never.
 	deadline() int64
 }
 
-func newRowWindow(x *Executor, w *window, to *joiner) *rowWindow {
-	r := &rowWindow{to: to, event: w.def.Spec.EventTime}
-	s := w.def.Spec
-	switch s.Kind {
-	case planner.Hopping, planner.Tumbling:
-		h := &hopping{}
-		if !s.EventTime {
-			h.start, h.end = x.now, alignedEnd(x.now, s, x.env.Location)
-		}
-		r.form = h
-	case planner.Sliding:
-		r.form = &sliding{}
-	case planner.Session:
-		r.form = &session{event: s.EventTime}
-	case planner.Count:
-		r.form = &counting{}
-	default:
-		r.form = &state{}
-	}
+func newRowWindow(w *window, to *joiner) *rowWindow {
+	r := &rowWindow{x: w.x, w: w, to: to, event: w.def.Spec.EventTime}
+	r.form = newForm(r)
 	return r
+}
+
+// newForm makes the form of r's kind of window.
+func newForm(r *rowWindow) form {
+	s := &r.w.def.Spec
+	switch s.Kind {
+	case sql.HoppingWindow, sql.TumblingWindow:
+		h := &hopping{r: r}
+		if !s.EventTime {
+			h.start, h.end = r.x.now, alignedEnd(r.x.now, *s, r.x.env.Location)
+		}
+		return h
+	case sql.SlidingWindow:
+		return &sliding{r: r}
+	case sql.SessionWindow:
+		return &session{r: r}
+	case sql.CountWindow:
+		return &counting{r: r}
+	}
+	return &state{r: r}
 }
 
 func (r *rowWindow) deadline() int64 {
@@ -95,16 +104,31 @@ func (r *rowWindow) deadline() int64 {
 	return r.form.deadline()
 }
 
-func (r *rowWindow) admit(*Executor, *window, planner.RuleID) {}
+// spec returns what the window is.
+func (r *rowWindow) spec() *planner.WindowSpec { return &r.w.def.Spec }
 
 // adopt finds the steps that a row is kept for. Rows that are there lack what a
 // new step gives; no rule that needs it has seen them.
-func (r *rowWindow) adopt(w *window, _ *planner.Window) {
+func (r *rowWindow) adopt(*planner.Window) {
 	if r.to != nil {
 		return
 	}
-	d := w.def
-	var steps []planner.StepID
+	steps := keptSteps(r.w.def)
+	if r.parts.adopt(r.w.def) || !slices.Equal(steps, r.steps) {
+		r.parts.clear()
+		r.pane, r.w.groups = pane{}, &agg.Groups{}
+	}
+	if slices.Equal(steps, r.steps) {
+		return
+	}
+	for i := range r.rows {
+		r.move(steps, &r.rows[i])
+	}
+	r.steps = steps
+}
+
+// keptSteps returns the steps that the rules over a window of rows need.
+func keptSteps(d *planner.Window) (steps []planner.StepID) {
 	add := func(ids ...planner.StepID) {
 		for _, id := range ids {
 			if id != planner.NoStep && !slices.Contains(steps, id) {
@@ -123,21 +147,11 @@ func (r *rowWindow) adopt(w *window, _ *planner.Window) {
 			add(a.Args...)
 		}
 	}
-	if r.parts.adopt(w.def) || !slices.Equal(steps, r.steps) {
-		r.parts.clear()
-		r.pane, w.groups = pane{}, &agg.Groups{}
-	}
-	if slices.Equal(steps, r.steps) {
-		return
-	}
-	for i := range r.rows {
-		r.move(steps, &r.rows[i])
-	}
-	r.steps = steps
+	return steps
 }
 
 // move orders a row's values by new steps.
-func (r *rowWindow) move(steps []planner.StepID, k *kept) {
+func (r *rowWindow) move(steps []planner.StepID, k *windowRow) {
 	v := make([]vec.Value, len(steps))
 	var bad []badValue
 	for i, s := range steps {
@@ -153,10 +167,10 @@ func (r *rowWindow) move(steps []planner.StepID, k *kept) {
 	k.v, k.bad = v, bad
 }
 
-func (r *rowWindow) feed(x *Executor, w *window, m *machine, rows []int32) {
-	d := w.def
+func (r *rowWindow) feed(m *machine, rows []int32) {
+	d := r.w.def
 	if !d.After {
-		r.pass = x.passing(w.def, m, rows, r.pass[:0])
+		r.pass = r.x.passing(d, m, rows, r.pass[:0])
 		rows = r.pass
 	}
 	for _, s := range r.steps {
@@ -165,87 +179,96 @@ func (r *rowWindow) feed(x *Executor, w *window, m *machine, rows []int32) {
 	for _, s := range d.Parts {
 		m.col(s, nil)
 	}
-	var one vec.Bitmap // the one row, where a condition depends on the rows before
 	if d.Serial {
-		one = x.bitmap(m.rows)
-		defer x.free(one)
+		r.one = r.x.bitmap(m.rows)
+		defer r.x.free(r.one)
 	}
-	cond := func(s planner.StepID, row int32) bool {
-		if s == planner.NoStep {
-			return true
-		}
-		if d.Serial && len(d.Members) > 0 {
-			clear(one)
-			one.Set(int(row))
-			x.hits(d.Members[0].Rule)
-		}
-		return m.col(s, one).Value(int(row)).Truth()
-	}
-	var key []byte
 	for _, row := range rows {
-		ts := x.now
-		if d.Spec.EventTime {
-			ts = m.batch.At[row]
-		}
-		k := kept{ts: ts, v: make([]vec.Value, len(r.steps))}
-		if r.to != nil {
-			k = r.to.running[row]
-		}
-		for i, s := range r.steps {
-			k.v[i] = m.value(s, int(row)).Clone()
-			if m.col(s, nil).Fault.Has(int(row)) {
-				k.bad = append(k.bad, badValue{i, m.why(s, int(row))})
-			}
-		}
-		key = key[:0]
-		for _, s := range d.Parts {
-			key = agg.AppendKey(key, m.value(s, int(row)))
-		}
+		k := r.take(m, row)
 		mark := int64(0)
 		if r.event {
-			mark = x.marks[row]
+			mark = r.x.marks[row]
 		}
-		r.form.before(x, w, r, k.ts, mark)
-		r.form.row(x, w, r, k, cond(d.When, row), cond(d.Emit, row), string(key))
+		r.form.before(k.ts, mark)
+		r.form.row(k, r.holds(m, d.When, row), r.holds(m, d.Emit, row), r.partition(m, row))
 	}
-	r.reschedule(x)
+	r.x.due(r.deadline())
 }
 
-func (r *rowWindow) advance(x *Executor, w *window, now int64) {
-	r.form.time(x, w, r, now)
-	r.reschedule(x)
+// take copies what is kept of a row.
+func (r *rowWindow) take(m *machine, row int32) windowRow {
+	if r.to != nil {
+		return r.to.running[row]
+	}
+	k := windowRow{ts: r.x.now, v: make([]vec.Value, len(r.steps))}
+	if r.event {
+		k.ts = m.batch.At[row]
+	}
+	for i, s := range r.steps {
+		k.v[i] = m.value(s, int(row)).Clone()
+		if m.col(s, nil).Fault.Has(int(row)) {
+			k.bad = append(k.bad, badValue{i, m.why(s, int(row))})
+		}
+	}
+	return k
 }
 
-func (r *rowWindow) reschedule(x *Executor) {
-	if d := r.deadline(); d > 0 && (x.deadlines == 0 || d < x.deadlines) {
-		x.deadlines = d
+// holds tells whether a condition of the window is true for a row, or is none. One
+// that counts what was sent is looked at row by row.
+func (r *rowWindow) holds(m *machine, cond planner.StepID, row int32) bool {
+	if cond == planner.NoStep {
+		return true
 	}
+	d := r.w.def
+	if !d.Serial {
+		return m.col(cond, nil).Value(int(row)).Truth()
+	}
+	if len(d.Members) > 0 {
+		clear(r.one)
+		r.one.Set(int(row))
+		r.x.hits(d.Members[0].Rule)
+	}
+	return m.col(cond, r.one).Value(int(row)).Truth()
+}
+
+// partition names the partition of a row.
+func (r *rowWindow) partition(m *machine, row int32) string {
+	r.key = r.key[:0]
+	for _, s := range r.w.def.Parts {
+		r.key = agg.AppendKey(r.key, m.value(s, int(row)))
+	}
+	return string(r.key)
+}
+
+func (r *rowWindow) advance(now int64) {
+	r.form.time(now)
+	r.x.due(r.deadline())
 }
 
 // fire computes one window from its rows and emits it, once the stores of its
 // lookup tables have answered.
-func (r *rowWindow) fire(x *Executor, w *window, rows []kept, start, end int64) {
+func (r *rowWindow) fire(rows []windowRow, start, end int64) {
 	if r.to != nil && r.to.external {
-		r.to.parkWindow(x, w, r, rows, start, end)
+		r.to.parkWindow(r, rows, start, end)
 		return
 	}
-	r.compute(x, w, len(rows), start, end, func(p *pane) {
+	r.compute(len(rows), start, end, func(p *pane) {
 		switch {
 		case r.to != nil:
-			r.to.gather(x, w, p, rows)
+			r.to.gather(r.w, p, rows)
 		case len(rows) > 0:
-			r.gather(x, w, p, rows)
+			r.gather(p, rows)
 		}
 	})
 }
 
 // compute emits a window of n rows that fill gives.
-func (r *rowWindow) compute(x *Executor, w *window, n int, start, end int64, fill func(p *pane)) {
-	p := &r.pane
+func (r *rowWindow) compute(n int, start, end int64, fill func(p *pane)) {
+	p, w := &r.pane, r.w
 	p.fit(w.def)
 	p.start, p.seen = start, n
 	fill(p)
-	p.send(x, w, start, end, nil)
+	p.send(w, start, end, nil)
 	active := len(p.order)
 	p.reset()
 	switch {
@@ -258,12 +281,12 @@ func (r *rowWindow) compute(x *Executor, w *window, n int, start, end int64, fil
 }
 
 // fireRange computes the window of the rows from lo to hi.
-func (r *rowWindow) fireRange(x *Executor, w *window, lo, hi int, start, end int64) {
+func (r *rowWindow) fireRange(lo, hi int, start, end int64) {
 	if !r.parts.on || hi-lo < 2*blockRows {
-		r.fire(x, w, r.rows[lo:hi], start, end)
+		r.fire(r.rows[lo:hi], start, end)
 		return
 	}
-	r.compute(x, w, hi-lo, start, end, func(p *pane) { r.merge(x, w, p, lo, hi) })
+	r.compute(hi-lo, start, end, func(p *pane) { r.merge(p, lo, hi) })
 }
 
 // forget drops the first n rows.
@@ -275,11 +298,11 @@ func (r *rowWindow) forget(n int) {
 
 // gather replays rows into p: the steps that were kept stand as columns, as if
 // they had been evaluated over a batch.
-func (r *rowWindow) gather(x *Executor, w *window, p *pane, rows []kept) {
+func (r *rowWindow) gather(p *pane, rows []windowRow) {
 	if len(rows) == 0 {
 		return
 	}
-	b := &r.batch
+	x, w, b := r.x, r.w, &r.batch
 	b.Rows, b.Plan = len(rows), &w.plan
 	b.At = resize(b.At, len(rows))
 	m := x.enter()
@@ -304,8 +327,8 @@ func (r *rowWindow) gather(x *Executor, w *window, p *pane, rows []kept) {
 	}
 	pass := r.idx
 	if w.def.After {
-		r.hold = x.passing(w.def, m, r.idx, r.hold[:0])
-		pass = r.hold
+		r.left = x.passing(w.def, m, r.idx, r.left[:0])
+		pass = r.left
 	}
 	p.add(m, w, pass)
 }

@@ -3,15 +3,24 @@ package exec
 import (
 	"math"
 
-	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/planner/sql"
 )
 
 // session gathers rows until none came for Interval, or it has lasted for Length
-// when a boundary of that length passes: by the clock at the boundary, in event
-// time at the first row behind it. A session that a boundary ended is followed by
-// one that begins there.
+// when a boundary of that length passes. A session that a boundary ended is followed
+// by one that begins there.
+//
+// It runs by two clocks, which differ as they do in eKuiper. By the clock of the
+// process a timer ends it: at the gap behind its last row or at the boundary, which
+// ever is first, whether a row comes or not, and a boundary counts once the session
+// has lasted for a whole Length. In event time only rows end it: a row behind the
+// gap or behind the boundary ends what is before it, a row moves the boundary on by
+// one Length at most, however far behind it the row is, and the watermark ends it
+// when the gap is over. What a row leaves behind it in the window begins the next
+// session and is looked at anew, from its first row on, for it may hold more than
+// one gap: see step.
 type session struct {
-	event bool
+	r     *rowWindow
 	start int64 // of the open session, as window_start() tells it
 	cut   bool  // a boundary ended the last one
 	last  int64 // time of the last row
@@ -20,69 +29,77 @@ type session struct {
 
 func (s *session) deadline() int64 { return s.check }
 
-func (s *session) before(x *Executor, w *window, r *rowWindow, _, mark int64) {
-	if s.event {
-		s.time(x, w, r, mark)
+func (s *session) before(_, mark int64) {
+	if s.r.event {
+		s.time(mark)
 	}
 }
 
-func (s *session) row(x *Executor, w *window, r *rowWindow, k kept, _, _ bool, _ string) {
-	if s.event {
-		s.rowInTime(x, w, r, k)
+func (s *session) row(k windowRow, _, _ bool, _ string) {
+	if s.r.event {
+		s.rowInTime(k)
 		return
 	}
-	s.time(x, w, r, k.ts)
-	s.begin(r, k)
+	s.time(k.ts)
+	s.begin(k)
 	s.last = k.ts
-	s.check = min(k.ts+w.def.Spec.Interval, s.boundary(x, w.def.Spec, r.rows[0].ts))
+	s.check = min(k.ts+s.r.spec().Interval, s.boundary(s.r.rows[0].ts))
 }
 
 // begin adds a row; it begins a session if none is open.
-func (s *session) begin(r *rowWindow, k kept) {
-	if len(r.rows) == 0 && !s.cut {
+func (s *session) begin(k windowRow) {
+	if len(s.r.rows) == 0 && !s.cut {
 		s.start = k.ts
 	}
-	r.rows = append(r.rows, k)
+	s.r.rows = append(s.r.rows, k)
 }
 
 // boundary returns the first aligned time at which a session that began at begin
 // has lasted for the longest duration.
-func (s *session) boundary(x *Executor, spec planner.WindowSpec, begin int64) int64 {
-	spec.Kind = planner.Tumbling
-	for b := alignedEnd(begin, spec, x.env.Location); ; b += spec.Length {
-		if b-begin >= spec.Length {
+func (s *session) boundary(begin int64) int64 {
+	length := s.r.spec().Length
+	for b := s.first(begin); ; b += length {
+		if b-begin >= length {
 			return b
 		}
 	}
 }
 
-func (s *session) time(x *Executor, w *window, r *rowWindow, now int64) {
-	spec := w.def.Spec
-	if s.event {
-		if len(r.rows) > 0 && now > s.last+spec.Interval {
-			s.end(x, w, r, s.last+spec.Interval, false)
+// first returns the boundary ahead of ts.
+func (s *session) first(ts int64) int64 {
+	spec := *s.r.spec()
+	spec.Kind = sql.TumblingWindow
+	return alignedEnd(ts, spec, s.r.x.env.Location)
+}
+
+func (s *session) time(now int64) {
+	rows, gap := s.r.rows, s.r.spec().Interval
+	if s.r.event {
+		if len(rows) > 0 && now > s.last+gap {
+			s.end(s.last+gap, false)
 		}
 		return
 	}
-	for len(r.rows) > 0 {
-		gap, bound := s.last+spec.Interval, s.boundary(x, spec, r.rows[0].ts)
+	for len(s.r.rows) > 0 {
+		gap, bound := s.last+gap, s.boundary(s.r.rows[0].ts)
 		end := min(gap, bound)
 		if now < end {
 			return
 		}
-		s.end(x, w, r, end, bound < gap)
+		s.end(end, bound < gap)
 	}
 	s.check = 0
 }
 
 // end sends the rows before at as a session that ends there; cut tells that a
 // boundary does it. Rows behind it begin the next one.
-func (s *session) end(x *Executor, w *window, r *rowWindow, at int64, cut bool) {
+func (s *session) end(at int64, cut bool) {
+	r := s.r
 	n := len(r.rows)
 	for n > 0 && r.rows[n-1].ts >= at {
 		n--
 	}
-	r.fire(x, w, r.rows[:n], s.start, at)
+	r.fire(r.rows[:n], s.start, at)
 	r.forget(n)
 	s.cut, s.start = cut, at
 	if !cut && len(r.rows) > 0 {
@@ -90,22 +107,23 @@ func (s *session) end(x *Executor, w *window, r *rowWindow, at int64, cut bool) 
 	}
 }
 
-// rowInTime takes a row of a session in event time. A row moves the boundary on
-// by one length at most, however far behind it the row is.
-func (s *session) rowInTime(x *Executor, w *window, r *rowWindow, k kept) {
+// rowInTime takes a row of a session in event time.
+func (s *session) rowInTime(k windowRow) {
+	r := s.r
 	if len(r.rows) == 0 {
-		s.begin(r, k)
-		s.last, s.check = k.ts, s.first(x, w.def.Spec, k.ts)
+		s.begin(k)
+		s.last, s.check = k.ts, s.first(k.ts)
 		return
 	}
 	r.rows = append(r.rows, k)
-	s.step(x, w, r, len(r.rows)-1)
+	s.step(len(r.rows) - 1)
 }
 
 // step looks at row i, the rows before it having been looked at. If it ends the
-// session, what is left is looked at anew.
-func (s *session) step(x *Executor, w *window, r *rowWindow, i int) {
-	spec := w.def.Spec
+// session, what is left is looked at anew: its first row begins a session, so the
+// loop goes on with its second.
+func (s *session) step(i int) {
+	r, spec := s.r, s.r.spec()
 	for ; i < len(r.rows); i++ {
 		ts, end, cut := r.rows[i].ts, int64(math.MaxInt64), false
 		if ts-s.last > spec.Interval {
@@ -121,14 +139,8 @@ func (s *session) step(x *Executor, w *window, r *rowWindow, i int) {
 			s.last = ts
 			continue
 		}
-		s.end(x, w, r, end, cut)
-		s.last, s.check = r.rows[0].ts, s.first(x, spec, r.rows[0].ts)
+		s.end(end, cut)
+		s.last, s.check = r.rows[0].ts, s.first(r.rows[0].ts)
 		i = 0
 	}
-}
-
-// first returns the boundary ahead of a session in event time that begins at ts.
-func (s *session) first(x *Executor, spec planner.WindowSpec, ts int64) int64 {
-	spec.Kind = planner.Tumbling
-	return alignedEnd(ts, spec, x.env.Location)
 }

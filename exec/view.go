@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/planner/sql"
 )
 
 // maxFree is how many empty panes a window keeps for later.
@@ -40,11 +41,11 @@ type view struct {
 	active   int                      // groups of the last window
 }
 
-func newView(x *Executor, w *window, r *ring) *view {
+func newView(w *window, r *ring) *view {
 	v := &view{ring: r, w: w}
 	w.groups = &r.groups
 	if !w.def.Spec.EventTime {
-		v.start(x, x.now)
+		v.start(w.x.now)
 	}
 	return v
 }
@@ -52,9 +53,9 @@ func newView(x *Executor, w *window, r *ring) *view {
 // leads tells whether v feeds the ring.
 func (v *view) leads() bool { return len(v.ring.views) > 0 && v.ring.views[0] == v }
 
-func (v *view) start(x *Executor, now int64) {
+func (v *view) start(now int64) {
 	v.begin, v.prev, v.since = now, now, now
-	v.end = alignedEnd(now, v.w.def.Spec, x.env.Location)
+	v.end = alignedEnd(now, v.w.def.Spec, v.w.x.env.Location)
 	v.cuts()
 }
 
@@ -62,7 +63,7 @@ func (v *view) start(x *Executor, now int64) {
 func (v *view) cuts() {
 	v.cutAt = 0
 	s := &v.w.def.Spec
-	if s.Kind != planner.Hopping {
+	if s.Kind != sql.HoppingWindow {
 		return
 	}
 	if rest := s.Length % s.Interval; rest > 0 && v.end-rest > v.prev {
@@ -85,22 +86,20 @@ func (v *view) deadline() int64 {
 	return v.due()
 }
 
-func (v *view) feed(x *Executor, _ *window, m *machine, rows []int32) {
-	v.ring.feed(x, m, rows)
-}
+func (v *view) feed(m *machine, rows []int32) { v.ring.feed(m, rows) }
 
 // advance is called for every view; the first one's moves the ring.
-func (v *view) advance(x *Executor, _ *window, now int64) {
+func (v *view) advance(now int64) {
 	if v.leads() {
-		v.ring.advance(x, now)
+		v.ring.advance(now)
 	}
 }
 
 // pass closes every window that is over at now. The ring's base is empty.
-func (v *view) pass(x *Executor, now int64) {
+func (v *view) pass(now int64) {
 	s := &v.w.def.Spec
 	hop := s.Length
-	if s.Kind == planner.Hopping {
+	if s.Kind == sql.HoppingWindow {
 		hop = s.Interval
 	}
 	for empty := 0; v.end > 0 && now >= v.due(); {
@@ -112,7 +111,7 @@ func (v *view) pass(x *Executor, now int64) {
 		if len(v.panes) == 0 || len(v.panes) == 1 && v.panes[0].seen == 0 {
 			if empty++; empty > maxEmpty {
 				skip := (now - v.end) / hop
-				v.w.cap(x, skip)
+				v.w.cap(skip)
 				v.prev += skip * hop
 				v.end += skip * hop
 				v.since = v.prev
@@ -123,21 +122,19 @@ func (v *view) pass(x *Executor, now int64) {
 				}
 			}
 		}
-		v.fire(x)
+		v.fire()
 		v.prev = v.end
-		v.end = nextEnd(v.end, *s, x.env.Location)
+		v.end = nextEnd(v.end, *s, v.w.x.env.Location)
 		v.cut(v.prev)
 		v.cuts()
 		v.drop(v.opens())
 	}
-	if !s.EventTime && (x.deadlines == 0 || v.due() < x.deadlines) {
-		x.deadlines = v.due()
-	}
+	v.w.x.due(v.deadline())
 }
 
 // opens returns where the open window begins.
 func (v *view) opens() int64 {
-	if s := &v.w.def.Spec; s.Kind == planner.Hopping {
+	if s := &v.w.def.Spec; s.Kind == sql.HoppingWindow {
 		return max(v.end-s.Length, v.begin)
 	}
 	return v.prev
@@ -199,14 +196,14 @@ func (v *view) take(base *pane) {
 }
 
 // admit cuts the open window for a rule that came.
-func (v *view) admit(x *Executor, _ *window, rule planner.RuleID) {
+func (v *view) admit(rule planner.RuleID) {
 	n := len(v.panes)
 	if n == 0 {
 		return
 	}
 	p := v.panes[n-1]
 	if !v.open || p.seen > 0 {
-		p = v.push(x.now)
+		p = v.push(v.w.x.now)
 		n++
 	}
 	if n > 1 {
@@ -217,18 +214,18 @@ func (v *view) admit(x *Executor, _ *window, rule planner.RuleID) {
 	}
 }
 
-func (v *view) adopt(w *window, old *planner.Window) {
+func (v *view) adopt(old *planner.Window) {
 	for _, ps := range [][]*pane{v.panes, v.free, {v.back, v.acc}} {
 		for _, p := range ps {
 			if p != nil {
-				p.adopt(w.def, old)
+				p.adopt(v.w.def, old)
 			}
 		}
 	}
 }
 
 // fire emits the open window. A rule that came later gets the panes since then.
-func (v *view) fire(x *Executor) {
+func (v *view) fire() {
 	start, n := v.opens(), len(v.panes)
 	if n == 0 {
 		v.push(start)
@@ -245,7 +242,7 @@ func (v *view) fire(x *Executor) {
 	}
 	for i := n - 1; i > 0; i-- {
 		if p := v.panes[i]; p.admits {
-			v.whole(p).send(x, v.w, v.starts(p.start), v.end, func(r planner.RuleID) bool { return v.admitted[r] == p })
+			v.whole(p).send(v.w, v.starts(p.start), v.end, func(r planner.RuleID) bool { return v.admitted[r] == p })
 		}
 	}
 	var keep func(planner.RuleID) bool
@@ -253,14 +250,14 @@ func (v *view) fire(x *Executor) {
 		keep = func(r planner.RuleID) bool { return v.admitted[r] == nil }
 	}
 	p := v.whole(v.panes[0])
-	p.send(x, v.w, v.starts(start), v.end, keep)
+	p.send(v.w, v.starts(start), v.end, keep)
 	v.active = len(p.order)
 }
 
 // starts returns what window_start() tells of the open window, for rules that
 // see it from begin on.
 func (v *view) starts(begin int64) int64 {
-	if s := v.w.def.Spec; s.Kind == planner.Hopping {
+	if s := v.w.def.Spec; s.Kind == sql.HoppingWindow {
 		return hopStart(s, begin, v.end)
 	}
 	return begin

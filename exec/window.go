@@ -14,96 +14,76 @@ const maxEmpty = 10000
 
 // window is a window in operation, shared by all rules with the same one.
 type window struct {
+	stage
 	def  *planner.Window
-	in   *node // over what goes in
-	out  *node // over what the window emits
 	kind driver
+	view *view // kind, where the window shares a ring; else nil
 
-	groups *agg.Groups // that the aggregates are of
-	epoch  uint64      // members up to it were admitted
-	missed missed
-
-	memories memories // over a join: of stateful steps over the rows that it joins
-
-	batch vec.Batch
-	plan  vec.Plan
-	notes map[cell]string // why values of batch are faults, by column
-	dead  bool            // it broke
+	groups   *agg.Groups     // that the aggregates are of
+	memories memories        // over a join: of stateful steps over the rows that it joins
+	notes    map[cell]string // why values of batch are faults, by column
 }
 
-// driver is what differs between the forms of windows.
+// driver is what differs between windows that share the gathering of their rows,
+// see view, and those that keep rows of their own, see rowWindow.
 type driver interface {
 	// feed takes the rows of m's batch that the window's filter let through.
-	feed(x *Executor, w *window, m *machine, rows []int32)
+	feed(m *machine, rows []int32)
 	// advance says that time has come to now: of the clock, or of the watermark.
-	advance(x *Executor, w *window, now int64)
+	advance(now int64)
 	// deadline returns when advance has something to do by the clock; 0: never.
 	deadline() int64
-	// admit says that a rule came: what is gathered so far is not for it.
-	admit(x *Executor, w *window, rule planner.RuleID)
-	// adopt says that w.def changed from old.
-	adopt(w *window, old *planner.Window)
+	// adopt says that the window's def changed from old.
+	adopt(old *planner.Window)
 }
 
-// adoptWindows makes n's windows those of p. A window that both have keeps its
-// state.
-func (x *Executor) adoptWindows(n *node, p *planner.Program) {
-	old := slices.DeleteFunc(n.windows, func(w *window) bool { return w.dead })
-	n.windows = old
-	n.rings(func(r *ring) { r.flush() })
+// adoptWindows makes n's windows those of defs. A window that was there keeps its
+// state; rules that are new in it see nothing of what it gathered.
+func (x *Executor) adoptWindows(n *node, defs []*planner.Window) {
+	old := n.windows
 	n.windows = nil
-	for _, def := range p.Windows {
-		i := slices.IndexFunc(old, func(w *window) bool { return w.def.ID == def.ID })
-		var w *window
-		if i >= 0 {
-			w = old[i]
-		} else {
+	for _, def := range defs {
+		w, ok := running(old, def.ID)
+		if !ok {
 			w = x.newWindow(n, def, old)
 		}
 		n.windows = append(n.windows, w)
-		x.adoptWindow(n, w, def)
+		w.adopt(def)
 	}
 	var rings []*ring
 	for _, w := range n.windows {
-		if v, ok := w.kind.(*view); ok && !w.dead && !slices.Contains(rings, v.ring) {
+		if v := w.view; v != nil && !w.dead && !slices.Contains(rings, v.ring) {
 			v.ring.regroup(n)
 			rings = append(rings, v.ring)
 		}
 	}
 }
 
-// adoptWindow makes def what w is.
-func (x *Executor) adoptWindow(n *node, w *window, def *planner.Window) {
-	defer x.guardWindow(w, x.depth)
+// adopt makes def what w is.
+func (w *window) adopt(def *planner.Window) {
+	defer w.x.guardWindow(w, w.x.depth)
 	was := w.def
-	w.def, w.in = def, n
-	x.adopt(w.out, def.Out)
-	w.kind.adopt(w, was)
-	fresh := w.epoch
-	for _, j := range def.Members {
-		if j.Epoch > w.epoch {
-			fresh = max(fresh, j.Epoch)
-			x.stats.grow(j.Rule)
-			w.kind.admit(x, w, j.Rule)
+	w.def = def
+	known := w.stage.adopt(&def.Stage)
+	w.kind.adopt(was)
+	if w.view == nil {
+		return
+	}
+	for _, m := range def.Members {
+		if m.Epoch > known {
+			w.view.admit(m.Rule)
 		}
 	}
-	w.epoch = fresh
 }
 
 // newWindow makes a window of n, where old were there.
 func (x *Executor) newWindow(n *node, def *planner.Window, old []*window) *window {
-	w := &window{def: def, out: &node{over: true}, groups: &agg.Groups{}}
-	switch k := def.Spec.Kind; {
-	case k == planner.Hold:
-		w.kind = &hold{late: def.Spec.Late}
-	case k == planner.Feed:
-		w.kind = &feeder{}
-	case k == planner.Table:
-		w.kind = newTable(def)
-	case def.Ring != "" && n.join == nil:
-		w.kind = newView(x, w, ringOf(def, old, n.windows))
-	default:
-		w.kind = newRowWindow(x, w, n.join)
+	w := &window{stage: x.newStage(n, true), def: def, groups: &agg.Groups{}}
+	if def.Ring != "" && n.join == nil {
+		w.view = newView(w, ringOf(x, def, old, n.windows))
+		w.kind = w.view
+	} else {
+		w.kind = newRowWindow(w, n.join)
 	}
 	return w
 }
@@ -120,64 +100,86 @@ func (x *Executor) schedule() {
 
 func (x *Executor) scheduleNode(n *node) {
 	for _, w := range n.windows {
-		if w.dead {
-			continue
+		if !w.dead {
+			x.due(w.kind.deadline())
 		}
-		if d := w.kind.deadline(); d > 0 && (x.deadlines == 0 || d < x.deadlines) {
-			x.deadlines = d
-		}
-		x.scheduleNode(w.out)
+	}
+	for _, o := range n.orders {
+		x.scheduleNode(o.out)
 	}
 }
 
-func (x *Executor) advance(n *node) {
+// due notes a deadline of a window by the clock; 0: it has none.
+func (x *Executor) due(at int64) {
+	if at > 0 && (x.deadlines == 0 || at < x.deadlines) {
+		x.deadlines = at
+	}
+}
+
+func (n *node) advance(now int64) {
 	for _, w := range n.windows {
 		if !w.def.Spec.EventTime {
-			x.pass(w, x.now)
+			w.advance(now)
 		}
-		x.advance(w.out)
+	}
+	for _, o := range n.orders {
+		o.out.advance(now)
 	}
 }
 
 // watermark tells the event-time windows over n that no older row will come.
-func (x *Executor) watermark(n *node, ms int64) {
+func (n *node) watermark(ms int64) {
 	for _, w := range n.windows {
 		if w.def.Spec.EventTime {
-			x.pass(w, ms)
+			w.advance(ms)
 		}
 	}
 }
 
-// pass tells a window what time it is.
-func (x *Executor) pass(w *window, ms int64) {
+// advance tells a window what time it is.
+func (w *window) advance(ms int64) {
 	if !w.dead {
-		defer x.guardWindow(w, x.depth)
-		w.kind.advance(x, w, ms)
+		defer w.x.guardWindow(w, w.x.depth)
+		w.kind.advance(ms)
 	}
 }
 
 // feed gives m's batch to a window.
-func (x *Executor) feed(w *window, m *machine) {
-	if v, ok := w.kind.(*view); w.dead || ok && !v.leads() {
+func (w *window) feed(m *machine) {
+	if w.dead || w.view != nil && !w.view.leads() {
 		return
 	}
-	defer x.guardWindow(w, x.depth)
-	rows := x.filtered(m, w.def.Filter)
+	defer w.x.guardWindow(w, w.x.depth)
+	rows := m.filtered(w.def.Filter)
 	if len(w.def.Guard) > 0 {
-		rows = x.guarded(w, m, rows)
+		members := w.def.Members
+		if w.view != nil {
+			members = w.view.ring.def.Members // of all windows over these rows
+		}
+		rows = w.guarded(m, rows, members)
 	}
-	w.kind.feed(x, w, m, rows)
+	w.kind.feed(m, rows)
+}
+
+// allRows returns the rows of m's batch. The caller may write them until the next
+// call of it or of filtered.
+func (m *machine) allRows() []int32 {
+	rows := m.rowsBuf[:0]
+	for r := range m.rows {
+		rows = append(rows, int32(r))
+	}
+	m.rowsBuf = rows
+	return rows
 }
 
 // filtered returns the rows for which cond is true; all without one. The caller
 // may write them until the next call.
-func (x *Executor) filtered(m *machine, cond planner.StepID) []int32 {
-	rows := m.rowsBuf[:0]
+func (m *machine) filtered(cond planner.StepID) []int32 {
 	if cond == planner.NoStep {
-		for r := range m.rows {
-			rows = append(rows, int32(r))
-		}
-	} else if c := m.col(cond, nil); c.Kind != vec.Null {
+		return m.allRows()
+	}
+	rows := m.rowsBuf[:0]
+	if c := m.col(cond, nil); c.Kind != vec.Null {
 		for r := range m.rows {
 			if c.Value(r).Truth() {
 				rows = append(rows, int32(r))
@@ -186,27 +188,6 @@ func (x *Executor) filtered(m *machine, cond planner.StepID) []int32 {
 	}
 	m.rowsBuf = rows
 	return rows
-}
-
-// guarded keeps of rows those whose declared columns are as declared.
-func (x *Executor) guarded(w *window, m *machine, rows []int32) []int32 {
-	bad := m.anyFault(w.def.Guard)
-	if bad == nil {
-		return rows
-	}
-	defer x.free(bad)
-	def := w.def
-	if v, ok := w.kind.(*view); ok {
-		def = v.ring.def // of all rules over these rows
-	}
-	x.windowFaults(def, m, bad, w.def.Guard)
-	kept := rows[:0]
-	for _, r := range rows {
-		if !bad.Has(int(r)) {
-			kept = append(kept, r)
-		}
-	}
-	return kept
 }
 
 // passing keeps of rows those that meet all of the conditions of a window.
@@ -251,71 +232,11 @@ func (x *Executor) passing(def *planner.Window, m *machine, rows, out []int32) [
 		}
 	}
 	if lost.Any() {
-		x.windowFaults(def, m, lost, slices.Concat(def.Keys, def.Where))
+		x.faultRows(def.Members, m, lost, slices.Concat(def.Keys, def.Where)...)
 	}
 	x.free(keep)
 	x.free(lost)
 	return out
-}
-
-// anyFault returns the rows in which one of steps failed, to be given back; nil if
-// there is none.
-func (m *machine) anyFault(steps []planner.StepID) vec.Bitmap {
-	var bad vec.Bitmap
-	for _, s := range steps {
-		if c := m.col(s, nil); c.Fault != nil && c.Fault.Any() {
-			if bad == nil {
-				bad = m.x.bitmap(m.rows)
-			}
-			bad.Or(c.Fault)
-		}
-	}
-	return bad
-}
-
-// whyAny returns the text of row's fault in the first of steps that failed.
-func (m *machine) whyAny(steps []planner.StepID, row int) string {
-	for _, s := range steps {
-		if m.failed(s, row) {
-			return m.why(s, row)
-		}
-	}
-	return ""
-}
-
-// windowFaults counts rows, in which one of steps failed, for every rule over the
-// window.
-func (x *Executor) windowFaults(def *planner.Window, m *machine, rows vec.Bitmap, steps []planner.StepID) {
-	n := uint64(rows.Count())
-	if n == 0 {
-		return
-	}
-	last := m.whyAny(steps, lastOf(rows))
-	for _, j := range def.Members {
-		x.charge(j.Rule, n, last)
-		if x.wants(j.Rule) {
-			rows.Each(func(row int) { x.out.Fault(j.Rule, m.whyAny(steps, row)) })
-		}
-	}
-}
-
-// open makes w.batch an empty batch of rows rows for the window's output.
-func (w *window) open(rows int, at int64) *vec.Batch {
-	b := &w.batch
-	if len(b.Cols) < len(w.def.Cols) {
-		b.Cols = append(b.Cols, make([]vec.Column, len(w.def.Cols)-len(b.Cols))...)
-	}
-	for i := range w.def.Cols {
-		b.Cols[i].Reset(rows)
-	}
-	clear(w.notes)
-	b.Plan, b.Rows = &w.plan, rows
-	b.At = b.At[:0]
-	for range rows {
-		b.At = append(b.At, at)
-	}
-	b.Clean = b.Clean.Grow(rows)
-	return b
 }
 
 // note says why the value of a column in a row of w.batch is a fault.
@@ -328,8 +249,8 @@ func (w *window) note(col, row int, text string) {
 
 // emit runs the rules over a window's output. keep chooses among them; nil is
 // all. Rules over rows, not groups, get an empty message from an empty window.
-func (x *Executor) emit(w *window, b *vec.Batch, keep func(planner.RuleID) bool) {
-	n := w.out
+func (w *window) emit(b *vec.Batch, keep func(planner.RuleID) bool) {
+	x, n := w.x, w.out
 	n.identity()
 	m := x.enter()
 	m.begin(n, b)

@@ -135,23 +135,22 @@ func (b *binder) query() *Query {
 		return &Query{Streams: b.streams(), Root: root, Join: b.bindJoin()}
 	}
 	if b.set.EventTime && len(b.faults) == 0 {
-		root = b.hold(root)
+		root = b.inOrder(root)
 	}
 	return &Query{Streams: []string{s.From.Name}, Root: root}
 }
 
-// hold puts what orders rows by their event time below root.
-func (b *binder) hold(root *Bound) *Bound {
-	w := &BoundWindow{
-		Spec: WindowSpec{Kind: Hold, EventTime: true, Late: b.set.LateMs},
-		Time: timeOf(b.column(b.sel.From.At, "", b.src.Timestamp), b.timeCall(b.src)), Over: root,
+// inOrder puts what orders rows by their event time below root.
+func (b *binder) inOrder(root *Bound) *Bound {
+	o := &BoundOrdering{
+		Time: timeOf(b.column(b.sel.From.At, "", b.src.Timestamp), b.timeCall(b.src)), LateMs: b.set.LateMs, Over: root,
 	}
-	if root.Window == nil {
-		w.Guard = guard(root, w, nil)
+	if w, ok := root.Stage.(*BoundWindow); ok {
+		o.Guard, w.Guard = w.Guard, nil
 	} else {
-		w.Guard, root.Window.Guard = root.Window.Guard, nil
+		o.Guard = guard(root, &BoundWindow{}, nil)
 	}
-	return &Bound{Limit: -1, Window: w}
+	return &Bound{Limit: -1, Stage: o}
 }
 
 // timeCall returns what reads the event time of s where it is text of a pattern

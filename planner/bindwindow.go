@@ -18,7 +18,7 @@ func (b *binder) over(r *Bound, where, having, keys []*Node) {
 	}
 	group := makesGroups(r, keys)
 	w.Group = group
-	w.After = b.set.After || b.joins() || w.Spec.EventTime || w.Spec.Kind == Count || w.Spec.Kind == Sliding || w.Spec.Kind == State
+	w.After = b.set.After || b.joins() || w.Spec.EventTime || windowRules[w.Spec.Kind].unfiltered
 	if !b.joins() {
 		w.Guard = guard(r, w, having)
 	}
@@ -39,12 +39,12 @@ func (b *binder) over(r *Bound, where, having, keys []*Node) {
 	if r.Spread != nil {
 		over.Spread = l.lift(r.Spread)
 	}
-	w.Spec.Panes = w.Spec.Kind == Hopping && w.Group && !l.rows && !b.joins()
+	w.Spec.Panes = w.Spec.Kind == sql.HoppingWindow && w.Group && !l.rows && !b.joins()
 	if w.Spec.Panes {
 		w.Spec.Start = 0
 	}
 	w.Over = &over
-	*r = Bound{Limit: -1, Window: w}
+	*r = Bound{Limit: -1, Stage: w}
 }
 
 // guard returns the declared columns that a rule over a window reads, in order.
@@ -98,48 +98,61 @@ func makesGroups(r *Bound, keys []*Node) bool {
 	return len(keys) > 0 || r.Spread != nil && r.Spread.agg || slices.ContainsFunc(r.Fields, func(f BoundField) bool { return f.Node.agg })
 }
 
+// windowRules says what binding must know of each window: whether rows that WHERE
+// refuses fill it all the same, whether its rows are counted by the clock alone, and
+// what may stand in OVER. In event time WHERE comes behind every window.
+var windowRules = [...]struct {
+	unfiltered, noEventTime, when, partition bool
+}{
+	sql.TumblingWindow: {},
+	sql.HoppingWindow:  {},
+	sql.SlidingWindow:  {unfiltered: true, when: true},
+	sql.SessionWindow:  {},
+	sql.CountWindow:    {unfiltered: true, noEventTime: true},
+	sql.StateWindow:    {unfiltered: true, partition: true},
+	sql.DedupTrigger:   {},
+}
+
+// rings tells whether windows that differ from one of spec in their lengths only
+// can gather rows together: what each of them holds is made of parts that all share.
+func (s *WindowSpec) rings() bool { return s.Kind == sql.TumblingWindow || s.Panes }
+
 // windowSpec fills in what window the query has. Without one, a row that is joined
 // with tables is a window of its own: aggregates are over what it is joined with.
 func (b *binder) windowSpec(w *BoundWindow) bool {
 	s := b.sel.Window
 	if s == nil {
-		w.Spec = WindowSpec{Kind: Count, Length: 1, Interval: 1, EventTime: b.set.EventTime}
+		w.Spec = WindowSpec{Kind: sql.CountWindow, Length: 1, Interval: 1, EventTime: b.set.EventTime}
 		return true
 	}
 	ms := s.UnitMillis()
-	w.Spec = WindowSpec{Unit: s.Unit, Length: s.Length * ms, Interval: s.Interval * ms, Delay: s.Delay * ms, EventTime: b.set.EventTime}
-	switch s.Kind {
-	case sql.TumblingWindow:
-		w.Spec.Kind = Tumbling
-	case sql.HoppingWindow:
-		w.Spec.Kind = Hopping
-	case sql.SlidingWindow:
-		w.Spec.Kind = Sliding
-	case sql.SessionWindow:
-		w.Spec.Kind = Session
-	case sql.CountWindow:
-		w.Spec.Kind = Count
-	case sql.StateWindow:
-		w.Spec.Kind = State
-	}
+	w.Spec = WindowSpec{Kind: s.Kind, Unit: s.Unit, Length: s.Length * ms, Interval: s.Interval * ms, Delay: s.Delay * ms, EventTime: b.set.EventTime}
 	b.clause = "window"
-	if w.Spec.Kind != Tumbling {
+	if !w.Spec.rings() {
 		w.Spec.Start = b.set.Epoch
 	}
+	rules := &windowRules[s.Kind]
 	switch {
 	case s.Kind == sql.DedupTrigger:
 		b.fault(s.At, "%s is not supported yet", s.Kind)
 		return false
-	case s.Kind == sql.CountWindow && b.set.EventTime:
-		b.fault(s.At, "countwindow cannot be used with isEventTime")
+	case rules.noEventTime && b.set.EventTime:
+		b.fault(s.At, "%s cannot be used with isEventTime", s.Kind)
 		return false
-	case s.When != nil && s.Kind != sql.SlidingWindow:
+	case s.When != nil && !rules.when:
 		b.fault(s.At, "OVER (WHEN ...) belongs to sliding windows, not to %s", s.Kind)
 		return false
-	case len(s.Partition) > 0 && s.Kind != sql.StateWindow:
+	case len(s.Partition) > 0 && !rules.partition:
 		b.fault(s.At, "OVER (PARTITION BY ...) belongs to state windows, not to %s", s.Kind)
 		return false
 	}
+	b.windowConditions(w)
+	return len(b.faults) == 0
+}
+
+// windowConditions binds the expressions that stand in the window.
+func (b *binder) windowConditions(w *BoundWindow) {
+	s := b.sel.Window
 	cond := func(e sql.Expr) *Node {
 		if e == nil {
 			return nil
@@ -164,7 +177,6 @@ func (b *binder) windowSpec(w *BoundWindow) bool {
 			w.Parts = append(w.Parts, n)
 		}
 	}
-	return len(b.faults) == 0
 }
 
 // lifter rewrites expressions over a window's input into expressions over its
@@ -186,7 +198,7 @@ func (l *lifter) list(ns []*Node) []*Node {
 
 func (l *lifter) lift(n *Node) *Node {
 	if l.group && slices.ContainsFunc(l.keys, func(k *Node) bool { return k.Text == n.Text }) {
-		return &Node{Op: OpColumn, From: n, FromKind: WindowKey, Text: n.Text}
+		return &Node{Op: OpColumn, From: n, FromKind: ColKey, Text: n.Text}
 	}
 	switch {
 	case n.Op == OpAgg && !l.group:
@@ -195,17 +207,17 @@ func (l *lifter) lift(n *Node) *Node {
 		return &s
 	case n.Op == OpAgg:
 		l.rows = l.rows || n.Diff || !n.Func.Parts
-		return &Node{Op: OpColumn, From: n, FromKind: WindowAgg, Text: n.Text}
+		return &Node{Op: OpColumn, From: n, FromKind: ColAgg, Text: n.Text}
 	case n.Op == OpAnalytic && !n.agg && !l.group:
 		return rowOf(n)
 	case (n.Op == OpColumn || n.Op == OpAnalytic && !n.agg) && l.group:
 		f := &Node{Op: OpAgg, Func: l.first, Args: []*Node{n}, agg: true}
 		f.seal()
-		return &Node{Op: OpColumn, From: f, FromKind: WindowAgg, Text: f.Text}
+		return &Node{Op: OpColumn, From: f, FromKind: ColAgg, Text: f.Text}
 	case n.Op == OpCall && n.Func.Kind == FuncContext && n.Func.Name == "window_start":
-		return &Node{Op: OpColumn, From: n, FromKind: WindowStart, Text: n.Text}
+		return &Node{Op: OpColumn, From: n, FromKind: ColStart, Text: n.Text}
 	case n.Op == OpCall && n.Func.Kind == FuncContext && n.Func.Name == "window_end":
-		return &Node{Op: OpColumn, From: n, FromKind: WindowEnd, Text: n.Text}
+		return &Node{Op: OpColumn, From: n, FromKind: ColEnd, Text: n.Text}
 	case n.Op == OpColumn || n.Op == OpConst:
 		return n
 	}

@@ -3,14 +3,13 @@ package planner
 import (
 	"math"
 	"sort"
-	"strings"
 
 	"github.com/weir-engine/weir/vec"
 )
 
 // Bound is one rule's work over one input, with names resolved: select rows by
-// Where, then either send a projection of them or put them into a window, over
-// whose output the rest of the rule is Bound again. It is immutable.
+// Where, then either send a projection of them or hand them to a stage, over whose
+// output the rest of the rule is Bound again. It is immutable.
 type Bound struct {
 	Where   []*Node // all must hold
 	Fields  []BoundField
@@ -29,7 +28,7 @@ type Bound struct {
 	Limit      int64 // -1: none
 	Offset     int64
 
-	Window *BoundWindow
+	Stage BoundStage // nil: the rule is over the input itself
 }
 
 // BoundField is one output column.
@@ -43,101 +42,6 @@ type BoundField struct {
 type BoundOrder struct {
 	Node *Node
 	Desc bool
-}
-
-// BoundWindow is a window and what is over it.
-type BoundWindow struct {
-	Spec               WindowSpec
-	Where              []*Node // rows that count
-	After              bool
-	Filter, When, Emit *Node
-	Guard              []*Node // declared columns that the rule reads: a row in which one failed never was
-	Parts              []*Node
-	Time               *Node
-	Keys               []*Node
-	Group              bool
-	Over               *Bound
-}
-
-// text returns what makes two windows over one input the same.
-func (w *BoundWindow) text() string {
-	var b strings.Builder
-	spec := w.Spec
-	b.WriteString(spec.Kind.String())
-	for _, v := range []int64{spec.Length, spec.Interval, spec.Delay, spec.Late} {
-		b.WriteByte(' ')
-		b.WriteString(constText(vec.IntValue(v)))
-	}
-	b.WriteString(" " + spec.Unit)
-	if spec.Panes {
-		b.WriteString(" panes")
-	}
-	w.input(&b)
-	return b.String()
-}
-
-// ring returns what is common to windows that gather the same rows in the same
-// groups, "" if w keeps rows of its own.
-func (w *BoundWindow) ring() string {
-	switch {
-	case w.Spec.Kind != Tumbling && !w.Spec.Panes:
-		return ""
-	case !w.Group:
-		return w.text()
-	}
-	var b strings.Builder
-	w.input(&b)
-	return "RING" + b.String()
-}
-
-// input writes what goes into the window, and how it is grouped.
-func (w *BoundWindow) input(b *strings.Builder) {
-	spec := w.Spec
-	if spec.EventTime {
-		b.WriteString(" event time")
-	}
-	if spec.Start > 0 {
-		b.WriteString(" since epoch " + constText(vec.IntValue(int64(spec.Start))))
-	}
-	if spec.Kind == Feed {
-		b.WriteString(" to join " + constText(vec.IntValue(int64(spec.Target))))
-	}
-	list := func(name string, nodes []*Node) {
-		if len(nodes) == 0 {
-			return
-		}
-		b.WriteString(" " + name + "(")
-		for i, n := range nodes {
-			if i > 0 {
-				b.WriteString(", ")
-			}
-			if n != nil {
-				b.WriteString(n.Text)
-			}
-		}
-		b.WriteByte(')')
-	}
-	list("where", w.Where)
-	if w.After {
-		b.WriteString(" after")
-	}
-	list("declared", w.Guard)
-	list("filter", nonNil(w.Filter))
-	list("when", nonNil(w.When))
-	list("emit", nonNil(w.Emit))
-	list("partition by", w.Parts)
-	list("time", nonNil(w.Time))
-	if w.Group {
-		list("group by", w.Keys)
-		b.WriteString(" grouped")
-	}
-}
-
-func nonNil(n *Node) []*Node {
-	if n == nil {
-		return nil
-	}
-	return []*Node{n}
 }
 
 // conjuncts splits a condition at its ANDs and puts the parts in a canonical

@@ -2,7 +2,6 @@ package planner
 
 import (
 	"slices"
-	"sort"
 
 	"github.com/weir-engine/weir/vec"
 )
@@ -28,11 +27,11 @@ type Builder struct {
 	freeRest []int32
 	frozen   bool // Cols, Used, Steps, Projs, Rests are shared with a program
 
-	rules   map[RuleID]*placed
-	windows map[string]*windowBuilder
-	kept    map[RuleID]kept
-	origin  *Origin        // shared by a stream's builder and those of its windows
-	win     *windowBuilder // the window whose output is the input, nil for a stream
+	rules     map[RuleID]*placed
+	stages    map[string]*stageBuilder // by text
+	replacing map[RuleID]replaced
+	origin    *Origin       // shared by a stream's builder and those over its stages
+	below     *stageBuilder // the stage whose output is the input, nil for a stream
 }
 
 // placed remembers where a rule went, to take it out again.
@@ -42,11 +41,11 @@ type placed struct {
 	op         Op
 	kind       uint8
 	count      bool
-	key        AtomKind       // inEqual, not IN: which of num and text it is
-	num        float64        // inRank and inEqual
-	text       string         // inEqual
-	in         *keys          // inEqual: of IN
-	window     *windowBuilder // inWindow
+	key        AtomKind      // inEqual, not IN: which of num and text it is
+	num        float64       // inRank and inEqual
+	text       string        // inEqual
+	in         *keys         // inEqual: of IN
+	stage      *stageBuilder // inStage
 }
 
 // keys are the constants of an IN list: numbers or texts.
@@ -71,7 +70,7 @@ const (
 	inRank
 	inEqual
 	inCond
-	inWindow
+	inStage
 	inSerial
 )
 
@@ -80,11 +79,11 @@ func NewBuilder() *Builder {
 	return newBuilder(new(Origin), nil)
 }
 
-func newBuilder(o *Origin, w *windowBuilder) *Builder {
+func newBuilder(o *Origin, below *stageBuilder) *Builder {
 	return &Builder{
 		prog:  Program{Origin: o},
 		colAt: map[string]int{}, stepAt: map[string]StepID{}, projAt: map[string]int32{},
-		rules: map[RuleID]*placed{}, origin: o, win: w, dirty: true,
+		rules: map[RuleID]*placed{}, origin: o, below: below, dirty: true,
 	}
 }
 
@@ -99,15 +98,15 @@ func (b *Builder) Len() int { return len(b.rules) }
 func (b *Builder) Add(rule RuleID, r *Bound, count bool) {
 	b.dirty = true
 	b.thaw()
-	if r.Window != nil {
-		w, m := b.windowOf(rule, r.Window)
-		w.add(m, r.Window, count)
-		b.rules[rule] = w.place
+	if r.Stage != nil {
+		s, m := b.stageOf(rule, r.Stage)
+		s.add(m, r.Stage.rest(), count)
+		b.rules[rule] = s.placed
 		return
 	}
 	p := &placed{step: NoStep, rest: -1}
 	p.proj = b.project(r)
-	p.count = count && b.win == nil && r.safe()
+	p.count = count && b.below == nil && r.safe()
 	if r.serial() {
 		s := Serial{Entry: Entry{Rule: rule, Proj: p.proj, Rest: -1}}
 		for _, n := range r.Where {
@@ -135,8 +134,8 @@ func (b *Builder) Remove(rule RuleID) {
 	b.thaw()
 	delete(b.rules, rule)
 	switch p.kind {
-	case inWindow:
-		p.window.remove(rule)
+	case inStage:
+		p.stage.remove(rule)
 		return
 	case inSerial:
 		i := slices.IndexFunc(b.prog.Serials, func(s Serial) bool { return s.Rule == rule })
@@ -200,11 +199,11 @@ func (b *Builder) Program() *Program {
 	for _, x := range p.Conds {
 		x.frozen = true
 	}
-	p.Windows = nil
-	for _, w := range b.windows {
-		p.Windows = append(p.Windows, w.publish())
+	p.Windows, p.Orders, p.Feeds, p.Tables = nil, nil, nil, nil
+	for _, s := range b.stages {
+		s.publish().enter(&p)
 	}
-	sort.Slice(p.Windows, func(i, j int) bool { return p.Windows[i].ID < p.Windows[j].ID })
+	p.sortStages()
 	b.frozen = true
 	b.last = &p
 	return b.last
@@ -267,8 +266,8 @@ func (b *Builder) release(id StepID) {
 
 // column returns the position of an input column and makes one if need be.
 func (b *Builder) column(n *Node) int {
-	if b.win != nil {
-		return b.win.column(n)
+	if b.below != nil {
+		return b.below.column(n)
 	}
 	key := n.Col.Key()
 	if i, ok := b.colAt[key]; ok {
@@ -288,8 +287,8 @@ func (b *Builder) column(n *Node) int {
 }
 
 func (b *Builder) dropColumn(n *Node, i int) {
-	if b.win != nil {
-		b.win.dropColumn(n.Text, i)
+	if b.below != nil {
+		b.below.dropColumn(n.Text, i)
 		return
 	}
 	if b.colRefs[i]--; b.colRefs[i] == 0 {

@@ -218,6 +218,9 @@ func checkProgram(t *testing.T, p *planner.Program) {
 	for _, w := range p.Windows {
 		checkProgram(t, w.Out)
 	}
+	for _, o := range p.Orders {
+		checkProgram(t, o.Out)
+	}
 }
 
 // dump writes what a program says, without the places where it says it.
@@ -291,7 +294,16 @@ func dump(p *planner.Program) string {
 		add("serial %s %s", entry(s.Entry), texts(s.Where, text))
 	}
 	for _, w := range p.Windows {
-		out = append(out, window(p, w, text))
+		out = append(out, window(w, text))
+	}
+	for _, o := range p.Orders {
+		out = append(out, fmt.Sprintf("order %d time %s %s", o.LateMs, text(o.Time), stage(&o.Stage, nil, text)))
+	}
+	for _, f := range p.Feeds {
+		out = append(out, fmt.Sprintf("feed %s %d time %s %s", f.Stream, f.Join, text(f.Time), stage(&f.Stage, nil, text)))
+	}
+	for _, t := range p.Tables {
+		out = append(out, fmt.Sprintf("table %d by %s kind %s %s", t.Retain, text(t.Key), text(t.RowKind), stage(&t.Stage, nil, text)))
 	}
 	slices.Sort(out)
 	return fmt.Sprintf("%d rules\n%s", p.Rules, strings.Join(out, "\n"))
@@ -317,37 +329,38 @@ func projection(x *planner.Projection, text func(planner.StepID) string) string 
 	return b.String()
 }
 
-func window(p *planner.Program, w *planner.Window, text func(planner.StepID) string) string {
+func window(w *planner.Window, text func(planner.StepID) string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "window %s %+v where %s after=%v", w.Text, w.Spec, texts(w.Where, text), w.After)
-	fmt.Fprint(&b, " guard ", texts(w.Guard, text))
-	fmt.Fprintf(&b, " filter %s when %s emit %s time %s parts %s keys %s group=%v serial=%v\n",
-		text(w.Filter), text(w.When), text(w.Emit), text(w.Time), texts(w.Parts, text), texts(w.Keys, text), w.Group, w.Serial)
-	var lines []string
-	used := 0
-	for i, c := range w.Cols {
-		if !w.Out.Used[i] {
+	fmt.Fprintf(&b, "window %+v where %s after=%v", w.Spec, texts(w.Where, text), w.After)
+	fmt.Fprintf(&b, " filter %s when %s emit %s parts %s keys %s group=%v serial=%v\n",
+		text(w.Filter), text(w.When), text(w.Emit), texts(w.Parts, text), texts(w.Keys, text), w.Group, w.Serial)
+	return b.String() + stage(&w.Stage, w, text)
+}
+
+// stage writes a stage; w is its window, or nil.
+func stage(s *planner.Stage, w *planner.Window, text func(planner.StepID) string) string {
+	lines := []string{"  guard " + texts(s.Guard, text)}
+	for i, c := range s.Cols {
+		if !s.Out.Used[i] {
 			continue
 		}
-		used++
 		switch c.Kind {
-		case planner.WindowKey:
+		case planner.ColKey:
 			lines = append(lines, "  key "+text(w.Keys[c.Index]))
-		case planner.WindowRow:
-			lines = append(lines, "  row "+text(w.Rows[c.Index]))
-		case planner.WindowAgg:
+		case planner.ColRow:
+			lines = append(lines, "  row "+text(s.Rows[c.Index]))
+		case planner.ColAgg:
 			a := w.Aggs[c.Index]
 			lines = append(lines, fmt.Sprintf("  aggregate %s %s of %s filter %s %v %v", a.Text, a.Func, texts(a.Args, text), text(a.Filter), a.Star, a.Diff))
 		default:
 			lines = append(lines, fmt.Sprint("  bound ", c.Kind))
 		}
 	}
-	for _, j := range w.Members {
-		lines = append(lines, fmt.Sprint("  rule ", j.Rule))
+	for _, m := range s.Members {
+		lines = append(lines, fmt.Sprint("  rule ", m.Rule))
 	}
 	slices.Sort(lines)
-	inner := strings.ReplaceAll(dump(w.Out), "\n", "\n  ")
-	return b.String() + strings.Join(lines, "\n") + "\n  " + inner
+	return s.Text + "\n" + strings.Join(lines, "\n") + "\n  " + strings.ReplaceAll(dump(s.Out), "\n", "\n  ")
 }
 
 // Expressions that are equal are one step, whatever they look like; those that

@@ -9,8 +9,8 @@ import (
 // Names returns the output columns of the query in the order of its SELECT list.
 func (q *Query) Names() []string {
 	b := q.Root
-	for b.Window != nil {
-		b = b.Window.Over
+	for b.Stage != nil {
+		b = b.Stage.rest()
 	}
 	var out []string
 	for _, f := range b.Fields {
@@ -46,20 +46,8 @@ func Explain(q *Query, b *Builder) string {
 }
 
 func explain(r *Bound, b *Builder, add func(op, format string, args ...any)) {
-	if w := r.Window; w != nil {
-		var over *Builder
-		shared := 0
-		if b != nil {
-			if wb := b.windows[w.text()]; wb != nil {
-				over, shared = wb.out, wb.out.Len()
-			}
-		}
-		explain(w.Over, over, add)
-		ring := ""
-		if n := b.ringed(w.ring()); n > 1 {
-			ring = fmt.Sprintf("; rows are gathered once for %d windows", n)
-		}
-		add("WindowPlan", "%s; shared with %d rules%s", w.text(), max(shared-1, 0), ring)
+	if r.Stage != nil {
+		explainStage(r.Stage, b, add)
 		return
 	}
 	var list []string
@@ -81,13 +69,32 @@ func explain(r *Bound, b *Builder, add func(op, format string, args ...any)) {
 	add("FilterPlan", "Condition:{ %s }; %s", strings.Join(conds, " AND "), b.access(ac.pivot))
 }
 
+func explainStage(s BoundStage, b *Builder, add func(op, format string, args ...any)) {
+	var over *Builder
+	shared := 0
+	if b != nil {
+		if sb := b.stages[s.text()]; sb != nil {
+			over, shared = sb.out, max(sb.out.Len()-1, 0)
+		}
+	}
+	explain(s.rest(), over, add)
+	op, ring := "WatermarkPlan", ""
+	if w, ok := s.(*BoundWindow); ok {
+		op = "WindowPlan"
+		if n := b.ringed(w.ring()); n > 1 {
+			ring = fmt.Sprintf("; rows are gathered once for %d windows", n)
+		}
+	}
+	add(op, "%s; shared with %d rules%s", s.text(), shared, ring)
+}
+
 // ringed tells how many windows are on a ring.
 func (b *Builder) ringed(ring string) (n int) {
 	if b == nil || ring == "" {
 		return 0
 	}
-	for _, w := range b.windows {
-		if w.win.Ring == ring {
+	for _, s := range b.stages {
+		if s.win != nil && s.win.Ring == ring {
 			n++
 		}
 	}

@@ -273,19 +273,15 @@ func (q *Query) Feed(stream string, num uint32) *Bound {
 			over.Fields = append(over.Fields, BoundField{Name: k, Node: (&Node{Op: OpColumn, Col: c}).seal()})
 		}
 	}
-	w := &BoundWindow{Spec: WindowSpec{Kind: Feed, Stream: stream, Target: num}, Over: over}
+	feed := &BoundFeed{Stream: stream, Join: num, Over: over}
+	var table *BoundTable
 	for i := range q.Join.Sources {
 		s := &q.Join.Sources[i]
 		switch {
 		case s.Stream != stream:
 		case s.Table: // the same for every rule, so that all share what is kept
 			s.Needs(vec.ColumnSpec{}, need)
-			w.Spec = WindowSpec{Kind: Table, Length: s.Retain}
-			if s.Lookup && !s.External {
-				w.Spec.Length = 0
-				w.Keys = []*Node{(&Node{Op: OpColumn, Col: s.column(s.Key)}).seal()}
-				w.When = (&Node{Op: OpColumn, Col: vec.ColumnSpec{Meta: true, Path: []string{"rowkind"}}}).seal()
-			}
+			table = s.table(over)
 		default:
 			q.walk(func(n *Node) bool {
 				if n.Op == OpColumn && n.From == nil {
@@ -297,12 +293,26 @@ func (q *Query) Feed(stream string, num uint32) *Bound {
 				over.Where = q.early()
 			}
 			if q.Join.EventTime {
-				w.Spec.EventTime = true
-				w.Time = timeOf((&Node{Op: OpColumn, Col: s.column(s.Timestamp)}).seal(), s.timeCall)
+				feed.Time = timeOf((&Node{Op: OpColumn, Col: s.column(s.Timestamp)}).seal(), s.timeCall)
 			}
 		}
 	}
-	return &Bound{Limit: -1, Window: w}
+	if table != nil {
+		return &Bound{Limit: -1, Stage: table}
+	}
+	return &Bound{Limit: -1, Stage: feed}
+}
+
+// table returns what keeps the rows of s, which is a table.
+func (s *JoinSource) table(over *Bound) *BoundTable {
+	if !s.Lookup || s.External {
+		return &BoundTable{Retain: s.Retain, Over: over}
+	}
+	return &BoundTable{
+		Key:     (&Node{Op: OpColumn, Col: s.column(s.Key)}).seal(),
+		RowKind: (&Node{Op: OpColumn, Col: vec.ColumnSpec{Meta: true, Path: []string{"rowkind"}}}).seal(),
+		Over:    over,
+	}
 }
 
 // column returns the column of a declared or undeclared field.
@@ -356,14 +366,14 @@ func (q *Query) walk(f func(*Node) bool) {
 			node(o.Node)
 		}
 		list([]*Node{r.Star, r.Meta, r.Spread})
-		w := r.Window
-		if w == nil {
+		w, ok := r.Stage.(*BoundWindow)
+		if !ok {
 			return
 		}
 		list(w.Where)
 		list(w.Parts)
 		list(w.Keys)
-		list([]*Node{w.Filter, w.When, w.Emit, w.Time})
+		list([]*Node{w.Filter, w.When, w.Emit})
 		r = w.Over
 	}
 }

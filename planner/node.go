@@ -102,15 +102,15 @@ type Node struct {
 
 	// Small fields stand together: there are thousands of nodes.
 	Op       Op
-	FromKind WindowColKind // of From
-	Not      bool          // OpIn, OpInArray, OpBetween, OpLike, OpIsNull: negated
-	When     bool          // OpAnalytic: the argument before the keys is the WHEN condition
-	Star     bool          // OpAgg, OpSpan: aggregate over whole rows
-	Part     bool          // OpAgg, OpSpan: Args[0] is the FILTER condition
-	Diff     bool          // OpAgg, OpSpan: DISTINCT
-	agg      bool          // an aggregate is below
-	hits     bool          // a function that counts the rule's own results is below
-	nums     bool          // a row_number is below
+	FromKind StageColKind // of From
+	Not      bool         // OpIn, OpInArray, OpBetween, OpLike, OpIsNull: negated
+	When     bool         // OpAnalytic: the argument before the keys is the WHEN condition
+	Star     bool         // OpAgg, OpSpan: aggregate over whole rows
+	Part     bool         // OpAgg, OpSpan: Args[0] is the FILTER condition
+	Diff     bool         // OpAgg, OpSpan: DISTINCT
+	agg      bool         // an aggregate is below
+	hits     bool         // a function that counts the rule's own results is below
+	nums     bool         // a row_number is below
 }
 
 // inherit takes over what holds for a node if it holds below it.

@@ -25,12 +25,12 @@ type Step struct {
 }
 
 // Program is what the executor runs over every batch of one input (a stream, or
-// what a window emits). It is immutable: the executor keeps using the one that
+// what a stage emits). It is immutable: the executor keeps using the one that
 // it has until it takes the next, and several may share their parts.
 type Program struct {
 	Epoch uint64
 	// Origin tells which Builder the program is from. Places of steps and ids of
-	// windows mean something only among the programs of one origin.
+	// stages mean something only among the programs of one origin.
 	Origin *Origin
 	Rules  int              // over the input, those of windows included
 	Cols   []vec.ColumnSpec // the input columns that steps read; a zero Path and Meta false may be unused slots, see Used
@@ -44,17 +44,21 @@ type Program struct {
 	Analytics []StepID // stateful steps, which see every row in order
 	Serials   []Serial // rules whose conditions look at their own results
 
-	Always  *EntryList    // rules without a condition
-	Ranks   []*RankIndex  // by comparison with a constant
-	Equals  []*EqualIndex // by equality or IN
-	Conds   []*CondIndex  // by any other condition
+	Always *EntryList    // rules without a condition
+	Ranks  []*RankIndex  // by comparison with a constant
+	Equals []*EqualIndex // by equality or IN
+	Conds  []*CondIndex  // by any other condition
+
 	Windows []*Window     // windows over this input
+	Orders  []*EventOrder // what puts the rows of rules in event time in order
+	Feeds   []*JoinFeed   // what hands rows to joins
+	Tables  []*TableTap   // what keeps rows for joins
 }
 
 // Origin is the identity of a Builder, by its address: no two have the same one
 // while a program of either is in use.
 type Origin struct {
-	windows uint64 // ids that were given to windows
+	stages uint64 // ids that were given to windows
 }
 
 // Entry is a rule in an index.
@@ -177,110 +181,6 @@ type Field struct {
 type Order struct {
 	Step StepID
 	Desc bool
-}
-
-// WindowKind is the form of a window.
-type WindowKind uint8
-
-// The forms. Hold is no window of the dialect: it puts the rows of event-time
-// rules in order of time and lets them go when the watermark passes. Feed hands
-// rows to the program of a join, Table keeps them for joins.
-const (
-	Tumbling WindowKind = iota
-	Hopping
-	Sliding
-	Session
-	Count
-	State
-	Hold
-	Feed
-	Table
-)
-
-var windowText = [...]string{"TUMBLINGWINDOW", "HOPPINGWINDOW", "SLIDINGWINDOW", "SESSIONWINDOW", "COUNTWINDOW", "STATEWINDOW", "HOLD", "FEED", "TABLE"}
-
-// String returns the window's name in the dialect.
-func (k WindowKind) String() string { return windowText[k] }
-
-// WindowSpec is what makes two windows the same, beside their input and filter.
-// Times are in ms.
-type WindowSpec struct {
-	Kind      WindowKind
-	Unit      string // as written, lower case: dd hh mi ss ms
-	Length    int64  // ms; Count: rows; Session: longest duration; Table: rows, 0: all
-	Interval  int64  // Hopping: hop; Session: gap; Count: every so many rows
-	Delay     int64  // Sliding
-	EventTime bool
-	Late      int64 // Hold: lateTolerance
-	Panes     bool  // Hopping: its aggregates can be merged from those of parts
-	// Start is the epoch in which the rules of a window start whose content
-	// depends on all rows since; 0 for windows that rules may enter later.
-	Start  uint64
-	Stream string // Feed: the stream's name
-	Target uint32 // Feed: number of the join's program
-}
-
-// WindowColKind says what a column of a window's output is.
-type WindowColKind uint8
-
-// The kinds of output columns.
-const (
-	WindowKey   WindowColKind = iota // GROUP BY key Index
-	WindowAgg                        // aggregate Index
-	WindowRow                        // column Index of the rows
-	WindowStart                      // start of the window, ms
-	WindowEnd                        // end of the window, ms
-)
-
-// WindowCol is one column of a window's output.
-type WindowCol struct {
-	Kind  WindowColKind
-	Index int
-	refs  int
-}
-
-// Agg is an aggregate that a window computes for the rules over it.
-type Agg struct {
-	Func   string // name in the function table; "first" is the group's first row
-	Args   []StepID
-	Filter StepID // FILTER (WHERE ...), or NoStep
-	Star   bool
-	Diff   bool // DISTINCT
-	Text   string
-}
-
-// Window is a window over the input of a program, shared by every rule with the
-// same one, and the program over what it emits.
-type Window struct {
-	ID      uint64 // stays the same as long as some rule uses the window
-	Spec    WindowSpec
-	Where   []StepID // conditions that a row must meet to count
-	After   bool     // Where is applied after the window: other rows still fill it
-	Guard   []StepID // a row in which one of them failed is no row of the window
-	Filter  StepID   // FILTER (WHERE ...) of the window, before everything
-	When    StepID   // OVER (WHEN ...), begin condition of a state window
-	Emit    StepID   // State: emit condition, or NoStep
-	Parts   []StepID // OVER (PARTITION BY ...)
-	Serial  bool     // When counts the results of the one rule over the window
-	Time    StepID   // event time: the rows' timestamp
-	Keys    []StepID
-	Group   bool // rows are grouped (keys or aggregates), else kept as rows
-	Aggs    []Agg
-	Rows    []StepID // columns of the rows that are kept
-	Cols    []WindowCol
-	Out     *Program // over Cols
-	Members []Member // rules in the order in which they came
-	Text    string
-	// Ring is what windows have in common that gather the same rows in the same
-	// groups, whatever their lengths; "": the window keeps rows of its own.
-	Ring string
-}
-
-// Member is a rule over a window, and the epoch of the program in which it came: it
-// sees nothing of what the window gathered before.
-type Member struct {
-	Rule  RuleID
-	Epoch uint64
 }
 
 // At returns the rules of key i.

@@ -12,7 +12,7 @@ import (
 // been joined. Rows that no rule of the join wants need not be: no table is searched
 // and no store is asked for them.
 func (q *Query) early() []*Node {
-	if !q.Join.eachAlone() || q.Root.Window != nil || q.Root.serial() || q.stateful() {
+	if !q.Join.eachAlone() || q.Root.Stage != nil || q.Root.serial() || q.stateful() {
 		return nil
 	}
 	var own []*Node
@@ -39,7 +39,7 @@ func (q *Query) early() []*Node {
 
 // rowOf returns what stands over a window for n of one of its rows.
 func rowOf(n *Node) *Node {
-	return &Node{Op: OpColumn, From: n, FromKind: WindowRow, Text: n.Text}
+	return &Node{Op: OpColumn, From: n, FromKind: ColRow, Text: n.Text}
 }
 
 // eachAlone tells whether rows of the first source are joined with tables one by

@@ -96,7 +96,16 @@ func (u *users) rules() []RuleID {
 		}
 	}
 	for _, w := range p.Windows {
-		u.inWindow(w)
+		u.inStage(&w.Stage, w.Aggs, u.needs(w.Filter, w.When, w.Emit) || u.needs(w.Where...) || u.needs(w.Parts...) || u.needs(w.Keys...))
+	}
+	for _, o := range p.Orders {
+		u.inStage(&o.Stage, nil, u.needs(o.Time))
+	}
+	for _, f := range p.Feeds {
+		u.inStage(&f.Stage, nil, u.needs(f.Time))
+	}
+	for _, t := range p.Tables {
+		u.inStage(&t.Stage, nil, u.needs(t.Key, t.RowKind))
 	}
 	slices.Sort(u.out)
 	return slices.Compact(u.out)
@@ -126,30 +135,29 @@ func (u *users) inEntry(e Entry) bool {
 		slices.ContainsFunc(x.Order, func(o Order) bool { return u.needs(o.Step) })
 }
 
-// inWindow adds the rules of a window whose own steps are marked, else those that
+// inStage adds the rules of a stage whose own steps are marked, else those that
 // read a column of its output that is made from one.
-func (u *users) inWindow(w *Window) {
-	own := u.needs(w.Filter, w.When, w.Emit, w.Time) || u.needs(w.Where...) || u.needs(w.Guard...) || u.needs(w.Parts...) || u.needs(w.Keys...)
-	if own || len(w.Cols) == 0 && u.needs(w.Rows...) {
-		for _, j := range w.Members {
-			u.out = append(u.out, j.Rule)
+func (u *users) inStage(s *Stage, aggs []Agg, own bool) {
+	if own || u.needs(s.Guard...) || len(s.Cols) == 0 && u.needs(s.Rows...) {
+		for _, m := range s.Members {
+			u.out = append(u.out, m.Rule)
 		}
 		return
 	}
-	over := users{p: w.Out, step: make([]bool, len(w.Out.Steps))}
-	for i, c := range w.Cols {
+	over := users{p: s.Out, step: make([]bool, len(s.Out.Steps))}
+	for i, c := range s.Cols {
 		var marked bool
 		switch {
-		case c.Kind == WindowRow && c.Index < len(w.Rows):
-			marked = u.needs(w.Rows[c.Index])
-		case c.Kind == WindowAgg && c.Index < len(w.Aggs):
-			marked = u.needs(w.Aggs[c.Index].Filter) || u.needs(w.Aggs[c.Index].Args...)
+		case c.Kind == ColRow && c.Index < len(s.Rows):
+			marked = u.needs(s.Rows[c.Index])
+		case c.Kind == ColAgg && c.Index < len(aggs):
+			marked = u.needs(aggs[c.Index].Filter) || u.needs(aggs[c.Index].Args...)
 		}
 		if !marked {
 			continue
 		}
-		for k, s := range w.Out.Steps {
-			if s.Node != nil && s.Op == OpColumn && s.Col == i {
+		for k, st := range s.Out.Steps {
+			if st.Node != nil && st.Op == OpColumn && st.Col == i {
 				over.step[k] = true
 			}
 		}

@@ -71,10 +71,10 @@ func (a anyStream) Source(name string) (*planner.Source, bool) {
 // query is one query in operation. It belongs to one goroutine.
 type query struct {
 	loc     *time.Location
-	root    *planner.Bound
-	late    int64  // ms
-	field   string // with the event time; "": none
-	stamp   string // key of its column
+	window  *planner.BoundWindow // nil: none
+	late    int64                // ms
+	field   string               // with the event time; "": none
+	stamp   string               // key of its column
 	feed    *ingest.Feed
 	inbox   *ingest.Inbox
 	route   uint32
@@ -134,7 +134,7 @@ func newQuery(text string, o sqlOptions, out *bufio.Writer) (*query, error) {
 	if err != nil {
 		return nil, err
 	}
-	q.root = bound.Root
+	q.window = bound.Window()
 	b := planner.NewBuilder()
 	b.Add(1, bound.Root, false)
 	if q.feed, err = ingest.NewFeed(q.inbox, ingest.Options{Location: q.loc}); err != nil {
@@ -223,15 +223,14 @@ func (q *query) note(v vec.Value) {
 // the last of those that hold a message is over.
 func (q *query) end() error {
 	if q.field == "" {
-		if w := q.root.Window; w != nil {
+		if w := q.window; w != nil {
 			q.x.Advance(q.startMs + span(&w.Spec, q.startMs, q.loc))
 		}
 		return nil
 	}
-	over := q.root.Window.Over.Window // q.root only puts the rows in order
 	var past int64
-	if over != nil {
-		past = span(&over.Spec, q.lastMs, q.loc)
+	if q.window != nil {
+		past = span(&q.window.Spec, q.lastMs, q.loc)
 	}
 	// A message that has nothing but a time moves the watermark. It is not let
 	// through itself as long as messages are waited for; if they are not, it is,
@@ -256,16 +255,16 @@ func (q *query) end() error {
 func span(s *planner.WindowSpec, last int64, loc *time.Location) int64 {
 	var ms int64
 	switch s.Kind {
-	case planner.Tumbling, planner.Hopping:
+	case sql.TumblingWindow, sql.HoppingWindow:
 		ms = s.Length
 		if s.Unit == "dd" { // days are as long as the calendar says
 			_, a := time.UnixMilli(last).In(loc).Zone()
 			_, b := time.UnixMilli(last + ms).In(loc).Zone()
 			ms += max(0, int64(a-b)) * 1000
 		}
-	case planner.Sliding:
+	case sql.SlidingWindow:
 		ms = s.Delay
-	case planner.Session:
+	case sql.SessionWindow:
 		ms = s.Interval
 	}
 	return ms

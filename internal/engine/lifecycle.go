@@ -199,7 +199,7 @@ func (e *Engine) exchange(r *rule, def *ruledef.Def, c *compiled) {
 	for _, p := range r.parts() { // a window that stays as it was goes on
 		for _, name := range p.inputs {
 			if s := e.streams[name]; s != nil && s.builder != nil {
-				defer s.builder.Keep(p.num)()
+				defer s.builder.Replacing(p.num)()
 			}
 		}
 	}

@@ -170,7 +170,7 @@ func (e *Engine) compilePart(c *compiled, i int, num planner.RuleID) (p part, er
 	if err != nil {
 		return p, ruledef.Errorf(ruledef.CodePlan, "%w", c.told(q, err))
 	}
-	p.window = p.query.Root.Window != nil
+	p.window = p.query.Root.Stage != nil
 	p.count = true
 	for _, a := range q.Actions {
 		ch, err := e.checkAction(c.def.ID, a)

@@ -88,14 +88,20 @@ func (p *plan) program(prog *planner.Program, above []need) {
 		}
 	}
 	for _, w := range prog.Windows {
-		if w.Spec.Kind == planner.Feed || w.Spec.Kind == planner.Table {
-			continue // the rules are in the program of the join
-		}
-		for _, j := range w.Members {
-			p.use(p.wins, w.Text, p.names[j.Rule])
-		}
-		p.program(w.Out, append(slices.Clone(above), need{texts: []string{w.Text}, window: true}))
+		p.stage(&w.Stage, above)
 	}
+	for _, o := range prog.Orders {
+		p.stage(&o.Stage, above)
+	}
+}
+
+// stage notes the rules over a stage. Those over feeds and tables are in the program
+// of the join.
+func (p *plan) stage(s *planner.Stage, above []need) {
+	for _, m := range s.Members {
+		p.use(p.wins, s.Text, p.names[m.Rule])
+	}
+	p.program(s.Out, append(slices.Clone(above), need{texts: []string{s.Text}, window: true}))
 }
 
 func (p *plan) use(m map[string]map[string]bool, text, name string) {

@@ -89,7 +89,7 @@ func (s *session) enterAll() error {
 		if old := s.rules[r.name]; old != nil { // replaced
 			r.id, r.eng = old.id, old.eng
 			for _, name := range old.query.Streams {
-				defer old.eng.builders[s.stream(name)].Keep(old.id)()
+				defer old.eng.builders[s.stream(name)].Replacing(old.id)()
 			}
 			s.remove(old)
 		}

@@ -64,7 +64,7 @@ func (s *statement) rowConditions() error {
 		return s.joinConditions()
 	case s.window == "":
 		s.where = s.pre
-	case s.g.eventTime || s.after != nil || s.kind == "countwindow" || s.kind == "slidingwindow":
+	case s.g.eventTime || s.after != nil || s.kind == sql.CountWindow || s.kind == sql.SlidingWindow:
 		s.filter = s.pre // WHERE runs behind these
 	default:
 		s.where = s.pre
@@ -77,7 +77,7 @@ func (s *statement) rowConditions() error {
 // join, and leaves them before it elsewhere.
 func (s *statement) joinConditions() error {
 	outer := slices.ContainsFunc(s.joins, func(j wayJoin) bool { return j.kind == "RIGHT" || j.kind == "FULL" })
-	timed := s.kind == "" || s.kind == "tumblingwindow" || s.kind == "hoppingwindow" // rows do not end the window
+	timed := s.window == "" || s.kind == sql.TumblingWindow || s.kind == sql.HoppingWindow // rows do not end the window
 	for i := range s.sources {
 		src := &s.sources[i]
 		if len(src.where) == 0 {

@@ -25,8 +25,8 @@ type way struct {
 	after  []sql.Expr // behind the window or the join
 	span   []sql.Expr // of a switch, over all rows of a window
 	having []sql.Expr
-	window string // call, "" for none
-	kind   string // its name
+	window string         // call, "" for none
+	kind   sql.WindowKind // of window
 	joins  []wayJoin
 	dims   []sql.Expr
 	sorts  []sql.Order

@@ -11,8 +11,17 @@ import (
 	"github.com/weir-engine/weir/vec"
 )
 
-// windows are the windows of graphs, by the names that they have there.
-var windows = []string{"tumblingwindow", "hoppingwindow", "slidingwindow", "sessionwindow", "countwindow"}
+// windows are the windows of graphs.
+var windows = []sql.WindowKind{sql.TumblingWindow, sql.HoppingWindow, sql.SlidingWindow, sql.SessionWindow, sql.CountWindow}
+
+// windowNames lists them, for faults.
+func windowNames() string {
+	var names []string
+	for _, k := range windows {
+		names = append(names, k.String())
+	}
+	return strings.Join(names, ", ")
+}
 
 func (w *way) windowed(n *node) error {
 	var p struct {
@@ -22,34 +31,37 @@ func (w *way) windowed(n *node) error {
 	if err := n.read(&p); err != nil {
 		return err
 	}
-	kind, unit := strings.ToLower(p.Type), strings.ToLower(p.Unit)
+	kind, known := sql.WindowNamed(strings.ToLower(p.Type))
+	unit := strings.ToLower(p.Unit)
+	two := kind == sql.HoppingWindow || kind == sql.SessionWindow // numbers
+	timed := kind != sql.CountWindow
 	switch {
 	case w.window != "":
 		return fmt.Errorf("there is a window already")
 	case w.joins != nil:
 		return fmt.Errorf("comes after a join: put it before")
-	case !slices.Contains(windows, kind):
-		return fmt.Errorf("type %q: want %s", p.Type, strings.Join(windows, ", "))
+	case !known || !slices.Contains(windows, kind):
+		return fmt.Errorf("type %q: want %s", p.Type, windowNames())
 	case p.Size <= 0:
 		return fmt.Errorf("size %d: want more than 0", p.Size)
-	case p.Interval < 0 || p.Interval > p.Size && kind != "sessionwindow":
+	case p.Interval < 0 || p.Interval > p.Size && kind != sql.SessionWindow:
 		return fmt.Errorf("interval %d: want 1 to %d", p.Interval, p.Size)
-	case p.Interval == 0 && (kind == "hoppingwindow" || kind == "sessionwindow"):
+	case p.Interval == 0 && two:
 		return fmt.Errorf("interval is missing")
-	case p.Interval != 0 && p.Interval != p.Size && (kind == "tumblingwindow" || kind == "slidingwindow"):
+	case p.Interval != 0 && p.Interval != p.Size && timed && !two:
 		return fmt.Errorf("interval %d: want none, or the size %d", p.Interval, p.Size)
-	case kind != "countwindow" && !slices.Contains([]string{"dd", "hh", "mi", "ss", "ms"}, unit):
+	case timed && !slices.Contains([]string{"dd", "hh", "mi", "ss", "ms"}, unit):
 		return fmt.Errorf("unit %q: want dd, hh, mi, ss or ms", p.Unit)
 	}
 	var args []string
-	if kind != "countwindow" {
+	if timed {
 		args = append(args, unit)
 	}
 	args = append(args, strconv.FormatInt(p.Size, 10))
-	if kind == "hoppingwindow" || kind == "sessionwindow" || kind == "countwindow" && p.Interval != 0 && p.Interval != p.Size {
+	if two || !timed && p.Interval != 0 && p.Interval != p.Size {
 		args = append(args, strconv.FormatInt(p.Interval, 10))
 	}
-	w.kind, w.window = kind, strings.ToUpper(kind)+"("+strings.Join(args, ", ")+")"
+	w.kind, w.window = kind, strings.ToUpper(kind.String())+"("+strings.Join(args, ", ")+")"
 	if _, err := sql.ParseSelect("SELECT * FROM s GROUP BY " + w.window); err != nil {
 		return fmt.Errorf("size %d, interval %d: too large for a %s", p.Size, p.Interval, kind)
 	}

@@ -252,25 +252,6 @@ type Order struct {
 	Desc bool
 }
 
-// WindowKind is the form of a Window.
-type WindowKind uint8
-
-// The windows.
-const (
-	TumblingWindow WindowKind = iota
-	HoppingWindow
-	SlidingWindow
-	SessionWindow
-	CountWindow
-	StateWindow
-	DedupTrigger
-)
-
-// String returns the name in lower case.
-func (k WindowKind) String() string { return windowNames[k] }
-
-var windowNames = [...]string{"tumblingwindow", "hoppingwindow", "slidingwindow", "sessionwindow", "countwindow", "statewindow", "dedup_trigger"}
-
 // Window is the window call of GROUP BY. Numbers are as written, in Unit (see
 // UnitMillis); they are positive and small enough to be nanoseconds in an int64.
 type Window struct {

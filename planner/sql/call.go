@@ -13,7 +13,7 @@ func (p *parser) call(t token, name string) Expr {
 	}
 	defer p.leave()
 	c := &Call{Node: Node{t.pos()}, Name: strings.ToLower(name), Written: name}
-	if _, ok := windowKind(c.Name); ok {
+	if _, ok := WindowNamed(c.Name); ok {
 		p.faults.add(t.pos(), "found %s outside of GROUP BY, where alone a window can stand", clip(name))
 	}
 	p.next()

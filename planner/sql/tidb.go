@@ -189,7 +189,7 @@ func (b *builder) join(n *ast.Join) Join {
 
 func (b *builder) window(args []ast.ExprNode) *Window {
 	w := &Window{At: b.place()}
-	k, ok := windowKind(b.name(args[0]))
+	k, ok := WindowNamed(b.name(args[0]))
 	if !ok {
 		b.fail("unknown window")
 	}

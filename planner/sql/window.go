@@ -7,29 +7,59 @@ import (
 	"github.com/weir-engine/weir/vec"
 )
 
-// windowKind returns the window that name, in lower case, stands for.
-func windowKind(name string) (WindowKind, bool) {
-	for k, n := range windowNames {
-		if n == name {
+// WindowKind is the form of a Window.
+type WindowKind uint8
+
+// The windows. What is to be known of one for reading it stands in windows.
+const (
+	TumblingWindow WindowKind = iota
+	HoppingWindow
+	SlidingWindow
+	SessionWindow
+	CountWindow
+	StateWindow
+	DedupTrigger
+)
+
+// windows says how each window is called and written. It takes either numbers, from
+// least to most of them, behind a unit if it has one, or expressions.
+var windows = [...]struct {
+	name        string // in lower case
+	form        string // for faults
+	unit        bool
+	least, most int
+}{
+	TumblingWindow: {name: "tumblingwindow", form: "TUMBLINGWINDOW(unit, length)", unit: true, least: 1, most: 1},
+	HoppingWindow:  {name: "hoppingwindow", form: "HOPPINGWINDOW(unit, length, hop)", unit: true, least: 2, most: 2},
+	SlidingWindow:  {name: "slidingwindow", form: "SLIDINGWINDOW(unit, length[, delay])", unit: true, least: 1, most: 2},
+	SessionWindow:  {name: "sessionwindow", form: "SESSIONWINDOW(unit, longest, gap)", unit: true, least: 2, most: 2},
+	CountWindow:    {name: "countwindow", form: "COUNTWINDOW(count[, interval])", least: 1, most: 2},
+	StateWindow:    {name: "statewindow", form: "STATEWINDOW(begin, emit) or STATEWINDOW(condition)"},
+	DedupTrigger:   {name: "dedup_trigger", form: "DEDUP_TRIGGER(start, end, now, expire)"},
+}
+
+// String returns the name in lower case.
+func (k WindowKind) String() string { return windows[k].name }
+
+// WindowNamed returns the window that name, in lower case, stands for.
+func WindowNamed(name string) (k WindowKind, ok bool) {
+	for k := range windows {
+		if windows[k].name == name {
 			return WindowKind(k), true
 		}
 	}
 	return 0, false
 }
 
-// windowForms says how each window is written, for faults.
-var windowForms = [...]string{
-	"TUMBLINGWINDOW(unit, length)",
-	"HOPPINGWINDOW(unit, length, hop)",
-	"SLIDINGWINDOW(unit, length[, delay])",
-	"SESSIONWINDOW(unit, longest, gap)",
-	"COUNTWINDOW(count[, interval])",
-	"STATEWINDOW(begin, emit) or STATEWINDOW(condition)",
-	"DEDUP_TRIGGER(start, end, now, expire)",
+// windowList returns the names of all windows, for faults.
+func windowList() string {
+	var names []string
+	for _, w := range windows {
+		names = append(names, w.name)
+	}
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " or " + names[last]
 }
-
-// windowNumbers are the least and the most numbers that a window takes.
-var windowNumbers = [...][2]int{{1, 1}, {2, 2}, {1, 2}, {2, 2}, {1, 2}, {}, {}}
 
 // windowCall tells whether a call of a window, known or not, comes next.
 func (p *parser) windowCall() bool {
@@ -38,7 +68,7 @@ func (p *parser) windowCall() bool {
 		return false
 	}
 	name := strings.ToLower(p.src(t))
-	_, ok := windowKind(name)
+	_, ok := WindowNamed(name)
 	return ok || strings.HasSuffix(name, "window")
 }
 
@@ -46,17 +76,17 @@ func (p *parser) windowCall() bool {
 func (p *parser) window() *Window {
 	t := p.next()
 	name := strings.ToLower(p.src(t))
-	k, ok := windowKind(name)
+	k, ok := WindowNamed(name)
 	if !ok {
-		p.faults.add(t.pos(), "found the unknown window %s, expected tumblingwindow, hoppingwindow, slidingwindow, sessionwindow, countwindow, statewindow or dedup_trigger", clip(p.src(t)))
+		p.faults.add(t.pos(), "found the unknown window %s, expected %s", clip(p.src(t)), windowList())
 		return nil
 	}
 	w := &Window{At: t.pos(), Kind: k}
 	p.next()
-	if k <= SessionWindow && !p.unit(w) {
+	if windows[k].unit && !p.unit(w) {
 		return nil
 	}
-	if k <= CountWindow {
+	if windows[k].most > 0 {
 		ok = p.windowLengths(w)
 	} else {
 		ok = p.windowArgs(w)
@@ -69,7 +99,7 @@ func (p *parser) window() *Window {
 
 // unit reads the unit and the comma behind it.
 func (p *parser) unit(w *Window) bool {
-	form := windowForms[w.Kind]
+	form := windows[w.Kind].form
 	if p.kw() != kUnit {
 		p.expected("dd, hh, mi, ss or ms in " + form)
 		return false
@@ -80,7 +110,7 @@ func (p *parser) unit(w *Window) bool {
 
 // windowLengths reads the numbers of a window and judges them.
 func (p *parser) windowLengths(w *Window) bool {
-	form := windowForms[w.Kind]
+	form := windows[w.Kind].form
 	var n [2]int64
 	var at [2]token
 	count := 0
@@ -102,11 +132,11 @@ func (p *parser) windowLengths(w *Window) bool {
 		}
 		at[count], n[count] = t, v.I
 		count++
-		if count == windowNumbers[w.Kind][1] || !p.accept(tComma) {
+		if count == windows[w.Kind].most || !p.accept(tComma) {
 			break
 		}
 	}
-	if count < windowNumbers[w.Kind][0] {
+	if count < windows[w.Kind].least {
 		p.expected(`"," and another number in ` + form)
 		return false
 	}
@@ -130,7 +160,7 @@ func (p *parser) windowLengths(w *Window) bool {
 
 // windowArgs reads the expressions of a state window or trigger.
 func (p *parser) windowArgs(w *Window) bool {
-	form := windowForms[w.Kind]
+	form := windows[w.Kind].form
 	if p.kind() == tRParen {
 		p.expected("arguments of " + form)
 		return false

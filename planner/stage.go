@@ -1,0 +1,181 @@
+package planner
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/weir-engine/weir/planner/sql"
+)
+
+// Stage is what a program hands its rows to, beside the rules over single rows: it
+// takes columns of them, and another program is over what comes out. A window, the
+// order of event time, a feed of a join and a table are stages with something more.
+// Every rule with the same one shares it.
+type Stage struct {
+	ID      uint64     // stays the same as long as some rule uses the stage
+	Text    string     // equal for stages over one input that are the same
+	Guard   []StepID   // a row in which one of them failed never comes to the stage
+	Rows    []StepID   // columns of the rows that are taken; NoStep in free slots
+	Cols    []StageCol // of what comes out
+	Out     *Program   // over Cols
+	Members []Member   // rules in the order in which they came
+}
+
+// StageColKind says what a column of a stage's output is.
+type StageColKind uint8
+
+// The kinds of output columns. Stages that are no windows have ColRow alone.
+const (
+	ColKey   StageColKind = iota // GROUP BY key Index
+	ColAgg                       // aggregate Index
+	ColRow                       // column Index of the rows
+	ColStart                     // start of the window, ms
+	ColEnd                       // end of the window, ms
+)
+
+// StageCol is one column of a stage's output.
+type StageCol struct {
+	Kind  StageColKind
+	Index int
+	refs  int
+}
+
+// Member is a rule over a stage, and the epoch of the program in which it came: it
+// sees nothing of what the stage gathered before.
+type Member struct {
+	Rule  RuleID
+	Epoch uint64
+}
+
+// Window is a window in GROUP BY.
+type Window struct {
+	Stage
+	Spec   WindowSpec
+	Where  []StepID // conditions that a row must meet to count
+	After  bool     // Where is applied after the window: other rows still fill it
+	Filter StepID   // FILTER (WHERE ...) of the window, before everything
+	When   StepID   // OVER (WHEN ...), or the begin condition of a state window
+	Emit   StepID   // state window: emit condition, or NoStep
+	Parts  []StepID // OVER (PARTITION BY ...)
+	Serial bool     // When counts the results of the one rule over the window
+	Keys   []StepID
+	Group  bool // rows are grouped (keys or aggregates), else kept as rows
+	Aggs   []Agg
+	// Ring is what windows have in common that gather the same rows in the same
+	// groups, whatever their lengths; "": the window keeps rows of its own.
+	Ring string
+}
+
+// WindowSpec is what makes two windows the same, beside their input and filter.
+// Times are in ms.
+type WindowSpec struct {
+	Kind      sql.WindowKind
+	Unit      string // as written, lower case: dd hh mi ss ms
+	Length    int64  // ms; count window: rows; session: longest duration
+	Interval  int64  // hopping: hop; session: gap; count window: every so many rows
+	Delay     int64  // sliding
+	EventTime bool
+	Panes     bool // hopping: its aggregates can be merged from those of parts
+	// Start is the epoch in which the rules of a window start whose content
+	// depends on all rows since; 0 for windows that rules may enter later.
+	Start uint64
+}
+
+// Agg is an aggregate that a window computes for the rules over it.
+type Agg struct {
+	Func   string // name in the function table; "first" is the group's first row; "" in free slots
+	Args   []StepID
+	Filter StepID // FILTER (WHERE ...), or NoStep
+	Star   bool
+	Diff   bool // DISTINCT
+	Text   string
+}
+
+// EventOrder puts rows in order of their event time and lets them go when the
+// watermark, the latest time less LateMs, has come to them.
+type EventOrder struct {
+	Stage
+	Time   StepID
+	LateMs int64
+}
+
+// JoinFeed hands the rows of a stream to a join.
+type JoinFeed struct {
+	Stage
+	Stream string
+	Join   uint32 // number of the join's program
+	Time   StepID // event time, or NoStep: when a row came
+}
+
+// TableTap keeps the rows of a table for the joins that read it.
+type TableTap struct {
+	Stage
+	Retain  int64  // how many of the last rows, 0: all
+	Key     StepID // lookup table: one row is kept for each value of it; else NoStep
+	RowKind StepID // lookup table: where it is "delete", the row of the key goes
+}
+
+// definition is a kind of stage in a program.
+type definition interface {
+	stage() *Stage
+	copied() definition
+	enter(p *Program)
+}
+
+func (s *Stage) stage() *Stage { return s }
+
+func (w *Window) copied() definition {
+	c := *w
+	return &c
+}
+
+func (w *Window) enter(p *Program) { p.Windows = append(p.Windows, w) }
+
+func (o *EventOrder) copied() definition {
+	c := *o
+	return &c
+}
+
+func (o *EventOrder) enter(p *Program) { p.Orders = append(p.Orders, o) }
+
+func (f *JoinFeed) copied() definition {
+	c := *f
+	return &c
+}
+
+func (f *JoinFeed) enter(p *Program) { p.Feeds = append(p.Feeds, f) }
+
+func (t *TableTap) copied() definition {
+	c := *t
+	return &c
+}
+
+func (t *TableTap) enter(p *Program) { p.Tables = append(p.Tables, t) }
+
+// EachStage calls f for every stage over the input of p.
+func (p *Program) EachStage(f func(*Stage)) {
+	for _, w := range p.Windows {
+		f(&w.Stage)
+	}
+	for _, o := range p.Orders {
+		f(&o.Stage)
+	}
+	for _, j := range p.Feeds {
+		f(&j.Stage)
+	}
+	for _, t := range p.Tables {
+		f(&t.Stage)
+	}
+}
+
+// sortStages puts the stages of p in the order in which they came to be.
+func (p *Program) sortStages() {
+	byID(p.Windows)
+	byID(p.Orders)
+	byID(p.Feeds)
+	byID(p.Tables)
+}
+
+func byID[D definition](defs []D) {
+	slices.SortFunc(defs, func(a, b D) int { return cmp.Compare(a.stage().ID, b.stage().ID) })
+}

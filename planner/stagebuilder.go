@@ -1,0 +1,264 @@
+package planner
+
+import (
+	"slices"
+
+	"github.com/weir-engine/weir/vec"
+)
+
+// stageBuilder keeps one stage of a program and the builder of the program over its
+// output.
+type stageBuilder struct {
+	up    *Builder // of the stage's input
+	out   *Builder // over the stage's output
+	key   string
+	def   definition // steps are up's; slices may be shared with published ones
+	win   *Window    // def, if it is a window
+	colAt map[string]int
+	free  []int
+	dirty bool
+	last  definition
+
+	placed *placed  // of the rules in the stage, in up
+	fixed  []StepID // steps that belong to the stage itself, released with it
+	pins   int      // rules that are being replaced: the stage stays for them
+}
+
+// replaced is the stage of a rule that is being replaced.
+type replaced struct {
+	stage  *stageBuilder
+	member Member
+}
+
+// Replacing prepares for rule to be removed and added again as another one: if the
+// new one has the same window, the rule goes on in it as if nothing had happened.
+// The caller calls end when that is done, before the next Program.
+func (b *Builder) Replacing(rule RuleID) (end func()) {
+	p := b.rules[rule]
+	if p == nil || p.kind != inStage {
+		return func() {}
+	}
+	s := p.stage
+	st := s.def.stage()
+	inner := s.out.Replacing(rule)
+	s.pins++
+	var cols []string
+	for text, i := range s.colAt {
+		cols = append(cols, text)
+		st.Cols[i].refs++
+	}
+	if b.replacing == nil {
+		b.replacing = map[RuleID]replaced{}
+	}
+	i := slices.IndexFunc(st.Members, func(m Member) bool { return m.Rule == rule })
+	b.replacing[rule] = replaced{s, st.Members[i]}
+	return func() {
+		delete(b.replacing, rule)
+		inner()
+		b.dirty = true
+		b.thaw()
+		for _, text := range cols {
+			s.dropColumn(text, s.colAt[text])
+		}
+		s.pins--
+		s.end()
+	}
+}
+
+// stageOf returns the stage for rule, which may have been in it already.
+func (b *Builder) stageOf(rule RuleID, bs BoundStage) (*stageBuilder, Member) {
+	if r, ok := b.replacing[rule]; ok && r.stage.fits(bs) {
+		return r.stage, r.member
+	}
+	return b.stage(bs), Member{Rule: rule, Epoch: b.prog.Epoch + 1}
+}
+
+// fits tells whether a rule that was in s may go on in it.
+func (s *stageBuilder) fits(bs BoundStage) bool {
+	if w, ok := bs.(*BoundWindow); ok && s.win != nil {
+		same := *w
+		same.Spec.Start = s.win.Spec.Start
+		bs = &same
+	}
+	return bs.text() == s.key
+}
+
+// stage returns the stage of b with bs's text and makes one if need be.
+func (b *Builder) stage(bs BoundStage) *stageBuilder {
+	key := bs.text()
+	if s := b.stages[key]; s != nil {
+		return s
+	}
+	b.origin.stages++
+	s := &stageBuilder{up: b, key: key, colAt: map[string]int{}}
+	s.placed = &placed{kind: inStage, stage: s}
+	s.out = newBuilder(b.origin, s)
+	s.def = bs.define(s)
+	s.win, _ = s.def.(*Window)
+	st := s.def.stage()
+	st.ID, st.Text = b.origin.stages, key
+	if b.stages == nil {
+		b.stages = map[string]*stageBuilder{}
+	}
+	b.stages[key] = s
+	return s
+}
+
+// step interns what belongs to the stage itself.
+func (s *stageBuilder) step(n *Node) StepID {
+	if n == nil {
+		return NoStep
+	}
+	id := s.up.intern(n)
+	s.fixed = append(s.fixed, id)
+	return id
+}
+
+func (s *stageBuilder) steps(ns []*Node) []StepID {
+	var out []StepID
+	for _, n := range ns {
+		out = append(out, s.step(n))
+	}
+	return out
+}
+
+func (s *stageBuilder) add(m Member, over *Bound, count bool) {
+	s.dirty = true
+	s.out.Add(m.Rule, over, count)
+	st := s.def.stage()
+	st.Members = append(st.Members, m) // behind what published stages see
+}
+
+func (s *stageBuilder) remove(rule RuleID) {
+	s.dirty = true
+	s.out.Remove(rule)
+	st := s.def.stage()
+	st.Members = slices.DeleteFunc(slices.Clone(st.Members), func(m Member) bool { return m.Rule == rule })
+	s.end()
+}
+
+// end drops the stage if no rule is in it.
+func (s *stageBuilder) end() {
+	if s.out.Len() > 0 || s.pins > 0 {
+		return
+	}
+	for _, id := range s.fixed {
+		s.up.release(id)
+	}
+	delete(s.up.stages, s.key)
+}
+
+// column returns the position in the stage's output of what n stands for.
+func (s *stageBuilder) column(n *Node) int {
+	st := s.def.stage()
+	if i, ok := s.colAt[n.Text]; ok {
+		st.Cols[i].refs++
+		return i
+	}
+	s.dirty = true
+	c := StageCol{Kind: n.FromKind, refs: 1}
+	from := n.From
+	if from == nil { // a column of the stage's own input: it takes it along
+		c.Kind, from = ColRow, n
+	}
+	switch c.Kind {
+	case ColKey:
+		c.Index = slices.IndexFunc(s.win.Keys, func(id StepID) bool { return s.up.prog.Steps[id].Text == from.Text })
+	case ColAgg:
+		c.Index = s.addAgg(from)
+	case ColRow:
+		c.Index = s.addRow(s.up.intern(from))
+	}
+	i := len(st.Cols)
+	if k := len(s.free); k > 0 {
+		i = s.free[k-1]
+		s.free = s.free[:k-1]
+		st.Cols = slices.Clone(st.Cols)
+		st.Cols[i] = c
+	} else {
+		st.Cols = append(slices.Clip(st.Cols), c)
+	}
+	s.colAt[n.Text] = i
+	p := &s.out.prog
+	for len(p.Cols) <= i {
+		p.Cols = append(p.Cols, vec.ColumnSpec{})
+		p.Used = append(p.Used, true)
+	}
+	p.Used[i] = true
+	return i
+}
+
+// addAgg enters an aggregate into a free slot; slots are in use as long as columns
+// read them, so the position of the others never changes.
+func (s *stageBuilder) addAgg(n *Node) int {
+	args := n.Args
+	a := Agg{Func: n.Func.Name, Filter: NoStep, Star: n.Star, Diff: n.Diff, Text: n.Text}
+	if n.Part {
+		a.Filter = s.up.intern(args[0])
+		args = args[1:]
+	}
+	for _, x := range args {
+		a.Args = append(a.Args, s.up.intern(x))
+	}
+	s.win.Aggs = slices.Clone(s.win.Aggs)
+	if i := slices.IndexFunc(s.win.Aggs, func(a Agg) bool { return a.Func == "" }); i >= 0 {
+		s.win.Aggs[i] = a
+		return i
+	}
+	s.win.Aggs = append(s.win.Aggs, a)
+	return len(s.win.Aggs) - 1
+}
+
+func (s *stageBuilder) addRow(id StepID) int {
+	st := s.def.stage()
+	st.Rows = slices.Clone(st.Rows)
+	if i := slices.Index(st.Rows, NoStep); i >= 0 {
+		st.Rows[i] = id
+		return i
+	}
+	st.Rows = append(st.Rows, id)
+	return len(st.Rows) - 1
+}
+
+// dropColumn gives one reference to output column i, which stands for text, back.
+func (s *stageBuilder) dropColumn(text string, i int) {
+	st := s.def.stage()
+	c := &st.Cols[i]
+	if c.refs--; c.refs > 0 {
+		return
+	}
+	s.dirty = true
+	delete(s.colAt, text)
+	s.free = append(s.free, i)
+	s.out.prog.Used[i] = false
+	switch c.Kind {
+	case ColAgg:
+		s.win.Aggs = slices.Clone(s.win.Aggs)
+		a := &s.win.Aggs[c.Index]
+		for _, id := range a.Args {
+			s.up.release(id)
+		}
+		if a.Filter != NoStep {
+			s.up.release(a.Filter)
+		}
+		*a = Agg{Filter: NoStep}
+	case ColRow:
+		st.Rows = slices.Clone(st.Rows)
+		s.up.release(st.Rows[c.Index])
+		st.Rows[c.Index] = NoStep
+	}
+}
+
+// publish returns the stage as it is, the same one if nothing changed.
+func (s *stageBuilder) publish() definition {
+	out := s.out.Program()
+	if !s.dirty && s.last != nil && s.last.stage().Out == out {
+		return s.last
+	}
+	s.dirty = false
+	s.last = s.def.copied()
+	st := s.last.stage()
+	st.Cols = slices.Clone(st.Cols)
+	st.Out = out
+	return s.last
+}
