@@ -30,8 +30,8 @@ type AggState interface {
 }
 
 // aggregate makes an aggregate of the table.
-func aggregate(signature string, args int, doc, example string, state func() AggState) *Func {
-	f := scalar("aggregate", signature, args, args, doc, example, nil).seesNulls()
+func aggregate(signature, doc, example string, state func() AggState) *Func {
+	f := scalar("aggregate", signature, doc, example, nil).seesNulls()
 	f.Kind, f.Agg = planner.FuncAgg, &Agg{New: state}
 	return f
 }
@@ -50,11 +50,11 @@ func (f *Func) star() *Func {
 
 func aggFuncs() []*Func {
 	return []*Func{
-		aggregate("avg(x)", 1, "The average of the numbers; of whole numbers a whole one, cut off.", "avg(a)",
+		aggregate("avg(x)", "The average of the numbers; of whole numbers a whole one, cut off.", "avg(a)",
 			func() AggState { return &sumState{avg: true} }).checked(literals(wantNumber)).parts(),
-		aggregate("count(x | *)", 1, "The number of rows in which x is not null, or of all rows.", "count(*)", func() AggState { return new(countState) }).star().parts(),
-		aggregate("max(x)", 1, "The largest number or text.", "max(a)", func() AggState { return &extremeState{max: true} }).checked(literals(wantNumber)).parts(),
-		aggregate("min(x)", 1, "The smallest number or text.", "min(a)", func() AggState { return new(extremeState) }).checked(literals(wantNumber)).parts(),
-		aggregate("sum(x)", 1, "The sum of the numbers.", "sum(a)", func() AggState { return new(sumState) }).checked(literals(wantNumber)).parts(),
+		aggregate("count(x | *)", "The number of rows in which x is not null, or of all rows.", "count(*)", func() AggState { return new(countState) }).star().parts(),
+		aggregate("max(x)", "The largest number or text.", "max(a)", func() AggState { return &extremeState{max: true} }).checked(literals(wantNumber)).parts(),
+		aggregate("min(x)", "The smallest number or text.", "min(a)", func() AggState { return new(extremeState) }).checked(literals(wantNumber)).parts(),
+		aggregate("sum(x)", "The sum of the numbers.", "sum(a)", func() AggState { return new(sumState) }).checked(literals(wantNumber)).parts(),
 	}
 }

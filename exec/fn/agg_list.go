@@ -9,15 +9,15 @@ import (
 )
 
 func listFuncs() []*Func {
-	dedup := aggregate("deduplicate(x, all)", 2, "With all, an array of the rows whose x is new; without, the last row if its x is new, else null.",
+	dedup := aggregate("deduplicate(x, all)", "With all, an array of the rows whose x is new; without, the last row if its x is new, else null.",
 		"deduplicate(a, true)", func() AggState { return new(dedupState) }).checked(mustBe(1, vec.Bool, "bool", nil))
 	dedup.NeedsRow = true
 	return []*Func{
-		aggregate("collect(x | *)", 1, "An array of all values, nulls too, or of all rows.", "collect(a)", func() AggState { return new(collectState) }).star(),
+		aggregate("collect(x | *)", "An array of all values, nulls too, or of all rows.", "collect(a)", func() AggState { return new(collectState) }).star(),
 		dedup,
-		aggregate("last_value(x | *, ignore_null)", 2, "The last value, or the last that is not null, or the last row.", "last_value(a, true)",
+		aggregate("last_value(x | *, ignore_null)", "The last value, or the last that is not null, or the last row.", "last_value(a, true)",
 			func() AggState { return new(lastState) }).star().checked(mustBe(1, vec.Bool, "bool", nil)).parts(),
-		aggregate("merge_agg(x | *)", 1, "One object of the members of all objects, of which a later one wins; null without members.", "merge_agg(*)",
+		aggregate("merge_agg(x | *)", "One object of the members of all objects, of which a later one wins; null without members.", "merge_agg(*)",
 			func() AggState { return new(mergeState) }).star(),
 	}
 }

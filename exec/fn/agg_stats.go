@@ -14,11 +14,11 @@ import (
 // numbers give eKuiper's last digits; a running variance would not.
 func statsFuncs() []*Func {
 	of := func(signature, doc, example string, f func(x []float64) (float64, error)) *Func {
-		return aggregate(signature, 1, doc, example, func() AggState { return &statsState{f: func(x []float64, _ float64) (float64, error) { return f(x) }} }).
+		return aggregate(signature, doc, example, func() AggState { return &statsState{f: func(x []float64, _ float64) (float64, error) { return f(x) }} }).
 			checked(literals(wantNumber))
 	}
 	percentile := func(signature, doc, example string, f func(x []float64, p float64) (float64, error)) *Func {
-		fn := aggregate(signature, 2, doc, example, func() AggState { return &statsState{f: f, hasP: true} })
+		fn := aggregate(signature, doc, example, func() AggState { return &statsState{f: f, hasP: true} })
 		fn.Check = checkPercentile
 		return fn
 	}

@@ -26,8 +26,8 @@ type AnalyticState interface {
 }
 
 // analytic makes an analytic function of the table.
-func analytic(signature string, minArgs, maxArgs int, doc, example string, state func() AnalyticState) *Func {
-	f := scalar("analytic", signature, minArgs, maxArgs, doc, example, nil).seesNulls()
+func analytic(signature, doc, example string, state func() AnalyticState) *Func {
+	f := scalar("analytic", signature, doc, example, nil).seesNulls()
 	f.Kind, f.Analytic = planner.FuncAnalytic, &Analytic{New: state}
 	return f
 }
@@ -36,7 +36,7 @@ func analyticFuncs() []*Func {
 	const acc = "acc_%s(x [, on_begin, on_reset])"
 	running := func(name, what string, state func() accumulator) *Func {
 		doc := what + " of the rows so far; with conditions, from a row where on_begin holds to one where on_reset holds."
-		return analytic(fmt.Sprintf(acc, name), 1, 3, doc, "acc_"+name+"(a)", func() AnalyticState { return &accState{acc: state()} }).checked(checkAcc)
+		return analytic(fmt.Sprintf(acc, name), doc, "acc_"+name+"(a)", func() AnalyticState { return &accState{acc: state()} }).checked(checkAcc)
 	}
 	return []*Func{
 		running("avg", "The average", func() accumulator { return new(accAvg) }),
@@ -44,13 +44,13 @@ func analyticFuncs() []*Func {
 		running("max", "The largest number", func() accumulator { return &accExtreme{sign: 1} }),
 		running("min", "The smallest number", func() accumulator { return &accExtreme{sign: -1} }),
 		running("sum", "The sum", func() accumulator { return new(accSum) }),
-		analytic("changed_col(ignore_null, x)", 2, 2, "The value if it differs from the last one, else null.", "changed_col(true, a)",
+		analytic("changed_col(ignore_null, x)", "The value if it differs from the last one, else null.", "changed_col(true, a)",
 			func() AnalyticState { return new(changedState) }).checked(literals(wantBool, anyLiteral)),
-		analytic("had_changed(ignore_null, x, ...)", 2, -1, "Tells whether one of the values differs from its last one; * stands for the row.", "had_changed(true, a)",
+		analytic("had_changed(ignore_null, x, ...)", "Tells whether one of the values differs from its last one; * stands for the row.", "had_changed(true, a)",
 			func() AnalyticState { return new(hadState) }).checked(literals(wantBool, anyLiteral)).star(),
-		analytic("lag(x [, offset [, default [, ignore_null]]])", 1, 4, "The value some rows (1) before, default (null) if there is none; nulls (true) do not count as rows.", "lag(a)",
+		analytic("lag(x [, offset [, default [, ignore_null]]])", "The value some rows (1) before, default (null) if there is none; nulls (true) do not count as rows.", "lag(a)",
 			func() AnalyticState { return new(lagState) }).checked(checkLag),
-		analytic("latest(x [, default])", 1, 2, "The last value that is not null, this row's included, or default (null).", "latest(a, 0)",
+		analytic("latest(x [, default])", "The last value that is not null, this row's included, or default (null).", "latest(a, 0)",
 			func() AnalyticState { return new(latestState) }),
 	}
 }

@@ -3,6 +3,7 @@ package fn
 import (
 	"fmt"
 	"math"
+	"unicode"
 
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/vec"
@@ -213,13 +214,44 @@ func oneOf(i int, text string, words []string, next func([]planner.FuncArg) erro
 	}
 }
 
-// scalar makes a function of the table.
-func scalar(group, signature string, minArgs, maxArgs int, doc, example string, row Row) *Func {
+// scalar makes a function of the table. The signature says how many arguments it
+// takes: what stands in square brackets may be left out, three dots are any number.
+func scalar(group, signature, doc, example string, row Row) *Func {
 	f := &Func{Row: row}
 	f.Name = nameOf(signature)
 	f.Group, f.Signature, f.Doc, f.Example = group, signature, doc, example
-	f.MinArgs, f.MaxArgs = minArgs, maxArgs
+	f.MinArgs, f.MaxArgs = arity(signature)
 	return f
+}
+
+// arity returns how many arguments a signature has at least, and at most; -1: any
+// number.
+func arity(signature string) (least, most int) {
+	optional := 0 // brackets that are open
+	inName := false
+	for _, c := range signature[len(nameOf(signature)):] {
+		switch {
+		case c == '[':
+			optional++
+		case c == ']':
+			optional--
+		case c == '.':
+			return least, -1
+		case c == '_' || c == '*' || unicode.IsLetter(c) || unicode.IsDigit(c):
+			if !inName {
+				most++
+				if optional == 0 {
+					least++
+				}
+			}
+			inName = true
+			continue
+		case c == '|' || c == ' ' && inName: // x | * is one argument
+			continue
+		}
+		inName = false
+	}
+	return least, most
 }
 
 // nameOf returns what stands before the bracket.

@@ -12,29 +12,29 @@ import (
 func setFuncs() []*Func {
 	const group = "array"
 	return []*Func{
-		scalar(group, "array_contains(a, v)", 2, 2, "Tells whether v is an element, of the same kind, of the array; false for null.",
+		scalar(group, "array_contains(a, v)", "Tells whether v is an element, of the same kind, of the array; false for null.",
 			`array_contains(array_create("a", "b"), "a")`, func(_ *Ctx, args []vec.Value) (vec.Value, error) {
 				at, err := position(args, false)
 				return vec.BoolValue(at >= 0), err
 			}).seesNulls(),
-		scalar(group, "array_contains_any(a, b)", 2, 2, "Tells whether the arrays have an element in common; false for null.",
+		scalar(group, "array_contains_any(a, b)", "Tells whether the arrays have an element in common; false for null.",
 			`array_contains_any(array_create(1, 2), array_create(2))`, containsAny).seesNulls(),
-		scalar(group, "array_distinct(a)", 1, 1, "The elements without repetitions, in order of first appearance.", `array_distinct(array_create(1, 2, 1))`, distinct),
-		scalar(group, "array_except(a, b)", 2, 2, "The distinct elements of a that are not in b.", `array_except(array_create(1, 2), array_create(2))`, except).seesNulls(),
-		scalar(group, "array_intersect(a, b)", 2, 2, "The distinct elements that are in both arrays, in b's order.",
+		scalar(group, "array_distinct(a)", "The elements without repetitions, in order of first appearance.", `array_distinct(array_create(1, 2, 1))`, distinct),
+		scalar(group, "array_except(a, b)", "The distinct elements of a that are not in b.", `array_except(array_create(1, 2), array_create(2))`, except).seesNulls(),
+		scalar(group, "array_intersect(a, b)", "The distinct elements that are in both arrays, in b's order.",
 			`array_intersect(array_create(1, 2), array_create(2, 3))`, intersect),
-		scalar(group, "array_last_position(a, v)", 2, 2, "The position, from 0, of the last element that is v, or -1.",
+		scalar(group, "array_last_position(a, v)", "The position, from 0, of the last element that is v, or -1.",
 			`array_last_position(array_create("x", "y", "x"), "x")`, func(_ *Ctx, args []vec.Value) (vec.Value, error) {
 				at, err := position(args, true)
 				return vec.IntValue(at), err
 			}).seesNulls(),
-		scalar(group, "array_position(a, v)", 2, 2, "The position, from 0, of the first element that is v, or -1.",
+		scalar(group, "array_position(a, v)", "The position, from 0, of the first element that is v, or -1.",
 			`array_position(array_create("x", "y"), "y")`, func(_ *Ctx, args []vec.Value) (vec.Value, error) {
 				at, err := position(args, false)
 				return vec.IntValue(at), err
 			}).seesNulls(),
-		scalar(group, "array_remove(a, v)", 2, 2, "The elements that are not v.", `array_remove(array_create("a", "b"), "a")`, remove).seesNulls(),
-		scalar(group, "array_union(a, b)", 2, 2, "The distinct elements of both arrays; a null array counts as empty.",
+		scalar(group, "array_remove(a, v)", "The elements that are not v.", `array_remove(array_create("a", "b"), "a")`, remove).seesNulls(),
+		scalar(group, "array_union(a, b)", "The distinct elements of both arrays; a null array counts as empty.",
 			`array_union(array_create(1, 2), array_create(2, 3))`, union).seesNulls(),
 	}
 }

@@ -10,7 +10,7 @@ import (
 
 // datePart makes a function of a time. Null is no time, so it is an error.
 func datePart(signature, doc, example string, f func(time.Time) vec.Value) *Func {
-	return scalar("datetime", signature, 1, 1, doc, example, func(c *Ctx, args []vec.Value) (vec.Value, error) {
+	return scalar("datetime", signature, doc, example, func(c *Ctx, args []vec.Value) (vec.Value, error) {
 		t, err := c.time(args[0])
 		if err != nil {
 			return vec.Value{}, err
@@ -31,9 +31,9 @@ const (
 func dateFuncs() []*Func {
 	const group = "datetime"
 	return []*Func{
-		scalar(group, "date_calc(t, duration)", 2, 2, "A time, as text, moved by a duration like 1h30m, -24h or 250ms.",
+		scalar(group, "date_calc(t, duration)", "A time, as text, moved by a duration like 1h30m, -24h or 250ms.",
 			`date_calc("2024-03-15 10:20:30", "1h30m")`, dateCalc).checked(literals(wantTime, wantText)).seesNulls(),
-		scalar(group, "date_diff(a, b)", 2, 2, "The time from a to b in nanoseconds.", `date_diff("2024-03-15", "2024-03-16")`, dateDiff).
+		scalar(group, "date_diff(a, b)", "The time from a to b in nanoseconds.", `date_diff("2024-03-15", "2024-03-16")`, dateDiff).
 			checked(literals(wantTime)).seesNulls(),
 		datePart("day(t)", "The same as day_of_month.", `day("2024-03-15")`, func(t time.Time) vec.Value { return num(t.Day()) }),
 		datePart("day_name(t)", "The English name of the day of the week.", `day_name("2024-03-15")`,
@@ -41,12 +41,12 @@ func dateFuncs() []*Func {
 		datePart("day_of_month(t)", "The day of the month, from 1.", `day_of_month("2024-03-15")`, func(t time.Time) vec.Value { return num(t.Day()) }),
 		datePart("day_of_week(t)", "The day of the week, from 0 for Sunday.", `day_of_week("2024-03-15")`, func(t time.Time) vec.Value { return num(int(t.Weekday())) }),
 		datePart("day_of_year(t)", "The day of the year, from 1.", `day_of_year("2024-03-15")`, func(t time.Time) vec.Value { return num(t.YearDay()) }),
-		scalar(group, "format_time(t, pattern)", 2, 2, "A time written as a pattern says: yyyy MM dd HH mm ss SSS, EEE, MMM, a, XXX ...",
+		scalar(group, "format_time(t, pattern)", "A time written as a pattern says: yyyy MM dd HH mm ss SSS, EEE, MMM, a, XXX ...",
 			`format_time("2024-03-15 10:20:30", "yyyy-MM-dd HH:mm")`, formatTime).checked(literals(wantTime, wantText)).prepared(prepareFormatTime).kernels(formatTimeKernel),
-		scalar(group, "parse_time(t, pattern)", 2, 2, "The time that a text of a pattern stands for; other times stay as they are.",
+		scalar(group, "parse_time(t, pattern)", "The time that a text of a pattern stands for; other times stay as they are.",
 			`parse_time("15/03/2024", "dd/MM/yyyy")`, parseTime).checked(literals(wantTime, wantText)).internal(),
-		scalar(group, "from_days(n)", 1, 1, "Day n as a date, of which 1 is 1970-01-01, up to 106752; null for 0.", `from_days(19798)`, fromDays).checked(literals(wantInt)),
-		scalar(group, "from_unix_time(seconds)", 1, 1, "Seconds since 1970 as date and time; null for 0.", `from_unix_time(1700000000)`, fromUnixTime).
+		scalar(group, "from_days(n)", "Day n as a date, of which 1 is 1970-01-01, up to 106752; null for 0.", `from_days(19798)`, fromDays).checked(literals(wantInt)),
+		scalar(group, "from_unix_time(seconds)", "Seconds since 1970 as date and time; null for 0.", `from_unix_time(1700000000)`, fromUnixTime).
 			checked(literals(wantInt)),
 		datePart("hour(t)", "The hour, from 0 to 23.", `hour("2024-03-15 10:20:30")`, func(t time.Time) vec.Value { return num(t.Hour()) }),
 		datePart("last_day(t)", "The date of the month's last day.", `last_day("2024-02-10")`, lastDay),
@@ -61,12 +61,8 @@ func dateFuncs() []*Func {
 
 // clockFuncs are the functions that give the present.
 func clockFuncs() []*Func {
-	clock := func(name, doc, layout string, maxArgs int) *Func {
-		signature := name + "([decimals])"
-		if maxArgs == 0 {
-			signature = name + "()"
-		}
-		return scalar("datetime", signature, 0, maxArgs, doc, name+"()", func(c *Ctx, args []vec.Value) (vec.Value, error) {
+	clock := func(signature, doc, layout string) *Func {
+		return scalar("datetime", signature, doc, nameOf(signature)+"()", func(c *Ctx, args []vec.Value) (vec.Value, error) {
 			layout := layout
 			if len(args) == 1 {
 				n, err := whole(args[0])
@@ -85,14 +81,14 @@ func clockFuncs() []*Func {
 	}
 	const full, day, daytime = "The present date and time, with so many decimals of the second (0).", "The present date.", "The present time of day, with so many decimals of the second (0)."
 	return []*Func{
-		clock("cur_date", day, dateLayout, 0),
-		clock("cur_time", daytime, clockLayout, 1),
-		clock("current_date", day, dateLayout, 0),
-		clock("current_time", daytime, clockLayout, 1),
-		clock("current_timestamp", full, dateTimeLayout, 1),
-		clock("local_time", full, dateTimeLayout, 1),
-		clock("local_timestamp", full, dateTimeLayout, 1),
-		clock("now", full, dateTimeLayout, 1),
+		clock("cur_date()", day, dateLayout),
+		clock("cur_time([decimals])", daytime, clockLayout),
+		clock("current_date()", day, dateLayout),
+		clock("current_time([decimals])", daytime, clockLayout),
+		clock("current_timestamp([decimals])", full, dateTimeLayout),
+		clock("local_time([decimals])", full, dateTimeLayout),
+		clock("local_timestamp([decimals])", full, dateTimeLayout),
+		clock("now([decimals])", full, dateTimeLayout),
 	}
 }
 

@@ -19,10 +19,10 @@ const testNow = 1709209845123 // 2024-02-29T12:30:45.123Z
 func newCtx() *Ctx {
 	return &Ctx{
 		Now: func() int64 { return testNow }, Rand: rand.New(rand.NewPCG(1, 2)), Location: time.UTC,
-		RuleID: "rule1", RuleStart: 1000, HitCount: 2, HitTime: 3000, AggHits: 4, AggTime: 5000,
-		EventTime: 6000, InWindow: true, WindowStart: 7000, WindowEnd: 8000, WindowTrigger: 9000,
-		State:   func(key string) (vec.Value, bool) { return vec.StringValue("42"), key == "known" },
-		Started: 77,
+		HitCount: 2, HitTime: 3000, AggHits: 4, AggTime: 5000,
+		EventTime: 6000,
+		State:     func(key string) (vec.Value, bool) { return vec.StringValue("42"), key == "known" },
+		Started:   77,
 	}
 }
 

@@ -78,18 +78,12 @@ type Ctx struct {
 	Rand     *rand.Rand     // nil: rand and array_shuffle are faults
 	Location *time.Location // time zone of text without one; nil: UTC
 
-	RuleID    string
-	RuleStart int64 // ms
-	HitCount  int64 // rows that the rule selected before this one
-	HitTime   int64 // ms of the last of them
-	AggHits   int64 // results that an aggregate rule gave before this one
-	AggTime   int64 // ms of the last of them
+	HitCount int64 // rows that the rule selected before this one
+	HitTime  int64 // ms of the last of them
+	AggHits  int64 // results that an aggregate rule gave before this one
+	AggTime  int64 // ms of the last of them
 
-	EventTime     int64 // ms; of the row, or the end of its window
-	InWindow      bool  // the next three are set
-	WindowStart   int64
-	WindowEnd     int64
-	WindowTrigger int64
+	EventTime int64 // ms; of the row, or the end of its window
 
 	State   func(key string) (vec.Value, bool) // shared key/value store; nil: empty
 	Started int64                              // ms; of the process, 0: not known

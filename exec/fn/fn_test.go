@@ -58,9 +58,6 @@ func evalAll(t *testing.T, d *datadriven.TestData, lines []string) string {
 			}
 			c.Location = loc
 		}
-		if d.HasArg("nowindow") {
-			c.InWindow = false
-		}
 		b.WriteString(line)
 		e, err := parse(line)
 		if err != nil {

@@ -14,7 +14,7 @@ import (
 
 // hashed makes a hash function of the text of any value.
 func hashed(name, doc, example string, f func([]byte) string) *Func {
-	return scalar("hashing", name+"(x)", 1, 1, doc, example, func(_ *Ctx, args []vec.Value) (vec.Value, error) {
+	return scalar("hashing", name+"(x)", doc, example, func(_ *Ctx, args []vec.Value) (vec.Value, error) {
 		var buf [64]byte
 		return text(f(AppendText(buf[:0], args[0])))
 	}).checked(literals(wantText))

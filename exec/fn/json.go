@@ -16,14 +16,14 @@ func jsonFuncs() []*Func {
 	const group = "json"
 	path := mustBe(1, vec.String, "string", nil)
 	return []*Func{
-		scalar(group, "json_path_exists(x, path)", 2, 2, "Tells whether the JSONPath finds something in a nested value or a JSON text; false for null.",
+		scalar(group, "json_path_exists(x, path)", "Tells whether the JSONPath finds something in a nested value or a JSON text; false for null.",
 			`json_path_exists(object_construct("a", 1), "$.a")`, pathExists).checked(path).seesNulls(),
-		scalar(group, "json_path_query(x, path)", 2, 2, "What the JSONPath finds in a nested value or a JSON text: the value of a definite path, an array of the values of any other.",
+		scalar(group, "json_path_query(x, path)", "What the JSONPath finds in a nested value or a JSON text: the value of a definite path, an array of the values of any other.",
 			`json_path_query(object_construct("a", object_construct("b", 2)), "$.a.b")`, pathQuery).checked(path).seesNulls(),
-		scalar(group, "json_path_query_first(x, path)", 2, 2, "The first of what the JSONPath finds, where that is an array.",
+		scalar(group, "json_path_query_first(x, path)", "The first of what the JSONPath finds, where that is an array.",
 			`json_path_query_first(object_construct("a", array_create(3, 4)), "$.a[*]")`, pathFirst).checked(path).seesNulls(),
-		scalar(group, "parse_json(s)", 1, 1, "The value that a JSON text stands for.", `parse_json("{\"a\":[1,2]}")`, parseJSON).checked(literals(wantText)).seesNulls(),
-		scalar(group, "to_json(x)", 1, 1, "The value as JSON text; null for null.", `to_json(array_create(1, "a"))`, toJSON).seesNulls(),
+		scalar(group, "parse_json(s)", "The value that a JSON text stands for.", `parse_json("{\"a\":[1,2]}")`, parseJSON).checked(literals(wantText)).seesNulls(),
+		scalar(group, "to_json(x)", "The value as JSON text; null for null.", `to_json(array_create(1, "a"))`, toJSON).seesNulls(),
 	}
 }
 

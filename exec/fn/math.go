@@ -11,7 +11,7 @@ import (
 
 // oneNumber makes a function of one number whose results may be no number: null.
 func oneNumber(signature, doc, example string, f func(float64) float64) *Func {
-	return scalar("math", signature, 1, 1, doc, example, func(_ *Ctx, args []vec.Value) (vec.Value, error) {
+	return scalar("math", signature, doc, example, func(_ *Ctx, args []vec.Value) (vec.Value, error) {
 		x, err := number(args[0])
 		if err != nil {
 			return vec.Value{}, err
@@ -22,7 +22,7 @@ func oneNumber(signature, doc, example string, f func(float64) float64) *Func {
 
 // twoNumbers makes a function of two numbers.
 func twoNumbers(signature, doc, example string, f func(a, b float64) (float64, error)) *Func {
-	return scalar("math", signature, 2, 2, doc, example, func(_ *Ctx, args []vec.Value) (vec.Value, error) {
+	return scalar("math", signature, doc, example, func(_ *Ctx, args []vec.Value) (vec.Value, error) {
 		a, err := number(args[0])
 		if err != nil {
 			return vec.Value{}, err
@@ -38,7 +38,7 @@ func twoNumbers(signature, doc, example string, f func(a, b float64) (float64, e
 
 // twoInts makes a function of two whole numbers.
 func twoInts(signature, doc, example string, f func(a, b int64) int64) *Func {
-	return scalar("math", signature, 2, 2, doc, example, func(_ *Ctx, args []vec.Value) (vec.Value, error) {
+	return scalar("math", signature, doc, example, func(_ *Ctx, args []vec.Value) (vec.Value, error) {
 		a, err := whole(args[0])
 		if err != nil {
 			return vec.Value{}, err
@@ -54,7 +54,7 @@ func twoInts(signature, doc, example string, f func(a, b int64) int64) *Func {
 func mathFuncs() []*Func {
 	const group = "math"
 	return []*Func{
-		scalar(group, "abs(x)", 1, 1, "The absolute value of a number.", "abs(-1.5)", absRow).checked(literals(wantNumber)).vec(absVec),
+		scalar(group, "abs(x)", "The absolute value of a number.", "abs(-1.5)", absRow).checked(literals(wantNumber)).vec(absVec),
 		oneNumber("acos(x)", "The arc cosine in radians, null beyond -1 to 1.", "acos(1)", math.Acos),
 		oneNumber("asin(x)", "The arc sine in radians, null beyond -1 to 1.", "asin(0)", math.Asin),
 		oneNumber("atan(x)", "The arc tangent in radians.", "atan(0)", math.Atan),
@@ -63,32 +63,32 @@ func mathFuncs() []*Func {
 		twoInts("bitand(a, b)", "The bitwise AND of two whole numbers.", "bitand(12, 10)", func(a, b int64) int64 { return a & b }),
 		twoInts("bitor(a, b)", "The bitwise OR of two whole numbers.", "bitor(12, 10)", func(a, b int64) int64 { return a | b }),
 		twoInts("bitxor(a, b)", "The bitwise exclusive OR of two whole numbers.", "bitxor(6, 3)", func(a, b int64) int64 { return a ^ b }),
-		scalar(group, "bitnot(a)", 1, 1, "The bitwise complement of a whole number.", "bitnot(5)", bitNot).checked(literals(wantInt)),
+		scalar(group, "bitnot(a)", "The bitwise complement of a whole number.", "bitnot(5)", bitNot).checked(literals(wantInt)),
 		oneNumber("ceil(x)", "The smallest whole number that is not less.", "ceil(1.2)", math.Ceil).vec(ceilVec),
 		oneNumber("ceiling(x)", "The same as ceil.", "ceiling(-2.5)", math.Ceil).vec(ceilVec),
-		scalar(group, "conv(n, from_base, to_base)", 3, 3, "A number in text, from one base (2 to 36) to another.", `conv("ff", 16, 10)`, convRow).
+		scalar(group, "conv(n, from_base, to_base)", "A number in text, from one base (2 to 36) to another.", `conv("ff", 16, 10)`, convRow).
 			checked(literals(anyLiteral, wantInt, wantInt)),
 		oneNumber("cos(x)", "The cosine of an angle in radians.", "cos(0)", math.Cos),
 		oneNumber("cosh(x)", "The hyperbolic cosine.", "cosh(0)", math.Cosh),
-		scalar(group, "cot(x)", 1, 1, "The cotangent of an angle in radians.", "cot(1)", cotRow).checked(literals(wantNumber)),
+		scalar(group, "cot(x)", "The cotangent of an angle in radians.", "cot(1)", cotRow).checked(literals(wantNumber)),
 		oneNumber("degrees(x)", "Radians as degrees.", "degrees(0)", func(x float64) float64 { return x * (180 / math.Pi) }),
 		oneNumber("exp(x)", "The exponential, e to the power of x.", "exp(0)", math.Exp),
 		oneNumber("floor(x)", "The largest whole number that is not greater.", "floor(-2.5)", math.Floor).vec(floorVec),
-		scalar(group, "ln(x)", 1, 1, "The natural logarithm; of a negative number an error.", "ln(1)", lnRow).
+		scalar(group, "ln(x)", "The natural logarithm; of a negative number an error.", "ln(1)", lnRow).
 			checked(literals(wantNumber)).vec(lnVec),
-		scalar(group, "log([base,] x)", 1, 2, "The logarithm to base 10, or to the base given.", "log(2, 8)", logRow).checked(literals(wantNumber)),
+		scalar(group, "log([base,] x)", "The logarithm to base 10, or to the base given.", "log(2, 8)", logRow).checked(literals(wantNumber)),
 		twoNumbers("mod(a, b)", "The remainder of a division, with the sign of a.", "mod(7, 3)", modulo),
-		scalar(group, "pi()", 0, 0, "The number pi.", "pi()", func(*Ctx, []vec.Value) (vec.Value, error) { return vec.FloatValue(math.Pi), nil }),
+		scalar(group, "pi()", "The number pi.", "pi()", func(*Ctx, []vec.Value) (vec.Value, error) { return vec.FloatValue(math.Pi), nil }),
 		twoNumbers("pow(x, y)", "x to the power of y.", "pow(2, 10)", power),
 		twoNumbers("power(x, y)", "The same as pow.", "power(9, 0.5)", power),
 		oneNumber("radians(x)", "Degrees as radians.", "radians(0)", func(x float64) float64 { return x * (math.Pi / 180) }),
-		scalar(group, "rand()", 0, 0, "A random number from 0 up to, and without, 1.", "rand()", randRow).volatile(),
-		scalar(group, "round(x [, digits])", 1, 2, "The nearest number with so many decimals (0), halves away from zero; negative digits round to tens, hundreds ...",
+		scalar(group, "rand()", "A random number from 0 up to, and without, 1.", "rand()", randRow).volatile(),
+		scalar(group, "round(x [, digits])", "The nearest number with so many decimals (0), halves away from zero; negative digits round to tens, hundreds ...",
 			"round(42.4382, 2)", roundRow).checked(literals(wantNumber)).kernels(roundKernel),
-		scalar(group, "sign(x)", 1, 1, "-1, 0 or 1 as a number is negative, zero or positive.", "sign(-3.2)", signRow).checked(literals(wantNumber)).vec(signVec),
+		scalar(group, "sign(x)", "-1, 0 or 1 as a number is negative, zero or positive.", "sign(-3.2)", signRow).checked(literals(wantNumber)).vec(signVec),
 		oneNumber("sin(x)", "The sine of an angle in radians.", "sin(0)", math.Sin),
 		oneNumber("sinh(x)", "The hyperbolic sine.", "sinh(0)", math.Sinh),
-		scalar(group, "sqrt(x)", 1, 1, "The square root; of a negative number an error.", "sqrt(16)", sqrtRow).checked(literals(wantNumber)).vec(sqrtVec),
+		scalar(group, "sqrt(x)", "The square root; of a negative number an error.", "sqrt(16)", sqrtRow).checked(literals(wantNumber)).vec(sqrtVec),
 		oneNumber("tan(x)", "The tangent of an angle in radians.", "tan(0)", math.Tan),
 		oneNumber("tanh(x)", "The hyperbolic tangent.", "tanh(0)", math.Tanh),
 	}

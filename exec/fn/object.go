@@ -18,22 +18,22 @@ import (
 func objectFuncs() []*Func {
 	const group = "object"
 	return []*Func{
-		scalar(group, "erase(o, key)", 2, -1, "The object without a member, or without those that an array of keys names.",
+		scalar(group, "erase(o, key, ...)", "The object without a member, or without those that an array of keys names.",
 			`erase(object_construct("a", 1, "b", 2), "a")`, erase),
-		scalar(group, "items(o)", 1, 1, "An array of the members, each as an array of key and value.", `items(object_construct("a", 1))`, items),
-		scalar(group, "keys(o)", 1, 1, "An array of the keys.", `keys(object_construct("a", 1, "b", 2))`, keysRow),
-		scalar(group, "obj_to_kvpair_array(o)", 1, 1, `An array of the members, each as an object {"key": k, "value": v}.`,
+		scalar(group, "items(o)", "An array of the members, each as an array of key and value.", `items(object_construct("a", 1))`, items),
+		scalar(group, "keys(o)", "An array of the keys.", `keys(object_construct("a", 1, "b", 2))`, keysRow),
+		scalar(group, "obj_to_kvpair_array(o)", `An array of the members, each as an object {"key": k, "value": v}.`,
 			`obj_to_kvpair_array(object_construct("a", 1))`, objectToPairs),
-		scalar(group, "object(keys, values)", 2, 2, "An object of an array of keys and one of values.", `object(array_create("a"), array_create(1))`, objectRow),
-		scalar(group, "object_concat(o, ...)", 2, -1, "One object of the members of all, of which a later one wins; null objects are left out.",
+		scalar(group, "object(keys, values)", "An object of an array of keys and one of values.", `object(array_create("a"), array_create(1))`, objectRow),
+		scalar(group, "object_concat(a, b, ...)", "One object of the members of all, of which a later one wins; null objects are left out.",
 			`object_concat(object_construct("a", 1), object_construct("a", 2))`, objectConcat).seesNulls(),
-		scalar(group, "object_construct(key, value, ...)", 0, -1, "An object of keys and values; null values are kept, null keys left out.",
+		scalar(group, "object_construct([key, value, ...])", "An object of keys and values; null values are kept, null keys left out.",
 			`object_construct("a", 1, "b", "x")`, objectConstruct).checked(checkConstruct).seesNulls(),
-		scalar(group, "object_pick(o, key, ...)", 2, -1, "The object with only the members named; a.b names a member of a member, an array names several.",
+		scalar(group, "object_pick(o, key, ...)", "The object with only the members named; a.b names a member of a member, an array names several.",
 			`object_pick(object_construct("a", 1, "b", 2), "a")`, objectPick).seesNulls(),
-		scalar(group, "object_size(o)", 1, 1, "The number of members; 0 for null.", `object_size(object_construct("a", 1))`, objectSize).seesNulls(),
-		scalar(group, "values(o)", 1, 1, "An array of the values.", `values(object_construct("a", 1, "b", 2))`, valuesRow),
-		scalar(group, "zip(a)", 1, 1, "An object of an array of arrays of key and value.", `zip(array_create(array_create("a", 1)))`, zip),
+		scalar(group, "object_size(o)", "The number of members; 0 for null.", `object_size(object_construct("a", 1))`, objectSize).seesNulls(),
+		scalar(group, "values(o)", "An array of the values.", `values(object_construct("a", 1, "b", 2))`, valuesRow),
+		scalar(group, "zip(a)", "An object of an array of arrays of key and value.", `zip(array_create(array_create("a", 1)))`, zip),
 	}
 }
 

@@ -16,18 +16,18 @@ func otherFuncs() []*Func {
 	const group = "other"
 	stateType := oneOf(1, "expect one of following value for the 2nd parameter: "+strings.Join(stateNames, ", "), stateNames, literals(wantText, wantText, anyLiteral))
 	return []*Func{
-		scalar(group, "bypass(x)", 1, 1, "The value itself.", `bypass(1)`, first).seesNulls().internal(),
-		scalar(group, "coalesce(x, ...)", 1, -1, "The first argument that is not null.", `coalesce("a", "b")`, coalesce).seesNulls(),
-		scalar(group, "delay(ms, x)", 2, 2, "The value x, at once: waiting would hold up every rule.", `delay(10, "x")`, delay).checked(literals(wantInt, anyLiteral)).seesNulls(),
-		scalar(group, "get_keyed_state(key, type, default)", 3, 3, "The value under key of `PUT /keyed-state/{key}`, cast to the type, or the default.",
+		scalar(group, "bypass(x)", "The value itself.", `bypass(1)`, first).seesNulls().internal(),
+		scalar(group, "coalesce(x, ...)", "The first argument that is not null.", `coalesce("a", "b")`, coalesce).seesNulls(),
+		scalar(group, "delay(ms, x)", "The value x, at once: waiting would hold up every rule.", `delay(10, "x")`, delay).checked(literals(wantInt, anyLiteral)).seesNulls(),
+		scalar(group, "get_keyed_state(key, type, default)", "The value under key of `PUT /keyed-state/{key}`, cast to the type, or the default.",
 			`get_keyed_state("setpoint", "bigint", 5)`, keyedState).checked(stateType).seesNulls().volatile(),
-		scalar(group, "holds(x)", 1, 1, "Tells whether the condition is true: it is not if it is null or fails.", `holds(1)`,
+		scalar(group, "holds(x)", "Tells whether the condition is true: it is not if it is null or fails.", `holds(1)`,
 			func(_ *Ctx, args []vec.Value) (vec.Value, error) { return truth(args[0].Truth()) }).seesNulls().catches().internal(),
-		scalar(group, "isnull(x)", 1, 1, "Tells whether the value is null or missing.", `isnull(1)`,
+		scalar(group, "isnull(x)", "Tells whether the value is null or missing.", `isnull(1)`,
 			func(_ *Ctx, args []vec.Value) (vec.Value, error) { return truth(args[0].IsNull()) }).seesNulls(),
-		scalar(group, "newuuid()", 0, 0, "A new UUID (version 1).", `newuuid()`, newUUID).volatile(),
-		scalar(group, "props(name)", 1, 1, `A static property of the process: "et" is when it started, in ms.`, `props("et")`, props).checked(literals(wantText)).volatile(),
-		scalar(group, "tstamp()", 0, 0, "The present in milliseconds since 1970.", `tstamp()`,
+		scalar(group, "newuuid()", "A new UUID (version 1).", `newuuid()`, newUUID).volatile(),
+		scalar(group, "props(name)", `A static property of the process: "et" is when it started, in ms.`, `props("et")`, props).checked(literals(wantText)).volatile(),
+		scalar(group, "tstamp()", "The present in milliseconds since 1970.", `tstamp()`,
 			func(c *Ctx, _ []vec.Value) (vec.Value, error) { return integer(c.now()) }).volatile(),
 	}
 }
@@ -91,34 +91,39 @@ func props(c *Ctx, args []vec.Value) (vec.Value, error) {
 	return null()
 }
 
-// contextFuncs say where a row stands: in which rule, in which window.
+// contextFuncs say where a row stands: in which rule, in which window. What is the
+// same for all rows of a rule the binder makes constants of, and what a window knows
+// are columns of what it emits; a row that is not of a window has none of these.
 func contextFuncs() []*Func {
-	place := func(group, name, doc string, perRule bool, f func(c *Ctx) vec.Value) *Func {
-		fn := scalar(group, name+"()", 0, 0, doc, name+"()", func(c *Ctx, _ []vec.Value) (vec.Value, error) { return f(c), nil })
-		fn.Kind, fn.PerRule = planner.FuncContext, perRule
-		return fn
+	place := func(group, name, doc string, row Row) *Func {
+		f := scalar(group, name+"()", doc, name+"()", row)
+		f.Kind = planner.FuncContext
+		return f
 	}
-	window := func(ms func(c *Ctx) int64) func(c *Ctx) vec.Value {
-		return func(c *Ctx) vec.Value {
-			if !c.InWindow {
-				return vec.NullValue
-			}
-			return vec.IntValue(ms(c))
+	ofRule := func(group, name, doc string, ms func(c *Ctx) int64) *Func {
+		var row Row
+		if ms != nil {
+			row = func(c *Ctx, _ []vec.Value) (vec.Value, error) { return integer(ms(c)) }
 		}
+		f := place(group, name, doc, row)
+		f.PerRule = true
+		return f
 	}
-	const other, aggregate = "other", "aggregate"
+	nowhere := func(*Ctx, []vec.Value) (vec.Value, error) { return null() }
+	const other, agg = "other", "aggregate"
 	return []*Func{
-		place(other, "event_time", "The row's time, or its window's end, in milliseconds since 1970.", false, func(c *Ctx) vec.Value { return vec.IntValue(c.EventTime) }),
-		place(other, "last_hit_count", "How many rows the rule selected before this one.", true, func(c *Ctx) vec.Value { return vec.IntValue(c.HitCount) }),
-		place(other, "last_hit_time", "When the rule selected its last row before this one, in milliseconds since 1970; 0 if never.", true,
-			func(c *Ctx) vec.Value { return vec.IntValue(c.HitTime) }),
-		place(aggregate, "last_agg_hit_count", "How many results the aggregating rule gave before this one.", true, func(c *Ctx) vec.Value { return vec.IntValue(c.AggHits) }),
-		place(aggregate, "last_agg_hit_time", "When the aggregating rule gave its last result before this one, in milliseconds since 1970; 0 if never.", true,
-			func(c *Ctx) vec.Value { return vec.IntValue(c.AggTime) }),
-		place(other, "rule_id", "The id of the rule.", true, func(c *Ctx) vec.Value { return vec.StringValue(c.RuleID) }),
-		place(other, "rule_start", "When the rule started, in milliseconds since 1970.", true, func(c *Ctx) vec.Value { return vec.IntValue(c.RuleStart) }),
-		place(other, "window_end", "The end of the window in milliseconds since 1970; null without a window.", false, window(func(c *Ctx) int64 { return c.WindowEnd })),
-		place(other, "window_start", "The start of the window in milliseconds since 1970; null without a window.", false, window(func(c *Ctx) int64 { return c.WindowStart })),
-		place(other, "window_trigger", "When the window was emitted, in milliseconds since 1970; null without a window.", false, window(func(c *Ctx) int64 { return c.WindowTrigger })),
+		place(other, "event_time", "The row's time, or its window's end, in milliseconds since 1970.",
+			func(c *Ctx, _ []vec.Value) (vec.Value, error) { return integer(c.EventTime) }),
+		ofRule(other, "last_hit_count", "How many rows the rule selected before this one.", func(c *Ctx) int64 { return c.HitCount }),
+		ofRule(other, "last_hit_time", "When the rule selected its last row before this one, in milliseconds since 1970; 0 if never.",
+			func(c *Ctx) int64 { return c.HitTime }),
+		ofRule(agg, "last_agg_hit_count", "How many results the aggregating rule gave before this one.", func(c *Ctx) int64 { return c.AggHits }),
+		ofRule(agg, "last_agg_hit_time", "When the aggregating rule gave its last result before this one, in milliseconds since 1970; 0 if never.",
+			func(c *Ctx) int64 { return c.AggTime }),
+		ofRule(other, "rule_id", "The id of the rule.", nil),
+		ofRule(other, "rule_start", "When the rule started, in milliseconds since 1970.", nil),
+		place(other, "window_end", "The end of the window in milliseconds since 1970; null without a window.", nowhere),
+		place(other, "window_start", "The start of the window in milliseconds since 1970; null without a window.", nowhere),
+		place(other, "window_trigger", "When the window was emitted, in milliseconds since 1970; null without a window.", nowhere),
 	}
 }

@@ -11,26 +11,26 @@ import (
 // the binder and the executor do their work, the table says that they exist and
 // what they take.
 func rowFuncs() []*Func {
-	special := func(kind planner.FuncKind, group, signature string, minArgs, maxArgs int, doc, example string, row Row) *Func {
-		f := scalar(group, signature, minArgs, maxArgs, doc, example, row).seesNulls()
+	special := func(kind planner.FuncKind, group, signature, doc, example string, row Row) *Func {
+		f := scalar(group, signature, doc, example, row).seesNulls()
 		f.Kind = kind
 		return f
 	}
-	changed := special(planner.FuncMultiCol, "multi-column", "changed_cols(prefix, ignore_null, x, ...)", 3, -1,
+	changed := special(planner.FuncMultiCol, "multi-column", "changed_cols(prefix, ignore_null, x, ...)",
 		"A column, named prefix and the argument's name, for each argument that differs from its last value; * stands for all columns.",
 		`changed_cols("c_", true, a, b)`, nil).checked(literals(wantText, wantBool, anyLiteral))
 	changed.AllowStar = true
-	meta := special(planner.FuncMeta, "other", "meta(key)", 1, 1,
+	meta := special(planner.FuncMeta, "other", "meta(key)",
 		"Metadata of the message: topic, qos, messageId ...; key->sub for nested, * for all, null if there is none.", `meta(topic)`, first)
 	meta.AllowStar = true
 	return []*Func{
 		changed,
 		meta,
-		special(planner.FuncMeta, "other", "mqtt(key)", 1, 1, "The MQTT topic or messageid of the message.", `mqtt(topic)`, first),
-		special(planner.FuncSRF, "set-returning", "extract(o)", 1, 1, "A column for each member of the object, in place of columns of the same name; without a member an error.", `extract(object_construct("a", 1))`, extractRow),
-		special(planner.FuncSRF, "set-returning", "unnest(a)", 1, 1, "A row for each element of the array: the members of an object as columns, anything else as column unnest, or as the alias says; they are sent in place of columns of the same name.",
+		special(planner.FuncMeta, "other", "mqtt(key)", "The MQTT topic or messageid of the message.", `mqtt(topic)`, first),
+		special(planner.FuncSRF, "set-returning", "extract(o)", "A column for each member of the object, in place of columns of the same name; without a member an error.", `extract(object_construct("a", 1))`, extractRow),
+		special(planner.FuncSRF, "set-returning", "unnest(a)", "A row for each element of the array: the members of an object as columns, anything else as column unnest, or as the alias says; they are sent in place of columns of the same name.",
 			`unnest(array_create(1, 2))`, unnestRow),
-		special(planner.FuncWindow, "window", "row_number()", 0, 0,
+		special(planner.FuncWindow, "window", "row_number()",
 			"The number of the row, from 1, among those that are sent together, before ORDER BY; with OVER (PARTITION BY ... ORDER BY ...) in a partition and an order.", `row_number()`, nil),
 	}
 }

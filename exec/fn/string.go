@@ -14,14 +14,14 @@ import (
 
 // oneText makes a function from text to text; it takes the text of any value.
 func oneText(signature, doc, example string, f func(string) string) *Func {
-	return scalar("string", signature, 1, 1, doc, example, func(_ *Ctx, args []vec.Value) (vec.Value, error) {
+	return scalar("string", signature, doc, example, func(_ *Ctx, args []vec.Value) (vec.Value, error) {
 		return text(f(Text(args[0])))
 	}).checked(literals(wantText))
 }
 
 // twoTexts makes a test of two texts, which is false for null.
 func twoTexts(signature, doc, example string, f func(s, t string) bool) *Func {
-	return scalar("string", signature, 2, 2, doc, example, func(_ *Ctx, args []vec.Value) (vec.Value, error) {
+	return scalar("string", signature, doc, example, func(_ *Ctx, args []vec.Value) (vec.Value, error) {
 		if args[0].IsNull() || args[1].IsNull() {
 			return truth(false)
 		}
@@ -32,32 +32,32 @@ func twoTexts(signature, doc, example string, f func(s, t string) bool) *Func {
 func stringFuncs() []*Func {
 	const group = "string"
 	return []*Func{
-		scalar(group, "concat(a, ...)", 1, -1, "The texts of all arguments in a row, null as nothing; of nothing but arrays, one array of their elements.",
+		scalar(group, "concat(a, ...)", "The texts of all arguments in a row, null as nothing; of nothing but arrays, one array of their elements.",
 			`concat("line", "-", "7")`, concatRow).checked(literals(wantText)).seesNulls(),
 		twoTexts("endswith(s, t)", "Tells whether the text s ends with t.", `endswith("valve-7", "7")`, strings.HasSuffix),
-		scalar(group, "format(x, decimals [, locale])", 2, 3, "A number as text with so many decimals; with a locale, grouped and pointed as there.",
+		scalar(group, "format(x, decimals [, locale])", "A number as text with so many decimals; with a locale, grouped and pointed as there.",
 			`format(12332.1, 2, "de_DE")`, formatRow).checked(literals(wantNumber, wantInt, wantText)),
-		scalar(group, "indexof(s, t)", 2, 2, "The position, in bytes from 0, of the first t in s, or -1.", `indexof("Hello", "l")`, indexOf).
+		scalar(group, "indexof(s, t)", "The position, in bytes from 0, of the first t in s, or -1.", `indexof("Hello", "l")`, indexOf).
 			checked(literals(wantText)).seesNulls(),
-		scalar(group, "length(x)", 1, 1, "The number of characters of a text, of elements of an array or of members of an object; 0 for null.",
+		scalar(group, "length(x)", "The number of characters of a text, of elements of an array or of members of an object; 0 for null.",
 			`length("grün")`, lengthRow).seesNulls(),
 		oneText("lower(s)", "The text in lower case.", `lower("ABC")`, strings.ToLower),
-		scalar(group, "lpad(s, n)", 2, 2, "The text with n blanks before it.", `lpad("x", 2)`, padder(true)).checked(literals(wantText, wantInt)),
+		scalar(group, "lpad(s, n)", "The text with n blanks before it.", `lpad("x", 2)`, padder(true)).checked(literals(wantText, wantInt)),
 		oneText("ltrim(s)", "The text without white space at its start.", `ltrim("  x ")`, func(s string) string { return strings.TrimLeftFunc(s, unicode.IsSpace) }),
-		scalar(group, "numbytes(s)", 1, 1, "The number of bytes of a text; 0 for null.", `numbytes("grün")`, numBytes).checked(literals(wantText)).seesNulls(),
-		scalar(group, "regexp_matches(s, re)", 2, 2, "Tells whether a part of the text matches the regular expression (RE2); false for null.",
+		scalar(group, "numbytes(s)", "The number of bytes of a text; 0 for null.", `numbytes("grün")`, numBytes).checked(literals(wantText)).seesNulls(),
+		scalar(group, "regexp_matches(s, re)", "Tells whether a part of the text matches the regular expression (RE2); false for null.",
 			`regexp_matches("line7", "[0-9]$")`, regexpMatches).checked(literals(wantText)).seesNulls().prepared(prepareMatches),
-		scalar(group, "regexp_replace(s, re, t)", 3, 3, "The text with every match replaced by t, in which $1 is the first group.",
+		scalar(group, "regexp_replace(s, re, t)", "The text with every match replaced by t, in which $1 is the first group.",
 			`regexp_replace("Hello", "l+", "L")`, regexpReplace).checked(literals(wantText)).prepared(prepareReplace),
-		scalar(group, "regexp_substr(s, re)", 2, 2, "The first part of the text that matches, or an empty text.", `regexp_substr("a17b", "[0-9]+")`, regexpSubstr).
+		scalar(group, "regexp_substr(s, re)", "The first part of the text that matches, or an empty text.", `regexp_substr("a17b", "[0-9]+")`, regexpSubstr).
 			checked(literals(wantText)).prepared(prepareSubstr),
 		oneText("reverse(s)", "The characters of the text from the last to the first.", `reverse("abc")`, reverse),
-		scalar(group, "rpad(s, n)", 2, 2, "The text with n blanks behind it.", `rpad("x", 2)`, padder(false)).checked(literals(wantText, wantInt)),
+		scalar(group, "rpad(s, n)", "The text with n blanks behind it.", `rpad("x", 2)`, padder(false)).checked(literals(wantText, wantInt)),
 		oneText("rtrim(s)", "The text without white space at its end.", `rtrim(" x  ")`, func(s string) string { return strings.TrimRightFunc(s, unicode.IsSpace) }),
-		scalar(group, "split_value(s, sep, i)", 3, 3, "Part i, from 0, of the text divided at sep; a negative i counts from the end.",
+		scalar(group, "split_value(s, sep, i)", "Part i, from 0, of the text divided at sep; a negative i counts from the end.",
 			`split_value("a/b/c", "/", 1)`, splitValue).checked(literals(wantText, wantText, wantInt)),
 		twoTexts("startswith(s, t)", "Tells whether the text s starts with t.", `startswith("valve-7", "valve")`, strings.HasPrefix),
-		scalar(group, "substring(s, start [, end])", 2, 3, "The bytes of the text from start, from 0, up to and without end.",
+		scalar(group, "substring(s, start [, end])", "The bytes of the text from start, from 0, up to and without end.",
 			`substring("Hello", 1, 3)`, substring).checked(checkSubstring),
 		oneText("trim(s)", "The text without white space at both ends.", `trim("  x ")`, strings.TrimSpace),
 		oneText("upper(s)", "The text in upper case.", `upper("abc")`, strings.ToUpper),

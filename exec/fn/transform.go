@@ -20,22 +20,22 @@ func transformFuncs() []*Func {
 	base64Only := mustBe(1, vec.String, "string", oneOf(1, "Only base64 is supported for the 2nd parameter", []string{"base64"}, literals(wantText)))
 	known := oneOf(1, "Expect one of zlib, gzip, flate, zstd for the 2nd parameter", codecs, literals(wantText))
 	return []*Func{
-		scalar(group, "cast(x, type)", 2, 2, `The value as "bigint", "float", "string", "boolean", "datetime" or "bytea"; what cannot be converted is an error.`,
+		scalar(group, "cast(x, type)", `The value as "bigint", "float", "string", "boolean", "datetime" or "bytea"; what cannot be converted is an error.`,
 			`cast("0x10", "bigint")`, castRow).prepared(prepareCast).kernels(castKernel).
 			checked(oneOf(1, "Expect one of following value for the 2nd parameter: "+strings.Join(castNames, ", "), castNames, literals(anyLiteral, wantText))),
-		scalar(group, "chr(x)", 1, 1, "The code point of a character, or of a number that is one.", `chr("A")`, chr).checked(literals(wantChar)),
-		scalar(group, "compress(x, codec)", 2, 2, "The bytes of a text compressed with zlib, gzip, flate or zstd.",
+		scalar(group, "chr(x)", "The code point of a character, or of a number that is one.", `chr("A")`, chr).checked(literals(wantChar)),
+		scalar(group, "compress(x, codec)", "The bytes of a text compressed with zlib, gzip, flate or zstd.",
 			`cast(decompress(compress("Hello", "zlib"), "zlib"), "string")`, compressRow).checked(known),
-		scalar(group, "convert_tz(t, zone)", 2, 2, "The same instant with the offset of a time zone.", `convert_tz("2024-03-15T10:20:30Z", "Asia/Shanghai")`, convertTZ).
+		scalar(group, "convert_tz(t, zone)", "The same instant with the offset of a time zone.", `convert_tz("2024-03-15T10:20:30Z", "Asia/Shanghai")`, convertTZ).
 			checked(literals(wantTime, wantText)),
-		scalar(group, "dec2hex(n)", 1, 1, "A whole number in hexadecimal, with 0x.", `dec2hex(31)`, dec2hex).checked(literals(wantInt)),
-		scalar(group, "decode(s, encoding)", 2, 2, "The bytes that a base64 text stands for.", `cast(decode("SGVsbG8=", "base64"), "string")`, decodeRow).checked(base64Only),
-		scalar(group, "decompress(x, codec)", 2, 2, "The bytes that compress made smaller.",
+		scalar(group, "dec2hex(n)", "A whole number in hexadecimal, with 0x.", `dec2hex(31)`, dec2hex).checked(literals(wantInt)),
+		scalar(group, "decode(s, encoding)", "The bytes that a base64 text stands for.", `cast(decode("SGVsbG8=", "base64"), "string")`, decodeRow).checked(base64Only),
+		scalar(group, "decompress(x, codec)", "The bytes that compress made smaller.",
 			`cast(decompress(compress("Hello", "gzip"), "gzip"), "string")`, decompressRow).checked(known),
-		scalar(group, "encode(x, encoding)", 2, 2, "The text in base64.", `encode("Hello", "base64")`, encodeRow).checked(base64Only),
-		scalar(group, "hex2dec(s)", 1, 1, "The whole number that a hexadecimal text, with or without 0x, stands for.", `hex2dec("0x1f")`, hex2dec).checked(literals(wantText)),
-		scalar(group, "to_seconds(t)", 1, 1, "A time as seconds since 1970.", `to_seconds("2024-03-15T10:20:30Z")`, toSeconds).checked(literals(wantTime)),
-		scalar(group, "trunc(x, digits)", 2, 2, "The number rounded to so many decimals.", `trunc(2.567, 2)`, truncRow).checked(literals(wantNumber, wantInt)),
+		scalar(group, "encode(x, encoding)", "The text in base64.", `encode("Hello", "base64")`, encodeRow).checked(base64Only),
+		scalar(group, "hex2dec(s)", "The whole number that a hexadecimal text, with or without 0x, stands for.", `hex2dec("0x1f")`, hex2dec).checked(literals(wantText)),
+		scalar(group, "to_seconds(t)", "A time as seconds since 1970.", `to_seconds("2024-03-15T10:20:30Z")`, toSeconds).checked(literals(wantTime)),
+		scalar(group, "trunc(x, digits)", "The number rounded to so many decimals.", `trunc(2.567, 2)`, truncRow).checked(literals(wantNumber, wantInt)),
 	}
 }
 
