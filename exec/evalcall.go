@@ -71,7 +71,7 @@ func (m *machine) call(s planner.StepID, st *planner.Step, mm *memo, want vec.Bi
 	} else {
 		mm.col.Reset(m.rows)
 	}
-	if arg.Rows != m.rows || !f.Vec(&m.x.ctx, mm.col, arg) { // a field that no row has has no rows
+	if arg.Rows != m.rows || !f.Vec(&m.x.ctx, mm.col, arg) { // no row has the field: the column is empty
 		mm.col.Reset(m.rows)
 		m.instead(s, st, mm, want)
 		return

@@ -292,7 +292,7 @@ func (x *Executor) Reset() {
 	}
 }
 
-// bitmap lends an empty bitmap for rows rows; free gives it back.
+// bitmap lends an empty bitmap for a number of rows; free gives it back.
 func (x *Executor) bitmap(rows int) vec.Bitmap {
 	var b vec.Bitmap
 	if n := len(x.bitmaps); n > 0 {

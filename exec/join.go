@@ -269,7 +269,7 @@ func (n *node) direct() bool {
 		len(p.Ranks)+len(p.Equals)+len(p.Conds)+len(p.Serials) > 0
 }
 
-// open makes b an empty batch of rows rows with the program's columns.
+// open makes b an empty batch, of that many rows, with the program's columns.
 func (j *joiner) open(b *vec.Batch, rows int) *vec.Batch {
 	if len(b.Cols) < len(j.refs) {
 		b.Cols = append(b.Cols, make([]vec.Column, len(j.refs)-len(b.Cols))...)

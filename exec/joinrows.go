@@ -136,7 +136,7 @@ func (j *joiner) keys(steps []planner.StepID, cols []int, rows int, get func(c, 
 	}
 }
 
-// fill makes a batch of rows rows with some columns of the program.
+// fill makes a batch of that many rows with some columns of the program.
 func (j *joiner) fill(b *vec.Batch, cols []int, rows int, get func(c, row int) vec.Value) *vec.Batch {
 	j.open(b, rows)
 	for _, c := range cols {

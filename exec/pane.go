@@ -64,7 +64,7 @@ func cut[T any](s []T, n int) []T {
 	return s[:n]
 }
 
-// grow makes room for groups groups.
+// grow makes room for a number of groups.
 func (p *pane) grow(groups int) {
 	if groups <= len(p.count) {
 		return

@@ -161,7 +161,7 @@ func (v *view) empty() *pane {
 	return p
 }
 
-// cut ends the open pane; a new one begins at at. An empty one begins anew.
+// cut ends the open pane; the next one begins at the same time. An empty one begins anew.
 func (v *view) cut(at int64) {
 	v.since = at
 	if n := len(v.panes) - 1; v.open && v.panes[n].seen == 0 {

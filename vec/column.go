@@ -42,7 +42,7 @@ type Column struct {
 	ownDict *Dict
 }
 
-// Reset makes c an empty column of rows rows, all missing, and keeps its
+// Reset makes c an empty column of that many rows, all missing, and keeps its
 // buffers. Present is allocated, for columns that tell null from missing.
 func (c *Column) Reset(rows int) {
 	c.Kind, c.Rows, c.Ints64 = Null, rows, false

@@ -1,6 +1,6 @@
 package vec
 
-// Extend makes room for rows rows in a column that is being written, keeping
+// Extend makes room for a number of rows in a column that is being written, keeping
 // what it has; the new rows are missing. It never shrinks.
 func (c *Column) Extend(rows int) {
 	if rows <= c.Rows {
@@ -28,7 +28,7 @@ func (c *Column) Extend(rows int) {
 	}
 }
 
-// Truncate gives every slice of the column exactly rows rows; later rows are
+// Truncate gives every slice of the column exactly that many rows; later rows are
 // forgotten. It never grows.
 func (c *Column) Truncate(rows int) {
 	if rows > c.Rows {

@@ -65,7 +65,7 @@ func shortName(s vec.ColumnSpec) string {
 	return name
 }
 
-// arrayOf returns c as an Arrow array of rows rows.
+// arrayOf returns c as an Arrow array of its first rows.
 func arrayOf(c *vec.Column, mem memory.Allocator, rows int) arrow.Array {
 	switch c.Kind {
 	case vec.Bool:
