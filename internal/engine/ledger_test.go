@@ -139,10 +139,12 @@ var driven = []drivenLoss{
 	}},
 	{reason: loss.Lookup, n: 2, drive: func(d *desk) []spot {
 		d.memoryStream("s", "in")
-		d.conf("sql", "plant", map[string]any{"dburl": plant(d.t.(*testing.T))})
-		d.sql(`CREATE TABLE nosuch () WITH (TYPE="sql", DATASOURCE="nosuch", CONF_KEY="plant", KIND="lookup")`)
+		g := newService(d.t.(*testing.T))
+		g.fail = http.StatusForbidden
+		g.open()
+		g.table(d.rig, nil)
 		out := d.listen("out")
-		d.rule("hot", "SELECT v FROM s LEFT JOIN nosuch ON s.id = nosuch.id", "out")
+		d.rule("hot", "SELECT v FROM s LEFT JOIN t ON s.id = t.id", "out")
 		d.publish("in", `{"id":1,"v":1}`, `{"id":2,"v":2}`, `{"v":3}`)
 		out.want(`{"v":3}`)
 		return []spot{ofRule("hot")}
