@@ -27,12 +27,18 @@ type core struct {
 // counter takes what rules send.
 type counter struct{ rows, messages int }
 
-func (c *counter) Begin()                                    {}
-func (c *counter) Send(planner.RuleID, *vec.Projection, int) { c.rows++; c.messages++ }
-func (c *counter) Fault(planner.RuleID, string)              {}
-func (c *counter) SendRows(_ planner.RuleID, _ *vec.Projection, rows []int32) {
+func (c *counter) Fault(planner.RuleID, string) {}
+
+func (c *counter) Send(planner.RuleID, *vec.Projection, int) error {
+	c.rows++
+	c.messages++
+	return nil
+}
+
+func (c *counter) SendRows(_ planner.RuleID, _ *vec.Projection, rows []int32) error {
 	c.rows += len(rows)
 	c.messages++
+	return nil
 }
 
 type anyStream struct{}

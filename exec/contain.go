@@ -32,16 +32,9 @@ type Breakdown struct {
 
 // broken is what was put aside.
 type broken struct {
-	list  []Breakdown // not asked for yet
+	list  []Breakdown // since the last receipt
 	rules map[planner.RuleID]bool
 	steps map[*planner.Node]string // steps that panic, with the text
-}
-
-// Breakdowns returns what broke since the last call.
-func (x *Executor) Breakdowns() []Breakdown {
-	list := x.broken.list
-	x.broken.list = nil
-	return list
 }
 
 // putAside notes a panic that is laid to rules.

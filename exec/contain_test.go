@@ -98,10 +98,9 @@ func (c *crowd) run() {
 	for sec := range 6 {
 		now := int64(1000 + 1000*sec)
 		for k := range 3 {
-			c.x.Run(batch(r, plan, 20, 100*sec+20*k, false), now+int64(100*k))
+			c.asks = append(c.asks, c.x.Run(batch(r, plan, 20, 100*sec+20*k, false), now+int64(100*k)).Broken...)
 		}
-		c.x.Advance(now + 1000)
-		c.asks = append(c.asks, c.x.Breakdowns()...)
+		c.asks = append(c.asks, c.x.Advance(now+1000).Broken...)
 		if sec == 2 {
 			c.b.Remove(culprit)
 			c.x.SetProgram(0, c.b.Program(), now+1000)
@@ -156,16 +155,16 @@ type failing struct {
 }
 
 // Send implements exec.Output.
-func (f *failing) Send(rule planner.RuleID, p *vec.Projection, row int) {
-	f.SendRows(rule, p, []int32{int32(row)})
+func (f *failing) Send(rule planner.RuleID, p *vec.Projection, row int) error {
+	return f.SendRows(rule, p, []int32{int32(row)})
 }
 
 // SendRows implements exec.Output.
-func (f *failing) SendRows(rule planner.RuleID, p *vec.Projection, rows []int32) {
+func (f *failing) SendRows(rule planner.RuleID, p *vec.Projection, rows []int32) error {
 	if rule == culprit && f.on {
 		panic("bang")
 	}
-	f.sent.SendRows(rule, p, rows)
+	return f.sent.SendRows(rule, p, rows)
 }
 
 // So does one in the output, for rows and for messages of windows.
@@ -198,7 +197,7 @@ func TestPanicInWindow(t *testing.T) {
 			c.x.Mine(0, culprit, where)
 			if where == "adopt" {
 				add(t, c.b, crowdSize+1, "SELECT d FROM s", false)
-				c.x.SetProgram(0, c.b.Program(), 1000)
+				c.asks = c.x.SetProgram(0, c.b.Program(), 1000).Broken
 			}
 			c.run()
 			c.want(t, alone)
@@ -208,8 +207,8 @@ func TestPanicInWindow(t *testing.T) {
 			add(t, c.b, culprit, sql, false)
 			c.x.SetProgram(0, c.b.Program(), 8000)
 			c.x.Run(batch(rand.New(rand.NewPCG(4, 4)), planOf(), 5, 0, false), 8000)
-			c.x.Advance(20000)
-			if got, want := c.out.rows[culprit], []string{`[{"c":5}]`}; !slices.Equal(got, want) || len(c.x.Breakdowns()) > 0 {
+			later := c.x.Advance(20000)
+			if got, want := c.out.rows[culprit], []string{`[{"c":5}]`}; !slices.Equal(got, want) || len(later.Broken) > 0 {
 				t.Errorf("a new rule in its place: got %v, want %v", got, want)
 			}
 			if d := c.x.Deadline(); d <= 20000 {
@@ -225,9 +224,9 @@ func TestPanicInProgram(t *testing.T) {
 	c := newCrowd(t, "")
 	bad := *c.b.Program()
 	bad.Windows = append(slices.Clone(bad.Windows), &planner.Window{Stage: planner.Stage{ID: 1 << 40}})
-	c.x.SetProgram(0, &bad, 1000)
+	got := c.x.SetProgram(0, &bad, 1000).Broken
 	c.x.Run(batch(rand.New(rand.NewPCG(4, 4)), planOf(), 5, 0, false), 1000)
-	if got := c.x.Breakdowns(); len(got) != 1 || len(got[0].Rules) != crowdSize-1 || len(c.out.rows) > 0 {
+	if len(got) != 1 || len(got[0].Rules) != crowdSize-1 || len(c.out.rows) > 0 {
 		t.Fatalf("got %d breakdowns and output of %d rules", len(got), len(c.out.rows))
 	}
 	for id := planner.RuleID(1); id <= crowdSize; id++ {

@@ -56,7 +56,6 @@ func (m *machine) begin(n *node, b *vec.Batch) {
 	m.together = false
 	m.notes, m.answer = nil, answer{}
 	clear(m.kept)
-	m.x.out.Begin()
 	m.used = 0
 	if len(m.memos) < len(p.Steps) {
 		m.memos = append(m.memos, make([]memo, len(p.Steps)-len(m.memos))...)

@@ -19,13 +19,12 @@ import (
 // Output takes what rules send. p, rows and the batch below them are valid only
 // until the call returns, and must not be written.
 type Output interface {
-	// Begin says that the projections lent so far are no more.
-	Begin()
-	// Send sends one row of p as a message of its own.
-	Send(rule planner.RuleID, p *vec.Projection, row int)
+	// Send sends one row of p as a message of its own. An error says that it could
+	// not be made: the rule loses the row, once for each error that is joined.
+	Send(rule planner.RuleID, p *vec.Projection, row int) error
 	// SendRows sends rows of p, in that order, as one message: what a window
-	// gave. rows may be empty.
-	SendRows(rule planner.RuleID, p *vec.Projection, rows []int32)
+	// gave. rows may be empty. Errors are those of Send.
+	SendRows(rule planner.RuleID, p *vec.Projection, rows []int32) error
 	// Fault says that rule loses a row or a window. It is called only for rules
 	// that asked for it.
 	Fault(rule planner.RuleID, text string)
@@ -84,18 +83,14 @@ type Executor struct {
 	joining []*node // joins that have rows of the batch
 	changes []tableChange
 
-	ticket    uint64         // of the last Run
-	running   bool           // Run is under way
-	held      map[uint64]int // jobs that hold the batch of a Run, by its ticket
-	released  []uint64       // tickets of batches that are held no more
-	crowd     uint32         // a join that has enough waiting, see Crowded
-	isCrowded bool
-	caches    map[uint32]map[string]*lookupCache // by table and columns of the key
+	waiting waiting
+	caches  map[uint32]map[string]*lookupCache // by table and columns of the key
 
 	marks []int64 // of rows in event time: the watermark before it came to them
 
-	deadlines int64 // earliest end of a window in processing time, 0: none
-	stale     bool  // windows came or went since deadlines was found
+	gen       uint64 // of projections
+	deadlines int64  // earliest end of a window in processing time, 0: none
+	stale     bool   // windows came or went since deadlines was found
 
 	broken broken
 }
@@ -107,6 +102,8 @@ type Stats struct {
 	In      []uint64 // rows of the rule's stream since the rule started
 	Last    []string // text of the rule's last fault
 	LastAt  []int64  // when that was, ms since 1970
+
+	Parked int // jobs, each some rows or a window, that wait for lookup tables
 
 	Batches     uint64
 	Rows        uint64
@@ -133,7 +130,12 @@ func New(env Env, out Output) *Executor {
 // one of another Builder than the last before it begins anew. Windows that p still
 // has keep their state; rules that are new in a window see only rows from now on.
 // now is in ms since 1970.
-func (x *Executor) SetProgram(stream uint32, p *planner.Program, now int64) {
+func (x *Executor) SetProgram(stream uint32, p *planner.Program, now int64) Receipt {
+	x.setProgram(stream, p, now)
+	return x.receipt(0)
+}
+
+func (x *Executor) setProgram(stream uint32, p *planner.Program, now int64) {
 	for int(stream) >= len(x.streams) {
 		x.streams = append(x.streams, nil)
 	}
@@ -168,17 +170,24 @@ func (x *Executor) node(stream uint32) *node {
 }
 
 // Run evaluates every rule of every stream that b has rows of. b is borrowed
-// until Run returns. now is the time at which the batch was picked up.
-func (x *Executor) Run(b *vec.Batch, now int64) {
+// until Run returns, or, if it is held, until a receipt says that it is free. now is
+// the time at which the batch was picked up.
+func (x *Executor) Run(b *vec.Batch, now int64) Receipt {
 	x.now = now
-	x.ticket++
-	x.running, x.isCrowded = true, false
-	defer func() { x.running = false }()
+	w := &x.waiting
+	w.ticket++
+	w.running, w.crowded = true, w.crowded[:0]
+	defer func() { w.running = false }()
 	x.stats.Batches++
 	x.stats.Rows += uint64(b.Rows)
-	if b.Rows == 0 {
-		return
+	if b.Rows > 0 {
+		x.runStreams(b)
 	}
+	return x.receipt(w.ticket)
+}
+
+// runStreams is Run for a batch with rows.
+func (x *Executor) runStreams(b *vec.Batch) {
 	if r := b.Route[0]; x.uniform(b, r) {
 		for _, s := range b.Routes.Streams[r] {
 			if n := x.node(s); n != nil {
@@ -203,17 +212,17 @@ func (x *Executor) uniform(b *vec.Batch, r uint32) bool {
 }
 
 // Advance ends the windows in processing time that are over at now.
-func (x *Executor) Advance(now int64) {
-	if d := x.Deadline(); d == 0 || now < d {
-		return
-	}
-	x.now = now
-	for _, n := range x.streams {
-		if n != nil {
-			n.advance(now)
+func (x *Executor) Advance(now int64) Receipt {
+	if d := x.Deadline(); d > 0 && now >= d {
+		x.now = now
+		for _, n := range x.streams {
+			if n != nil {
+				n.advance(now)
+			}
 		}
+		x.schedule()
 	}
-	x.schedule()
+	return x.receipt(0)
 }
 
 // Deadline returns when Advance has something to do, in ms since 1970; 0: not
@@ -233,6 +242,7 @@ func (x *Executor) Stats() *Stats {
 			x.flush(n)
 		}
 	}
+	x.stats.Parked = x.parked()
 	return &x.stats
 }
 
@@ -272,11 +282,21 @@ func (x *Executor) fault(rule planner.RuleID, text string) {
 	}
 }
 
-// Now returns the time of the batch, in ms since 1970.
-func (x *Executor) Now() int64 { return x.now }
-
-// Failed counts a message of rule that could not be made from its row.
+// Failed counts a message of rule that could not be made of rows that were sent
+// before.
 func (x *Executor) Failed(rule planner.RuleID, text string) { x.faultFor(loss.Encode, rule, text) }
+
+// unsent counts a message that could not be made.
+func (x *Executor) unsent(rule planner.RuleID, err error) {
+	many, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		x.Failed(rule, err.Error())
+		return
+	}
+	for _, err := range many.Unwrap() {
+		x.Failed(rule, err.Error())
+	}
+}
 
 // Reset gives up the batch that is being run, after a panic in it. Windows may
 // have taken some of its rows.

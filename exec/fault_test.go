@@ -18,14 +18,15 @@ type told struct {
 }
 
 // Send implements exec.Output.
-func (o *told) Send(rule planner.RuleID, p *vec.Projection, row int) {
-	o.SendRows(rule, p, []int32{int32(row)})
+func (o *told) Send(rule planner.RuleID, p *vec.Projection, row int) error {
+	return o.SendRows(rule, p, []int32{int32(row)})
 }
 
 // SendRows implements exec.Output.
-func (o *told) SendRows(rule planner.RuleID, p *vec.Projection, rows []int32) {
-	o.sent.SendRows(rule, p, rows)
+func (o *told) SendRows(rule planner.RuleID, p *vec.Projection, rows []int32) error {
+	err := o.sent.SendRows(rule, p, rows)
 	o.all[rule] = append(o.all[rule], o.rows[rule][len(o.rows[rule])-1])
+	return err
 }
 
 // Fault implements exec.Output.

@@ -178,7 +178,7 @@ func (j *joiner) take(row pendingRow) {
 		j.x.joining = append(j.x.joining, j.n)
 	}
 	if j.crowded() {
-		j.x.crowd, j.x.isCrowded = j.num, true
+		j.x.waiting.crowd(j.num)
 	}
 	j.srcs[row.src].in++
 	j.pending = append(j.pending, row)

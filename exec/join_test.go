@@ -58,9 +58,10 @@ type joinRun struct {
 	sent  []string
 	now   int64
 	asked []*exec.Lookup // of stores, oldest first
+	last  exec.Receipt   // of the last Run
+	free  []exec.Ticket  // that answers set free
 }
 
-func (j *joinRun) Begin()                       {}
 func (j *joinRun) Fault(planner.RuleID, string) {}
 func (j *joinRun) Source(name string) (*planner.Source, bool) {
 	s := j.table[name]
@@ -68,20 +69,22 @@ func (j *joinRun) Source(name string) (*planner.Source, bool) {
 	return &s, true
 }
 
-func (j *joinRun) Send(_ planner.RuleID, p *vec.Projection, row int) {
+func (j *joinRun) Send(_ planner.RuleID, p *vec.Projection, row int) error {
 	text, _, err := j.enc.AppendMessage(nil, p, row)
 	if err != nil {
 		j.t.Error(err)
 	}
 	j.sent = append(j.sent, string(text))
+	return nil
 }
 
-func (j *joinRun) SendRows(_ planner.RuleID, p *vec.Projection, rows []int32) {
+func (j *joinRun) SendRows(_ planner.RuleID, p *vec.Projection, rows []int32) error {
 	text, _, err := j.enc.AppendRows(nil, p, rows)
 	if err != nil {
 		j.t.Error(err)
 	}
 	j.sent = append(j.sent, string(text))
+	return nil
 }
 
 func newJoinRun(t testing.TB, text string, tables map[string]planner.Source) *joinRun {
@@ -153,7 +156,7 @@ func (j *joinRun) pushBatch(t testing.TB, rows []string) {
 	}
 	j.feed.End()
 	for f, b := j.in.Take(); b != nil; f, b = j.in.Take() {
-		j.x.Run(b, j.now)
+		j.last = j.x.Run(b, j.now)
 		f.Done(b)
 	}
 }

@@ -13,7 +13,7 @@ import (
 // ask before the first is done.
 type job struct {
 	rows   []windowRow
-	ticket uint64 // of the batch that it holds, 0: none
+	ticket Ticket // of the batch that it holds, 0: none
 
 	window     *rowWindow // that fires; nil: each row is joined alone
 	start, end int64
@@ -39,36 +39,9 @@ const tooManyParked = "join: more than 1,048,576 rows wait for the answer of a l
 
 func (j *joiner) crowded() bool { return len(j.jobs) >= crowdJobs || j.parked >= crowdRows }
 
-// Ticket returns the number of the last Run.
-func (x *Executor) Ticket() uint64 { return x.ticket }
-
-// Held tells whether rows of the batch of a Run wait for a lookup table: it is not
-// done. Released tells when it is.
-func (x *Executor) Held(ticket uint64) bool { return x.held[ticket] > 0 }
-
-// Released calls f for the Runs whose batches are held no more since the last
-// call. It may name some that never were.
-func (x *Executor) Released(f func(ticket uint64)) {
-	for _, t := range x.released {
-		if x.held[t] == 0 {
-			f(t)
-		}
-	}
-	x.released = x.released[:0]
-}
-
-// Crowded returns a join that has as many rows waiting for a lookup table as it
-// should and was given more by the last Run.
-func (x *Executor) Crowded() (join uint32, ok bool) { return x.crowd, x.isCrowded }
-
-// Relieved tells whether a join that was crowded can take rows again.
-func (x *Executor) Relieved(join uint32) bool {
-	n := x.node(join)
-	return n == nil || n.join == nil || len(n.join.jobs) <= crowdJobs/2 && n.join.parked <= crowdRows/2
-}
-
-// Parked returns the number of jobs, each some rows or a window, that wait for lookup tables.
-func (x *Executor) Parked() int {
+// parked returns the number of jobs, each some rows or a window, that wait for
+// lookup tables.
+func (x *Executor) parked() int {
 	sum := 0
 	for _, n := range x.streams {
 		if n != nil && n.join != nil {
@@ -100,12 +73,7 @@ func (j *joiner) parkWindow(r *rowWindow, rows []windowRow, start, end int64) {
 }
 
 func (j *joiner) park(b *job) {
-	if j.x.running {
-		if b.ticket = j.x.ticket; j.x.held == nil {
-			j.x.held = map[uint64]int{}
-		}
-		j.x.held[b.ticket]++
-	}
+	b.ticket = j.x.waiting.hold()
 	b.found = make([]map[string]*LookupRows, len(j.plan.Steps))
 	j.jobs = append(j.jobs, b)
 	j.parked += len(b.rows)
@@ -114,7 +82,7 @@ func (j *joiner) park(b *job) {
 	}
 	j.work()
 	if j.crowded() {
-		j.x.crowd, j.x.isCrowded = j.num, true
+		j.x.waiting.crowd(j.num)
 	}
 }
 
@@ -193,8 +161,8 @@ func (j *joiner) work() {
 			rest.rows = b.rows[len(b.rows)/2:]
 			b.rows = b.rows[:len(b.rows)/2]
 			rest.found = slices.Clone(b.found)
-			if j.x.held[b.ticket] > 0 {
-				j.x.held[b.ticket]++
+			if b.ticket != 0 {
+				j.x.waiting.held[b.ticket]++
 			}
 			j.jobs = slices.Insert(j.jobs, 1, &rest)
 		default:
@@ -216,19 +184,8 @@ func (j *joiner) pop() {
 	b := j.jobs[0]
 	j.jobs = slices.Delete(j.jobs, 0, 1)
 	j.parked -= len(b.rows)
-	j.x.letGo(b)
-}
-
-// letGo says that b does not hold its batch any more.
-func (x *Executor) letGo(b *job) {
 	b.dropped = true
-	if b.ticket == 0 {
-		return
-	}
-	if x.held[b.ticket]--; x.held[b.ticket] == 0 {
-		delete(x.held, b.ticket)
-		x.released = append(x.released, b.ticket)
-	}
+	j.x.waiting.letGo(b.ticket)
 }
 
 // failed counts the conditions of a job that failed.

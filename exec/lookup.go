@@ -112,11 +112,15 @@ func (c *lookupCache) put(key string, rows *LookupRows, o planner.LookupCache, n
 // Found gives the answer to l, a LookupRows for each key, and runs what waited
 // for it. now is the time of the call. An answer that nobody waits for any more
 // is ignored.
-func (x *Executor) Found(l *Lookup, found []LookupRows, now int64) {
-	b := l.job
-	if b.dropped {
-		return
+func (x *Executor) Found(l *Lookup, found []LookupRows, now int64) Receipt {
+	if !l.job.dropped {
+		x.found(l, found, now)
 	}
+	return x.receipt(0)
+}
+
+func (x *Executor) found(l *Lookup, found []LookupRows, now int64) {
+	b := l.job
 	x.now = now
 	j := l.in
 	src := &j.srcs[l.step+1]

@@ -39,6 +39,7 @@ func (m *machine) evaluate(p *projection) {
 	out := &p.out
 	out.Fields = out.Fields[:0]
 	out.Star, out.Clean, out.MetaCol = nil, nil, nil
+	out.Gen = m.x.generation()
 	out.Except, out.SendNil = p.plan.Except, p.plan.SendNil
 	col := func(s planner.StepID) *vec.Column {
 		c := m.col(s, p.want)
@@ -66,6 +67,12 @@ func (m *machine) evaluate(p *projection) {
 	}
 	p.fault.And(p.want)
 	p.bad = p.fault.Any()
+}
+
+// generation returns the number of another content of a projection.
+func (x *Executor) generation() uint64 {
+	x.gen++
+	return x.gen
 }
 
 // deliver evaluates the projections of the pairs and hands them to the output.
@@ -115,7 +122,9 @@ func (x *Executor) deliverFrom(m *machine, at int) (next int) {
 			x.sendSpread(m, p, pr.Rule, pr.row)
 		default:
 			x.stats.Matched[pr.Rule]++
-			x.out.Send(pr.Rule, &p.out, int(pr.row))
+			if err := x.out.Send(pr.Rule, &p.out, int(pr.row)); err != nil {
+				x.unsent(pr.Rule, err)
+			}
 		}
 	}
 	return at
@@ -129,7 +138,9 @@ func (x *Executor) sendSpread(m *machine, p *projection, rule planner.RuleID, ro
 	}
 	for _, r := range atMost(x.spreads.rows, p.plan.Limit) {
 		x.stats.Matched[rule]++
-		x.out.Send(rule, &x.spreads.out, int(r))
+		if err := x.out.Send(rule, &x.spreads.out, int(r)); err != nil {
+			x.unsent(rule, err)
+		}
 	}
 }
 
@@ -266,7 +277,9 @@ func (x *Executor) message(m *machine, rule planner.RuleID, proj int32, pairs []
 	if len(rows) > 0 && len(m.batch.At) > 0 {
 		x.stats.hit[rule] = m.batch.At[0]
 	}
-	x.out.SendRows(rule, out, rows)
+	if err := x.out.SendRows(rule, out, rows); err != nil {
+		x.unsent(rule, err)
+	}
 }
 
 // atMost returns the first limit rows; -1 is no limit.

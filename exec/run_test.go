@@ -106,16 +106,13 @@ func newSent(t testing.TB) *sent {
 	return &sent{enc: enc, rows: map[planner.RuleID][]string{}, fail: func() {}}
 }
 
-// Begin implements exec.Output.
-func (s *sent) Begin() {}
-
 // Send implements exec.Output.
-func (s *sent) Send(rule planner.RuleID, p *vec.Projection, row int) {
-	s.SendRows(rule, p, []int32{int32(row)})
+func (s *sent) Send(rule planner.RuleID, p *vec.Projection, row int) error {
+	return s.SendRows(rule, p, []int32{int32(row)})
 }
 
 // SendRows implements exec.Output.
-func (s *sent) SendRows(rule planner.RuleID, p *vec.Projection, rows []int32) {
+func (s *sent) SendRows(rule planner.RuleID, p *vec.Projection, rows []int32) error {
 	s.fail()
 	text, _, err := s.enc.AppendRows(nil, p, rows)
 	if err != nil {
@@ -123,6 +120,7 @@ func (s *sent) SendRows(rule planner.RuleID, p *vec.Projection, rows []int32) {
 	}
 	s.rows[rule] = append(s.rows[rule], string(text))
 	s.n++
+	return nil
 }
 
 // Fault implements exec.Output.
@@ -131,14 +129,17 @@ func (s *sent) Fault(planner.RuleID, string) {}
 // counting counts only.
 type counting struct{ n int }
 
-// Begin implements exec.Output.
-func (c *counting) Begin() {}
-
 // Send implements exec.Output.
-func (c *counting) Send(planner.RuleID, *vec.Projection, int) { c.n++ }
+func (c *counting) Send(planner.RuleID, *vec.Projection, int) error {
+	c.n++
+	return nil
+}
 
 // SendRows implements exec.Output.
-func (c *counting) SendRows(_ planner.RuleID, _ *vec.Projection, rows []int32) { c.n += len(rows) }
+func (c *counting) SendRows(_ planner.RuleID, _ *vec.Projection, rows []int32) error {
+	c.n += len(rows)
+	return nil
+}
 
 // Fault implements exec.Output.
 func (c *counting) Fault(planner.RuleID, string) {}
@@ -308,9 +309,9 @@ func TestPanicInTheMidst(t *testing.T) {
 		compare := func(now int64, aside planner.RuleID) {
 			clear(out.rows)
 			clear(want.rows)
-			x.Run(in, now)
+			list := x.Run(in, now).Broken
 			y.Run(in, now)
-			if list := x.Breakdowns(); aside == 0 && len(list) == 1 {
+			if aside == 0 && len(list) == 1 {
 				aside = list[0].Rules[0]
 			}
 			for i, text := range mixedRules {

@@ -128,7 +128,7 @@ func (x *Executor) spread(m *machine, p *projection, rows []int32) error {
 		sp.rows = append(sp.rows, int32(i))
 	}
 	sp.out.Star, sp.out.Clean, sp.out.Except, sp.out.SendNil = &sp.star, nil, p.out.Except, p.out.SendNil
-	x.out.Begin()
+	sp.out.Gen = x.generation()
 	return nil
 }
 

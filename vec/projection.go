@@ -24,6 +24,9 @@ type OutField struct {
 // Except is never taken from the row. Names of Fields need not be in Except; a
 // name that is in both is written by the field alone or not at all.
 type Projection struct {
+	// Gen is another number whenever the content is another: what is kept of rows is
+	// kept by it.
+	Gen    uint64
 	Fields []OutField // sorted by Name, which are distinct
 	Star   *Column    // the row as a JSON object, for SELECT *; nil without
 	// Clean holds the rows whose payload text is valid, compact JSON without

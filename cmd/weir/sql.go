@@ -155,7 +155,6 @@ func newQuery(text string, o sqlOptions, out *bufio.Writer) (*query, error) {
 	}
 	q.out = &rowWriter{enc: enc, out: out}
 	q.x = exec.New(exec.Env{Location: q.loc, Started: q.startMs, Now: func() int64 { return q.startMs }}, q.out)
-	q.out.x = q.x
 	q.x.SetProgram(0, b.Program(), q.startMs)
 	return q, nil
 }
@@ -286,30 +285,26 @@ func (q *query) fault() error {
 // rowWriter prints what the query sends.
 type rowWriter struct {
 	enc *encode.Encoder
-	x   *exec.Executor
 	out *bufio.Writer
 	buf []byte
 	err error // of the first write that failed
 }
 
-// Begin is of no interest: nothing of a projection is kept.
-func (w *rowWriter) Begin() {}
-
 // Send prints one row.
-func (w *rowWriter) Send(rule planner.RuleID, p *vec.Projection, row int) {
+func (w *rowWriter) Send(_ planner.RuleID, p *vec.Projection, row int) error {
 	text, sent, err := w.enc.AppendMessage(w.buf[:0], p, row)
 	if err != nil {
-		w.x.Failed(rule, err.Error())
-		return
+		return err
 	}
 	w.buf = text
 	if !sent || w.err != nil {
-		return
+		return nil
 	}
 	w.buf = append(w.buf, '\n')
 	if _, err := w.out.Write(w.buf); err != nil {
 		w.failed(err)
 	}
+	return nil
 }
 
 func (w *rowWriter) failed(err error) {
@@ -326,10 +321,14 @@ func (w *rowWriter) flush() {
 }
 
 // SendRows prints the rows of a window.
-func (w *rowWriter) SendRows(rule planner.RuleID, p *vec.Projection, rows []int32) {
+func (w *rowWriter) SendRows(rule planner.RuleID, p *vec.Projection, rows []int32) error {
+	var errs []error
 	for _, r := range rows {
-		w.Send(rule, p, int(r))
+		if err := w.Send(rule, p, int(r)); err != nil {
+			errs = append(errs, err)
+		}
 	}
+	return errors.Join(errs...)
 }
 
 // Fault is of no interest: the executor counts faults.

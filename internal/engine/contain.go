@@ -95,11 +95,13 @@ func (e *Engine) recoveredTimer() {
 	}
 }
 
-// contain stops the rules that broke since the last time. It runs on the executor
+// contain stops the rules that broke, here or in what was sent. It runs on the executor
 // goroutine, and does not wait for those who change rules.
-func (e *Engine) contain() {
-	list := append(e.x.Breakdowns(), e.out.broken...)
-	e.out.broken = nil
+func (e *Engine) contain(list []exec.Breakdown) {
+	if len(e.out.broken) > 0 {
+		list = append(list, e.out.broken...)
+		e.out.broken = nil
+	}
 	if len(list) == 0 {
 		return
 	}

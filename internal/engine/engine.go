@@ -168,7 +168,7 @@ func Open(o Options) (*Engine, error) {
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.answers.ready = make(chan struct{}, 1)
-	e.holding = holding{map[uint64]heldBatch{}, map[*feed]uint32{}}
+	e.holding = holding{map[exec.Ticket]heldBatch{}, map[*feed]uint32{}}
 	so := o.Sinks
 	so.Logger = o.Logger
 	so.OnRoom = func() { signal(e.room) }

@@ -305,12 +305,12 @@ func (e *Engine) takeAnswers() {
 }
 
 func (e *Engine) found(a answered) {
-	defer e.release()
 	defer e.recovered(0)
-	e.out.begin()
-	e.x.Found(a.l, a.rows, time.Now().UnixMilli())
+	now := time.Now().UnixMilli()
+	e.out.begin(now)
+	got := e.x.Found(a.l, a.rows, now)
 	e.out.flush()
-	e.contain()
+	e.settle(&got)
 }
 
 // heldBatch is a batch with rows that wait for lookup tables.
@@ -322,19 +322,18 @@ type heldBatch struct {
 // holding is what the executor keeps of batches and feeds that wait for lookup
 // tables.
 type holding struct {
-	batches map[uint64]heldBatch // by ticket
-	crowded map[*feed]uint32     // feeds that are paused, with the join
+	batches map[exec.Ticket]heldBatch
+	crowded map[*feed]uint32 // feeds that are paused, with the join
 }
 
-// finish gives a batch back that was run after ticket before, or holds it.
-func (e *Engine) finish(f *ingest.Feed, b *vec.Batch, before uint64) {
-	t := e.x.Ticket()
-	if t != before && e.x.Held(t) {
-		e.holding.batches[t] = heldBatch{f, b}
+// finish gives a batch back that was run, or holds it.
+func (e *Engine) finish(f *ingest.Feed, b *vec.Batch, got *exec.Receipt) {
+	if got.Held != 0 {
+		e.holding.batches[got.Held] = heldBatch{f, b}
 	} else {
 		f.Done(b)
 	}
-	if join, ok := e.x.Crowded(); ok && t != before {
+	for _, join := range got.Crowded {
 		if fd := e.out.feeds[f]; fd != nil {
 			if _, paused := e.holding.crowded[fd]; !paused {
 				e.mu.Lock()
@@ -344,25 +343,29 @@ func (e *Engine) finish(f *ingest.Feed, b *vec.Batch, before uint64) {
 			e.holding.crowded[fd] = join
 		}
 	}
-	e.release()
+	e.settle(got)
 }
 
-// release gives back the batches that wait no more and lets feeds go on.
-func (e *Engine) release() {
-	e.x.Released(func(t uint64) {
+// settle gives back the batches that wait no more, lets feeds go on, and stops the
+// rules that broke.
+func (e *Engine) settle(got *exec.Receipt) {
+	for _, t := range got.Free {
 		if h, ok := e.holding.batches[t]; ok {
 			delete(e.holding.batches, t)
 			h.feed.Done(h.batch)
 		}
-	})
-	for fd, join := range e.holding.crowded {
-		if e.x.Relieved(join) {
-			delete(e.holding.crowded, fd)
-			e.mu.Lock()
-			fd.pause(-1)
-			e.mu.Unlock()
+	}
+	for _, relieved := range got.Relieved {
+		for fd, join := range e.holding.crowded {
+			if join == relieved {
+				delete(e.holding.crowded, fd)
+				e.mu.Lock()
+				fd.pause(-1)
+				e.mu.Unlock()
+			}
 		}
 	}
+	e.contain(got.Broken)
 }
 
 // settleLookups waits until nothing waits for lookup tables, which takes as long as
@@ -374,7 +377,7 @@ func (e *Engine) settleLookups(ctx context.Context) {
 		waiting := 0
 		e.call(func() {
 			e.drain()
-			waiting = e.x.Parked()
+			waiting = e.x.Stats().Parked
 		})
 		if waiting == 0 {
 			return

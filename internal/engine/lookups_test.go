@@ -257,7 +257,7 @@ func TestLookupDropped(t *testing.T) {
 }
 
 func parked(r *rig) (n int) {
-	r.call(func() { n = r.x.Parked() })
+	r.call(func() { n = r.x.Stats().Parked })
 	return n
 }
 

@@ -3,6 +3,7 @@ package engine
 import (
 	"time"
 
+	"github.com/weir-engine/weir/exec"
 	"github.com/weir-engine/weir/ingest"
 	"github.com/weir-engine/weir/internal/loss"
 	"github.com/weir-engine/weir/internal/metrics"
@@ -90,7 +91,8 @@ func (e *Engine) drain() {
 // process runs one batch and hands its outputs over. A panic is a fault of ours:
 // it costs the batch, not the process.
 func (e *Engine) process(f *ingest.Feed, b *vec.Batch) {
-	defer e.finish(f, b, e.x.Ticket())
+	var got exec.Receipt
+	defer func() { e.finish(f, b, &got) }()
 	defer e.recovered(b.Rows)
 	if fd := e.out.feeds[f]; fd != nil && b.Plan.Version != fd.plan.Version {
 		if err := f.Redecode(b, fd.plan); err != nil {
@@ -99,12 +101,11 @@ func (e *Engine) process(f *ingest.Feed, b *vec.Batch) {
 			return
 		}
 	}
-	e.out.begin()
-	e.tellFaults()
 	start := time.Now()
-	e.x.Run(b, start.UnixMilli())
+	e.out.begin(start.UnixMilli())
+	e.tellFaults()
+	got = e.x.Run(b, start.UnixMilli())
 	e.out.flush()
-	e.contain()
 	e.stages.Observe(metrics.StageEvaluate, time.Since(start))
 	e.stages.ObserveRows(b.Rows)
 }
@@ -124,12 +125,13 @@ func (e *Engine) tick() {
 		e.pull()
 	}
 	defer e.recoveredTimer()
-	e.out.begin()
-	e.x.Advance(now)
+	e.out.begin(now)
+	got := e.x.Advance(now)
+	e.settle(&got)
 	e.out.flush()
 	e.out.linger(now)
 	e.out.flush()
-	e.contain()
+	e.contain(nil)
 	e.stages.Observe(metrics.StageTimers, time.Since(start))
 }
 
@@ -170,9 +172,9 @@ func (e *Engine) pull() {
 	edits, progs := e.fetch()
 	now := time.Now().UnixMilli()
 	for _, p := range progs {
-		e.x.SetProgram(p.stream, p.prog, now)
+		got := e.x.SetProgram(p.stream, p.prog, now)
+		e.settle(&got)
 	}
-	e.contain() // before edits that come later are of other rules
 	for i := range edits {
 		ed := &edits[i]
 		e.out.set(ed)
@@ -181,7 +183,7 @@ func (e *Engine) pull() {
 		}
 	}
 	e.out.flush()
-	e.release()
+	e.contain(nil)
 	for i := range edits {
 		for _, q := range edits[i].release {
 			e.queues.Release(q)

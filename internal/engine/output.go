@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"errors"
+
 	"github.com/weir-engine/weir/exec"
 	"github.com/weir-engine/weir/ingest"
 	"github.com/weir-engine/weir/internal/loss"
@@ -57,6 +59,7 @@ type output struct {
 	waiting []*batched // with something in them
 	soonest int64      // no batch that waits is due before it; 0: none has a time
 	broken  []exec.Breakdown
+	now     int64 // of the batch, ms since 1970
 }
 
 // encoded remembers the last encodings: a row that several rules send alike is
@@ -64,6 +67,7 @@ type output struct {
 type encoded struct {
 	enc     *encode.Encoder
 	p       *vec.Projection
+	gen     uint64 // of p
 	row     int
 	payload []byte
 	sent    bool
@@ -89,7 +93,7 @@ func (o *output) set(ed *edit) {
 	}
 	for i := range o.actions[ed.rule] {
 		if b := o.actions[ed.rule][i].batch; b != nil && b.Len() > 0 {
-			o.send(b)
+			o.sendNow(b)
 		}
 	}
 	o.actions[ed.rule] = ed.actions
@@ -98,129 +102,142 @@ func (o *output) set(ed *edit) {
 
 func (o *output) wantsFaults(r planner.RuleID) bool { return int(r) < len(o.faults) && o.faults[r] }
 
-// begin starts the outputs of a batch.
-func (o *output) begin() { o.Begin() }
-
-// Begin says that projections before it are no more: what was encoded of them
-// must not be taken for what comes.
-func (o *output) Begin() { o.memo = [4]encoded{} }
+// begin starts the outputs of a batch that is run at now, ms since 1970.
+func (o *output) begin(now int64) { o.now = now }
 
 // Send sends one row as a message of its own.
-func (o *output) Send(rule planner.RuleID, p *vec.Projection, row int) {
+func (o *output) Send(rule planner.RuleID, p *vec.Projection, row int) (lost error) {
 	for i := range o.actions[rule] {
 		a := &o.actions[rule][i]
+		err := error(nil)
 		if a.header {
-			o.sendOne(rule, a, p, int32(row))
-			continue
+			err = o.sendOne(rule, a, p, int32(row))
+		} else {
+			err = o.sendShared(rule, a, p, row)
 		}
-		m := o.encode(a.enc, p, row)
-		if m.err != nil || !m.sent {
-			o.failed(rule, a, m.err)
-			continue
+		if err != nil {
+			lost = errors.Join(lost, err)
 		}
-		place := ""
-		if a.place != nil {
-			var err error
-			if a.enc.Single() {
-				place, err = a.place.EvalRow(p, row)
-			} else {
-				place, err = a.place.Eval(p, []int32{int32(row)})
-			}
-			if err != nil {
-				o.failed(rule, a, err)
-				continue
-			}
-		}
-		o.put(rule, a, m.payload, place)
 	}
+	return lost
+}
+
+// sendShared sends one row, which other rules may send alike.
+func (o *output) sendShared(rule planner.RuleID, a *action, p *vec.Projection, row int) (err error) {
+	m := o.encode(a.enc, p, row)
+	if m.err != nil || !m.sent {
+		return o.failed(rule, a, m.err)
+	}
+	place := ""
+	switch {
+	case a.place == nil:
+	case a.enc.Single():
+		place, err = a.place.EvalRow(p, row)
+	default:
+		place, err = a.place.Eval(p, []int32{int32(row)})
+	}
+	if err != nil {
+		return o.failed(rule, a, err)
+	}
+	return o.put(a, m.payload, place)
 }
 
 // encode returns one row as a message, encoded at most once.
 func (o *output) encode(enc *encode.Encoder, p *vec.Projection, row int) *encoded {
 	for i := range o.memo {
-		if m := &o.memo[i]; m.enc == enc && m.p == p && m.row == row {
+		if m := &o.memo[i]; m.enc == enc && m.p == p && m.gen == p.Gen && m.row == row {
 			return m
 		}
 	}
 	m := &o.memo[o.next&3]
 	o.next++
-	m.enc, m.p, m.row = enc, p, row
+	*m = encoded{}
 	n := len(o.buf)
 	o.buf, m.sent, m.err = enc.AppendMessage(o.buf, p, row)
 	m.payload = o.buf[n:len(o.buf):len(o.buf)]
+	m.enc, m.p, m.gen, m.row = enc, p, p.Gen, row
 	return m
 }
 
 // SendRows sends the rows of a window as one message, or one each.
-func (o *output) SendRows(rule planner.RuleID, p *vec.Projection, rows []int32) {
+func (o *output) SendRows(rule planner.RuleID, p *vec.Projection, rows []int32) (lost error) {
 	for i := range o.actions[rule] {
 		a := &o.actions[rule][i]
-		if a.enc.Single() {
-			for _, r := range rows {
-				o.sendOne(rule, a, p, r)
+		if !a.enc.Single() {
+			if err := o.sendAll(rule, a, p, rows); err != nil {
+				lost = errors.Join(lost, err)
 			}
 			continue
 		}
-		n := len(o.buf)
-		var sent bool
-		var err error
-		if a.header && len(rows) > 0 {
-			o.buf = append(a.enc.Header(o.buf, p, int(rows[0])), '\n')
-		}
-		o.buf, sent, err = a.enc.AppendRows(o.buf, p, rows)
-		if err != nil || !sent {
-			o.failed(rule, a, err)
-			continue
-		}
-		place := ""
-		if a.place != nil {
-			if place, err = a.place.Eval(p, rows); err != nil {
-				o.failed(rule, a, err)
-				continue
+		for _, r := range rows {
+			if err := o.sendOne(rule, a, p, r); err != nil {
+				lost = errors.Join(lost, err)
 			}
 		}
-		o.put(rule, a, o.buf[n:len(o.buf):len(o.buf)], place)
 	}
+	return lost
 }
 
-func (o *output) sendOne(rule planner.RuleID, a *action, p *vec.Projection, row int32) {
+// sendAll sends rows as one message.
+func (o *output) sendAll(rule planner.RuleID, a *action, p *vec.Projection, rows []int32) error {
 	n := len(o.buf)
+	if a.header && len(rows) > 0 {
+		o.buf = append(a.enc.Header(o.buf, p, int(rows[0])), '\n')
+	}
 	var sent bool
 	var err error
+	o.buf, sent, err = a.enc.AppendRows(o.buf, p, rows)
+	if err != nil || !sent {
+		return o.failed(rule, a, err)
+	}
+	place := ""
+	if a.place != nil {
+		if place, err = a.place.Eval(p, rows); err != nil {
+			return o.failed(rule, a, err)
+		}
+	}
+	return o.put(a, o.buf[n:len(o.buf):len(o.buf)], place)
+}
+
+// sendOne sends one row.
+func (o *output) sendOne(rule planner.RuleID, a *action, p *vec.Projection, row int32) error {
+	n := len(o.buf)
 	if a.header {
 		o.buf = append(a.enc.Header(o.buf, p, int(row)), '\n')
 	}
+	var sent bool
+	var err error
 	o.buf, sent, err = a.enc.AppendMessage(o.buf, p, int(row))
 	if err != nil || !sent {
-		o.failed(rule, a, err)
-		return
+		return o.failed(rule, a, err)
 	}
 	place := ""
 	if a.place != nil {
 		if place, err = a.place.EvalRow(p, int(row)); err != nil {
-			o.failed(rule, a, err)
-			return
+			return o.failed(rule, a, err)
 		}
 	}
-	o.put(rule, a, o.buf[n:len(o.buf):len(o.buf)], place)
+	return o.put(a, o.buf[n:len(o.buf):len(o.buf)], place)
 }
 
 // put adds a message to the outputs of the batch.
-func (o *output) put(rule planner.RuleID, a *action, payload []byte, place string) {
+func (o *output) put(a *action, payload []byte, place string) error {
 	if b := a.batch; b != nil {
 		if b.Len() == 0 {
 			b.at = len(o.waiting)
 			o.waiting = append(o.waiting, b)
 		}
 		b.place = place
-		if b.Add(a.enc, payload, o.e.x.Now()) {
-			o.send(b)
-		} else if d, ok := b.Deadline(); ok && (o.soonest == 0 || d < o.soonest) {
+		if b.Add(a.enc, payload, o.now) {
+			return o.send(b)
+		}
+		if d, ok := b.Deadline(); ok && (o.soonest == 0 || d < o.soonest) {
 			o.soonest = d
 		}
-		return
+		return nil
 	}
 	o.enqueue(a.to, sinks.Message{Route: a.route, Target: place, Payload: payload, Rule: a.num})
+	return nil
 }
 
 func (o *output) enqueue(to *outlet, m sinks.Message) {
@@ -234,7 +251,7 @@ func (o *output) enqueue(to *outlet, m sinks.Message) {
 }
 
 // send ends a collected batch. One that panics is lost.
-func (o *output) send(b *batched) {
+func (o *output) send(b *batched) (lost error) {
 	defer func() {
 		if r := recover(); r != nil {
 			o.brokeSending(b.rule, r)
@@ -247,10 +264,17 @@ func (o *output) send(b *batched) {
 	o.buf, sent, err = b.Flush(b.a.enc, o.buf)
 	o.leaveOut(b)
 	if err != nil || !sent {
-		o.failed(b.rule, b.a, err)
-		return
+		return o.failed(b.rule, b.a, err)
 	}
 	o.enqueue(b.a.to, sinks.Message{Route: b.a.route, Target: b.place, Payload: o.buf[n:len(o.buf):len(o.buf)], Rule: b.a.num})
+	return nil
+}
+
+// sendNow is send outside of a run, in which the executor is told of errors.
+func (o *output) sendNow(b *batched) {
+	if err := o.send(b); err != nil {
+		o.e.x.Failed(b.rule, err.Error())
+	}
 }
 
 // leaveOut takes a batch from those that wait, if it is there.
@@ -274,7 +298,7 @@ func (o *output) linger(now int64) {
 	for i := 0; i < len(o.waiting); {
 		d, ok := o.waiting[i].Deadline()
 		if ok && d <= now {
-			o.send(o.waiting[i]) // the last takes its place
+			o.sendNow(o.waiting[i]) // the last takes its place
 			continue
 		}
 		if ok && (o.soonest == 0 || d < o.soonest) {
@@ -292,28 +316,26 @@ func (o *output) deadline() int64 { return o.soonest }
 // finish sends everything that is still collected.
 func (o *output) finish() {
 	for len(o.waiting) > 0 {
-		o.send(o.waiting[0])
+		o.sendNow(o.waiting[0])
 	}
 	o.flush()
 }
 
-// failed counts a message that could not be made. A nil err says that it was not
-// to be sent.
+// failed counts a message that could not be made, or returns err for the rule to
+// be charged with. A nil err says that it was not to be sent.
 //
 // What does not fit the message type of a sink is that sink's; the rest is the
 // rule's.
-func (o *output) failed(rule planner.RuleID, a *action, err error) {
-	switch {
-	case err == nil:
-	case a.enc.Format() != encode.Protobuf:
-		o.e.x.Failed(rule, err.Error())
-	default:
-		o.e.counters.Fail(a.num, loss.Encode, err)
-		o.e.lost.Add(loss.Encode, 1)
-		if o.wantsFaults(rule) {
-			o.Fault(rule, err.Error())
-		}
+func (o *output) failed(rule planner.RuleID, a *action, err error) error {
+	if err == nil || a.enc.Format() != encode.Protobuf {
+		return err
 	}
+	o.e.counters.Fail(a.num, loss.Encode, err)
+	o.e.lost.Add(loss.Encode, 1)
+	if o.wantsFaults(rule) {
+		o.Fault(rule, err.Error())
+	}
+	return nil
 }
 
 // Fault sends the text of a fault to the sinks of a rule that asked for it.
@@ -338,12 +360,11 @@ func (o *output) flush() {
 		}
 	}
 	o.used = o.used[:0]
-	o.queued = 0
+	o.queued, o.memo = 0, [4]encoded{}
 	if cap(o.buf) > 2*maxBuf {
 		o.buf = nil
 	}
 	o.buf = o.buf[:0]
-	o.Begin()
 }
 
 // hold pauses the feeds of a queue that is full.
@@ -378,6 +399,5 @@ func (o *output) drop() {
 	for _, to := range o.used {
 		to.msgs = to.msgs[:0]
 	}
-	o.used, o.buf, o.queued = o.used[:0], o.buf[:0], 0
-	o.Begin()
+	o.used, o.buf, o.queued, o.memo = o.used[:0], o.buf[:0], 0, [4]encoded{}
 }

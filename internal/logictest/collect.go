@@ -17,7 +17,6 @@ type collector struct {
 	silent        map[planner.RuleID]bool // rules whose rows nobody reads
 	told          map[planner.RuleID]bool // rules that send their faults
 	sent          map[string][]string
-	failed        func(rule planner.RuleID, text string)
 }
 
 func newCollector() (*collector, error) {
@@ -30,37 +29,31 @@ func newCollector() (*collector, error) {
 	return c, err
 }
 
-// Begin implements exec.Output.
-func (c *collector) Begin() {}
-
 // Send implements exec.Output.
-func (c *collector) Send(rule planner.RuleID, p *vec.Projection, row int) {
+func (c *collector) Send(rule planner.RuleID, p *vec.Projection, row int) error {
 	text, _, err := c.rows.AppendMessage(nil, p, row)
-	c.add(rule, text, err)
+	return c.add(rule, text, err)
 }
 
 // SendRows implements exec.Output.
-func (c *collector) SendRows(rule planner.RuleID, p *vec.Projection, rows []int32) {
+func (c *collector) SendRows(rule planner.RuleID, p *vec.Projection, rows []int32) error {
 	text, _, err := c.windows.AppendRows(nil, p, rows)
-	c.add(rule, text, err)
+	return c.add(rule, text, err)
 }
 
 // Fault implements exec.Output.
 func (c *collector) Fault(rule planner.RuleID, text string) { c.add(rule, []byte("fault: "+text), nil) }
 
-func (c *collector) add(rule planner.RuleID, text []byte, err error) {
-	if err != nil {
-		c.failed(rule, err.Error())
-		return
-	}
-	if c.silent[rule] {
-		return
+func (c *collector) add(rule planner.RuleID, text []byte, err error) error {
+	if err != nil || c.silent[rule] {
+		return err
 	}
 	name := c.names[rule]
 	if name == "" {
 		name = fmt.Sprintf("(no rule %d)", rule)
 	}
 	c.sent[name] = append(c.sent[name], string(text))
+	return nil
 }
 
 // print returns what was sent since the last print, by rule.

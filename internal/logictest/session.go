@@ -43,7 +43,6 @@ func (s *session) prepare() error {
 	if err != nil {
 		return err
 	}
-	out.failed = func(rule planner.RuleID, text string) { s.rules[out.names[rule]].eng.x.Failed(rule, text) }
 	s.out = out
 	return nil
 }
