@@ -52,10 +52,14 @@ func createRule() *cobra.Command {
 		if err != nil {
 			return fmt.Errorf("create rule: %w", err)
 		}
-		if _, err := cl.call(c, http.MethodPost, "/rules", text); err != nil {
+		answer, err := cl.call(c, http.MethodPost, "/rules", text)
+		if err != nil {
 			return fmt.Errorf("Create rule %s error : %w.", name, err) // in the words of kuiper
 		}
 		fmt.Fprintf(c.OutOrStdout(), "Rule %s was created successfully, please use 'weir getstatus rule %s' command to get rule status.\n", name, name)
+		if _, warnings, ok := strings.Cut(string(answer), "\n"); ok {
+			line(c, []byte(warnings))
+		}
 		return nil
 	})
 	c.Flags().StringVarP(&file, "file", "f", "", "file that holds the JSON of the rule")
@@ -69,10 +73,17 @@ func validateRule() *cobra.Command {
 		if err != nil {
 			return fmt.Errorf("validate rule: %w", err)
 		}
-		if _, err := cl.call(c, http.MethodPost, "/rules/validate", text); err != nil {
+		answer, err := cl.call(c, http.MethodPost, "/rules/validate", text)
+		if err != nil {
 			return err
 		}
 		fmt.Fprintln(c.OutOrStdout(), "The rule has been successfully validated and is confirmed to be correct.")
+		var v struct{ Warnings []string }
+		if json.Unmarshal(answer, &v) == nil {
+			for _, w := range v.Warnings {
+				line(c, []byte("warning: "+w))
+			}
+		}
 		return nil
 	})
 	c.Flags().StringVarP(&file, "file", "f", "", "file that holds the JSON of the rule")

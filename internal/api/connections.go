@@ -64,47 +64,44 @@ func (s *Server) getConnection(w http.ResponseWriter, r *http.Request) {
 }
 
 // putConnection stores the connection of the body under id, or under the id of
-// the body if there is none in the path. It returns whether that was done.
-func (s *Server) putConnection(w http.ResponseWriter, r *http.Request, id string) bool {
+// the body if there is none in the path. It answers with status if that was done.
+func (s *Server) putConnection(w http.ResponseWriter, r *http.Request, id string, status int) {
 	var b connectionBody
 	if !s.readJSON(w, r, s.opts.MaxBodyBytes, &b) {
-		return false
+		return
 	}
 	switch {
 	case b.ID == "" && id != "":
 		b.ID = id
 	case b.ID == "":
 		badRequest("connection error: the body has no id").write(w)
-		return false
+		return
 	case id != "" && b.ID != id:
 		badRequest("connection error: the body is about %s, the path about %s", b.ID, id).write(w)
-		return false
+		return
 	}
 	if b.Type == "" {
 		badRequest("connection error: connection %s has no typ", b.ID).write(w)
-		return false
+		return
 	}
 	if _, exists := s.findConnection(b.ID); exists && id == "" {
 		badRequest("connection error: connection %s already been created", b.ID).write(w)
-		return false
+		return
 	}
+	warnings := s.engine.ConfWarnings(ConfConnections, b.Type, b.Props)
 	if err := s.engine.PutConnection(Connection{ID: b.ID, Type: b.Type, Props: b.Props, Named: true}); err != nil {
 		faultOf(err, "connection error").write(w)
-		return false
+		return
 	}
-	return true
+	writeText(w, status, warned("success", warnings))
 }
 
 func (s *Server) createConnection(w http.ResponseWriter, r *http.Request) {
-	if s.putConnection(w, r, "") {
-		writeText(w, http.StatusCreated, "success")
-	}
+	s.putConnection(w, r, "", http.StatusCreated)
 }
 
 func (s *Server) replaceConnection(w http.ResponseWriter, r *http.Request) {
-	if s.putConnection(w, r, r.PathValue("id")) {
-		writeText(w, http.StatusOK, "success")
-	}
+	s.putConnection(w, r, r.PathValue("id"), http.StatusOK)
 }
 
 // deleteConnection succeeds for a connection that does not exist, as clients

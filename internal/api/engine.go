@@ -60,6 +60,11 @@ type Streams interface {
 	// order in which it is shown, or ruledef.ErrNotFound.
 	StreamStatus(kind StreamKind, name string) ([]StatusField, error)
 
+	// StreamWarnings lists what a CREATE statement says in vain: options and
+	// properties that do not exist or have no effect. The definition is taken all
+	// the same. Other texts say nothing in vain.
+	StreamWarnings(sql string) []string
+
 	// DescribeStream returns one definition, or ruledef.ErrNotFound.
 	DescribeStream(kind StreamKind, name string) (StreamDef, error)
 }
@@ -180,6 +185,10 @@ type Rules interface {
 	// order of its SELECT list.
 	RuleSchema(id string) ([]string, error)
 
+	// RuleWarnings lists what a rule says in vain, as StreamWarnings does: in its
+	// options, its sinks and the sources of its graph. def is not kept.
+	RuleWarnings(def *ruledef.Def) []string
+
 	// ValidateRule plans def without creating it and returns the streams and
 	// tables that it reads.
 	ValidateRule(def *ruledef.Def) (sources []string, err error)
@@ -234,6 +243,9 @@ type ConfKeys interface {
 	// connect anew. A type that does not exist, or props that it refuses, are
 	// errors.
 	PutConfKey(kind ConfKind, typ, key string, props map[string]any) error
+
+	// ConfWarnings lists what a group says in vain, as StreamWarnings does.
+	ConfWarnings(kind ConfKind, typ string, props map[string]any) []string
 
 	// DeleteConfKey removes a group: ruledef.ErrNotFound, ruledef.ErrInUse.
 	DeleteConfKey(kind ConfKind, typ, key string) error

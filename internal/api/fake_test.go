@@ -50,6 +50,22 @@ var (
 	fakeSource = regexp.MustCompile(`(?i)(?:FROM|JOIN)\s+(\w+)`)
 )
 
+func (e *fakeEngine) RuleWarnings(def *ruledef.Def) []string { return def.Warnings }
+
+func (e *fakeEngine) StreamWarnings(sql string) []string {
+	if strings.Contains(sql, "KEY=") {
+		return []string{"option KEY has no effect: only lookup tables have one"}
+	}
+	return nil
+}
+
+func (e *fakeEngine) ConfWarnings(_ ConfKind, _ string, props map[string]any) []string {
+	if props["qso"] == nil {
+		return nil
+	}
+	return []string{`unknown property "qso": did you mean "qos"?`}
+}
+
 func (e *fakeEngine) ExecStatement(sql string) (st Statement, err error) {
 	m := fakeDDL.FindStringSubmatch(sql)
 	if m == nil || (strings.EqualFold(m[1], "CREATE") && m[4] == "") {

@@ -122,11 +122,16 @@ func (s *Server) putConfKey(w http.ResponseWriter, r *http.Request, kind ConfKin
 			unmask(props, groups[key])
 		}
 	}
+	warnings := s.engine.ConfWarnings(kind, typ, props)
 	if err := s.engine.PutConfKey(kind, typ, key, props); err != nil {
 		faultOf(err, confKeyError).write(w)
 		return
 	}
-	w.WriteHeader(http.StatusOK)
+	if warnings == nil {
+		w.WriteHeader(http.StatusOK)
+		return
+	}
+	writeText(w, http.StatusOK, warned("", warnings))
 }
 
 func (s *Server) deleteConfKey(w http.ResponseWriter, r *http.Request, kind ConfKind) {

@@ -43,11 +43,12 @@ func (s *Server) createRule(w http.ResponseWriter, r *http.Request) {
 		faultOf(err, invalidRule).write(w)
 		return
 	}
+	warnings := s.engine.RuleWarnings(def)
 	if err := s.engine.CreateRule(def); err != nil {
 		creationFault(def, err).write(w)
 		return
 	}
-	writeText(w, http.StatusCreated, "Rule "+def.ID+" was created successfully.")
+	writeText(w, http.StatusCreated, warned("Rule "+def.ID+" was created successfully.", warnings))
 }
 
 // creationFault words what a rule was refused for.
@@ -83,11 +84,14 @@ func (s *Server) createRules(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	faults := make([]bulkError, len(texts))
+	var inVain []bulkWarning
 	errs := s.engine.CreateRules(func(yield func(*ruledef.Def) bool) {
 		for i, text := range texts {
 			def, err := ruledef.ParseFor("", text, *s.opts.RuleDefaults)
 			if err != nil {
 				faults[i].Error = invalidRule + ": " + err.Error()
+			} else if list := s.engine.RuleWarnings(def); list != nil && len(inVain) < maxWarnings {
+				inVain = append(inVain, bulkWarning{i, def.ID, list})
 			}
 			if !yield(def) {
 				return
@@ -103,9 +107,10 @@ func (s *Server) createRules(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	answer := struct {
-		Created int         `json:"created"`
-		Errors  []bulkError `json:"errors"`
-	}{Errors: []bulkError{}}
+		Created  int           `json:"created"`
+		Errors   []bulkError   `json:"errors"`
+		Warnings []bulkWarning `json:"warnings,omitempty"`
+	}{Errors: []bulkError{}, Warnings: inVain}
 	for i, f := range faults {
 		if f.Error == "" {
 			answer.Created++
@@ -133,13 +138,14 @@ func (s *Server) replaceRule(w http.ResponseWriter, r *http.Request) {
 		faultOf(err, "Invalid rule json").write(w)
 		return
 	}
+	warnings := s.engine.RuleWarnings(def)
 	if err := s.engine.ReplaceRule(def); err != nil {
 		f := creationFault(def, err)
 		f.status = http.StatusBadRequest
 		f.write(w)
 		return
 	}
-	writeText(w, http.StatusOK, "Rule "+id+" was updated successfully.")
+	writeText(w, http.StatusOK, warned("Rule "+id+" was updated successfully.", warnings))
 }
 
 func (s *Server) validateRule(w http.ResponseWriter, r *http.Request) {
@@ -153,6 +159,7 @@ func (s *Server) validateRule(w http.ResponseWriter, r *http.Request) {
 		writeText(w, http.StatusUnprocessableEntity, invalidRule+": "+err.Error())
 		return
 	}
+	warnings := s.engine.RuleWarnings(def)
 	sources, err := s.engine.ValidateRule(def)
 	if err != nil {
 		text := creationFault(def, err).message
@@ -168,7 +175,9 @@ func (s *Server) validateRule(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, struct {
 		Sources []string `json:"sources"`
 		Valid   bool     `json:"valid"`
-	}{sources, true})
+		// Of weir: what has no effect, if there is something.
+		Warnings []string `json:"warnings,omitempty"`
+	}{sources, true, warnings})
 }
 
 func (s *Server) listRules(w http.ResponseWriter, _ *http.Request) {
@@ -253,6 +262,9 @@ func (s *Server) ruleStatus(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		ruleFault(err, "get rule status error", "Rule "+id+" is not found").write(w)
 		return
+	}
+	if list := s.statusWarnings(id); list != nil {
+		fields = append(fields, StatusField{"warnings", list})
 	}
 	writeRaw(w, http.StatusOK, append(appendStatus(nil, fields), '\n'))
 }

@@ -62,7 +62,7 @@ func (s *Server) execStream(w http.ResponseWriter, r *http.Request, kind StreamK
 		statementFault(st, err, kind).write(w)
 		return
 	}
-	writeText(w, http.StatusCreated, st.text())
+	writeText(w, http.StatusCreated, warned(st.text(), s.engine.StreamWarnings(b.SQL)))
 }
 
 // statementFault words what a statement failed with. Whatever is wrong here is a
@@ -195,7 +195,7 @@ func (s *Server) replaceStream(w http.ResponseWriter, r *http.Request, kind Stre
 		f.write(w)
 		return
 	}
-	writeText(w, http.StatusOK, fmt.Sprintf("%s %s is replaced.", k.upper, name))
+	writeText(w, http.StatusOK, warned(fmt.Sprintf("%s %s is replaced.", k.upper, name), s.engine.StreamWarnings(b.SQL)))
 }
 
 func (s *Server) dropStream(w http.ResponseWriter, r *http.Request, kind StreamKind) {

@@ -163,6 +163,7 @@ func (s *Server) importRuleset(w http.ResponseWriter, r *http.Request) {
 		badRequest("import ruleset error: invalid import file: %v", err).write(w)
 		return
 	}
+	warnings := s.importWarnings(set.definitions())
 	errs := s.runImport(set.definitions(), s.engine.ImportDefinitions)
 	done := fmt.Sprintf("imported %d streams, %d tables and %d rules",
 		len(set.Streams)-len(errs.Streams), len(set.Tables)-len(errs.Tables), len(set.Rules)-len(errs.Rules))
@@ -170,7 +171,7 @@ func (s *Server) importRuleset(w http.ResponseWriter, r *http.Request) {
 		badRequest("import ruleset error: %s; not imported: %s", done, faults).write(w)
 		return
 	}
-	writeText(w, http.StatusOK, done)
+	writeText(w, http.StatusOK, warned(done, warnings))
 }
 
 func (r ruleset) definitions() Definitions {
@@ -279,6 +280,7 @@ func (s *Server) importData(w http.ResponseWriter, r *http.Request) {
 	if q.Get("partial") == "1" {
 		run = s.engine.ImportDefinitions
 	}
+	warnings := s.importWarnings(set.definitions())
 	errs := newDataset(s.runImport(set.definitions(), run))
 	set.refuse(&errs)
 	if q.Get("stop") == "1" {
@@ -291,7 +293,8 @@ func (s *Server) importData(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, struct {
 		ErrorMsg       string
 		ConfigResponse dataset
-	}{"", errs})
+		Warnings       []string `json:"warnings,omitempty"`
+	}{"", errs, warnings})
 }
 
 func (s *Server) importStatus(w http.ResponseWriter, _ *http.Request) {
@@ -353,9 +356,10 @@ func (s *Server) importV2(w http.ResponseWriter, r *http.Request) {
 	for id, text := range v.Rules {
 		d.Rules[id] = string(text)
 	}
+	warnings := s.importWarnings(d)
 	if faults := listFaults(s.runImport(d, s.engine.ImportDefinitions)); faults != "" {
 		faultOf(errors.New(faults), "import data error").write(w)
 		return
 	}
-	writeText(w, http.StatusOK, "success")
+	writeText(w, http.StatusOK, warned("success", warnings))
 }

@@ -102,6 +102,7 @@ type Engine struct {
 	bus      *membus.Bus
 	pool     *mqttconn.Pool
 	types    types
+	tables   typeTables // of types
 	queues   *sinks.Queues
 	counters sinks.Counters
 	encoders encode.Interner
@@ -183,6 +184,7 @@ func Open(o Options) (*Engine, error) {
 	e.types = newTypes(typeEnv{
 		dir: o.Dir, files: o.Files, store: o.Store.Dir, log: o.Logger, bus: e.bus, pool: e.pool, ruleName: e.ruleName, later: e.wg.Go,
 	})
+	e.tables = e.types.tables()
 	e.out = newOutput(e)
 	e.x = exec.New(exec.Env{Location: o.Location, Started: e.started.UnixMilli(), State: e.keyed.Get, Faults: e.out.wantsFaults, Lookup: e.ask}, e.out)
 	if err := e.load(); err != nil {
@@ -332,6 +334,7 @@ func (e *Engine) load() error {
 			return fmt.Errorf("read definitions: %w", err)
 		}
 	}
+	e.warnConfs()
 	if err := e.loadConfs(); err != nil {
 		return fmt.Errorf("read settings: %w", err)
 	}

@@ -33,7 +33,13 @@ func (s *settings) table() props.Table {
 		props.Text(&s.ClientID, "clientid", "the name by which the broker knows the client").Otherwise("a random name"),
 		props.Text(&s.Username, "username", "the user's name, if the broker asks for one"),
 		props.Text(&s.Password, "password", "the user's password").Hidden(),
-		props.Scalar(&s.ProtocolVersion, "protocolVersion", "the version of MQTT: 3.1 or 3.1.1; 5 connects as 3.1.1"),
+		props.Scalar(&s.ProtocolVersion, "protocolVersion", "the version of MQTT: 3.1 or 3.1.1; 5 connects as 3.1.1").
+			Notice(func(v any) string {
+				if text := fmt.Sprint(v); !strings.HasPrefix(text, "5") {
+					return ""
+				}
+				return "5 is not supported, connecting as 3.1.1"
+			}),
 		props.Flag(&s.session, "enableClientSession", "has the broker keep subscriptions and messages while the client is away; needs clientid"),
 		props.Duration(&s.KeepAlive, "keepAlive", "how long the connection may be silent before the broker is asked for a sign of life").Between(0, 65535*time.Second),
 		props.Bytes(&s.MaxPacket, "maxPacketBytes", 1024, maxRemaining, "the size from which packets are left out and counted"),

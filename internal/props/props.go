@@ -90,6 +90,8 @@ type Prop struct {
 	unit time.Duration
 	to   any               // the field that is filled
 	read func(v any) error // of KindOther
+	// notice tells of values that are taken for something else; "" for the others.
+	notice func(v any) string
 }
 
 // Table is the properties of a type.
@@ -204,6 +206,13 @@ func (p Prop) Otherwise(text string) Prop {
 // it to its default is no reason to warn: that is what happens.
 func (p Prop) Ignored(why string) Prop {
 	p.NoEffect = why
+	return p
+}
+
+// Notice has some values warned of, which are taken and do something else: tell
+// returns what, and "" for the others.
+func (p Prop) Notice(tell func(v any) string) Prop {
+	p.notice = tell
 	return p
 }
 

@@ -32,7 +32,12 @@ func fresh() *all {
 func (a *all) table() Table {
 	return Table{
 		Text(&a.Text, "text", "some text").Alias("words", "speech"),
-		Scalar(&a.Scalar, "version", "a version"),
+		Scalar(&a.Scalar, "version", "a version").Notice(func(v any) string {
+			if v == "6" {
+				return "taken as 5"
+			}
+			return ""
+		}),
 		Text(&a.Secret, "password", "what nobody sees").Hidden(),
 		OneOf(&a.Choice, "method", "how", "none", "GET", "POST"),
 		Flag(&a.Flag, "sendSingle", "one by one"),
@@ -208,6 +213,8 @@ func TestWarnings(t *testing.T) {
 		`{"wrods": 5}`:                                     `unknown property "wrods": did you mean "words"?`,
 		`{"nosuch": 5}`:                                    `unknown property "nosuch"`,
 		`{"lookup": {"cacheTtk": 1, "cacheTtl": 2}}`:       `unknown property "lookup.cacheTtk": did you mean "lookup.cacheTtl"?`,
+		`{"version": "6"}`:                                 `property "version": taken as 5`,
+		`{"version": "5"}`:                                 ``,
 		`{"debug": false}`:                                 ``,
 		`{"debug": "false"}`:                               ``,
 		`{"debug": "what"}`:                                ``,

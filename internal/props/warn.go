@@ -34,6 +34,8 @@ func warnings(noun, path string, s set, t Table) []string {
 			}
 		case p.NoEffect != "" && p.differs(g.v):
 			out = append(out, fmt.Sprintf("%s %q has no effect: %s", noun, name, p.NoEffect))
+		case p.notice != nil && p.notice(g.v) != "":
+			out = append(out, fmt.Sprintf("%s %q: %s", noun, name, p.notice(g.v)))
 		}
 	}
 	return out

@@ -77,6 +77,8 @@ func (s *settings) table() props.Table {
 		props.Duration(&s.timeout, "timeout", "how long a request may take"),
 		props.Text(&s.format, "format", "what outputs are encoded as"),
 		props.Text(&s.compression, "compression", "how bodies are compressed, as Content-Encoding has it"),
+		props.Flag(new(bool), "debugResp", "logs answers").Ignored("answers are not logged"),
+		props.OneOf(new("code"), "responseType", "where an answer has its status", "code", "body").Ignored("an answer's status is its code"),
 		props.Refused("oauth", "not supported yet"),
 		props.Refused("formData", "not supported yet"),
 		props.Refused("fileFieldName", "not supported yet"),
