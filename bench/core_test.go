@@ -79,7 +79,7 @@ func newCore(tb testing.TB, c Config, count, apart bool) *core {
 			tb.Fatal(err)
 		}
 		env := planner.Env{Funcs: fn.Set{}, Catalog: anyStream{}, Fold: exec.FoldIn(time.UTC)}
-		q, err := planner.Bind(env, id, ruleID(i), sel, planner.Settings{})
+		q, err := planner.Bind(env, ruleID(i), sel, planner.Settings{})
 		if err != nil {
 			tb.Fatal(err)
 		}

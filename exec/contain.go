@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"slices"
 
+	"github.com/weir-engine/weir/internal/loss"
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/vec"
 )
@@ -47,6 +48,7 @@ func (x *Executor) putAside(rules []planner.RuleID, r any) string {
 		x.broken.rules[rule] = true
 		x.stats.grow(rule)
 		x.charge(rule, 1, text)
+		x.recount(loss.Panic, rule)
 	}
 	x.broken.list = append(x.broken.list, Breakdown{slices.Clone(rules), text, debug.Stack()})
 	return text

@@ -104,7 +104,7 @@ func newJoinRun(t testing.TB, text string, tables map[string]planner.Source) *jo
 	if err != nil {
 		t.Fatal(err)
 	}
-	q, err := planner.Bind(planner.Env{Funcs: fn.Set{}, Catalog: j, Fold: exec.FoldIn(time.UTC)}, 1, "r", sel, planner.Settings{})
+	q, err := planner.Bind(planner.Env{Funcs: fn.Set{}, Catalog: j, Fold: exec.FoldIn(time.UTC)}, "r", sel, planner.Settings{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -107,6 +107,11 @@ func (x *Executor) LateRows(stream uint32) uint64 {
 // that it could not be evaluated.
 func (x *Executor) faultFor(why loss.Reason, rule planner.RuleID, text string) {
 	x.fault(rule, text)
+	x.recount(why, rule)
+}
+
+// recount says that the fault which rule was charged with last was something else.
+func (x *Executor) recount(why loss.Reason, rule planner.RuleID) {
 	for _, c := range []*loss.Counts{&x.stats.Lost, x.stats.lostBy(rule)} {
 		c[loss.Fault]--
 		c[why]++

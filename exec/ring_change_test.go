@@ -43,7 +43,7 @@ func (c *changing) add(t testing.TB, r aloneRule) {
 		t.Fatal(err)
 	}
 	env := planner.Env{Funcs: fn.Set{}, Catalog: timed{}, Fold: exec.FoldIn(time.UTC)}
-	q, err := planner.Bind(env, r.id, fmt.Sprintf("r%d", r.id), st.(*sql.Select), planner.Settings{Epoch: c.b.Next(), EventTime: r.event})
+	q, err := planner.Bind(env, fmt.Sprintf("r%d", r.id), st.(*sql.Select), planner.Settings{Epoch: c.b.Next(), EventTime: r.event})
 	if err != nil {
 		t.Fatal(err)
 	}

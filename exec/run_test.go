@@ -32,7 +32,7 @@ func add(t testing.TB, b *planner.Builder, id planner.RuleID, text string, count
 		t.Fatal(err)
 	}
 	env := planner.Env{Funcs: fn.Set{}, Catalog: anyStream{}, Fold: exec.FoldIn(time.UTC)}
-	q, err := planner.Bind(env, id, fmt.Sprintf("r%d", id), st.(*sql.Select), planner.Settings{Epoch: b.Next()})
+	q, err := planner.Bind(env, fmt.Sprintf("r%d", id), st.(*sql.Select), planner.Settings{Epoch: b.Next()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -442,7 +442,7 @@ func TestFoldIn(t *testing.T) {
 	}
 	out := newSent(t)
 	x := exec.New(exec.Env{Location: loc}, out)
-	q, err := planner.Bind(planner.Env{Funcs: fn.Set{}, Catalog: anyStream{}, Fold: exec.FoldIn(loc)}, 1, "r", st.(*sql.Select), planner.Settings{})
+	q, err := planner.Bind(planner.Env{Funcs: fn.Set{}, Catalog: anyStream{}, Fold: exec.FoldIn(loc)}, "r", st.(*sql.Select), planner.Settings{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -68,8 +68,8 @@ type Query struct {
 
 // Bind resolves every name of sel and checks what can be checked before data
 // comes. The error lists each fault with its place in the text.
-func Bind(env Env, rule RuleID, name string, sel *sql.Select, set Settings) (*Query, error) {
-	b := &binder{env: env, rule: rule, name: name, self: name, set: set, sel: sel, aliases: map[string]*alias{}}
+func Bind(env Env, name string, sel *sql.Select, set Settings) (*Query, error) {
+	b := &binder{env: env, name: name, self: name, set: set, sel: sel, aliases: map[string]*alias{}}
 	if set.Part > 0 {
 		b.self += "/" + strconv.Itoa(set.Part)
 	}
@@ -87,7 +87,6 @@ type alias struct {
 
 type binder struct {
 	env     Env
-	rule    RuleID
 	name    string
 	set     Settings
 	self    string // name, and which statement of several this is

@@ -45,7 +45,7 @@ func bind(rule planner.RuleID, text string) (*planner.Query, error) {
 		return nil, fmt.Errorf("no SELECT: %s", text)
 	}
 	set := planner.Settings{EventTime: strings.Contains(text, "/* event */"), LateMs: 1000}
-	return planner.Bind(planner.Env{Funcs: fn.Set{}, Catalog: streams, Fold: exec.FoldIn(time.UTC)}, rule, fmt.Sprintf("r%d", rule), sel, set)
+	return planner.Bind(planner.Env{Funcs: fn.Set{}, Catalog: streams, Fold: exec.FoldIn(time.UTC)}, fmt.Sprintf("r%d", rule), sel, set)
 }
 
 func mustBind(t testing.TB, rule planner.RuleID, text string) *planner.Query {

@@ -98,7 +98,6 @@ type Node struct {
 	Text  string         // canonical text
 	Keys  int            // OpAnalytic: how many of the last Args, before After, are PARTITION BY keys; OpNumber: of the first
 	After int            // OpAnalytic: how many of the last Args are only to have not failed for the row
-	Rule  RuleID         // OpCall that reads its rule (rule_id, hit counts): never shared
 
 	// Small fields stand together: there are thousands of nodes.
 	Op       Op
@@ -275,9 +274,6 @@ func (n *Node) callText(b *strings.Builder, list func(from, to int)) {
 	}
 	for i, a := range n.Args[end:] {
 		b.WriteString([]string{" AFTER ", ", "}[min(i, 1)] + short(a.Text))
-	}
-	if n.Rule != 0 {
-		b.WriteString("@" + strconv.Itoa(int(n.Rule)))
 	}
 }
 

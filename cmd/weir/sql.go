@@ -128,7 +128,7 @@ func newQuery(text string, o sqlOptions, out *bufio.Writer) (*query, error) {
 	if err != nil {
 		return nil, err
 	}
-	bound, err := planner.Bind(planner.Env{Funcs: fn.Set{}, Catalog: anyStream{o.timestamp}, Fold: exec.FoldIn(q.loc)}, 1, "sql", sel, planner.Settings{
+	bound, err := planner.Bind(planner.Env{Funcs: fn.Set{}, Catalog: anyStream{o.timestamp}, Fold: exec.FoldIn(q.loc)}, "sql", sel, planner.Settings{
 		EventTime: o.timestamp != "", LateMs: q.late, SendNil: o.sendNil, RuleStartMs: q.startMs,
 	})
 	if err != nil {

@@ -111,6 +111,10 @@ func TestPanicInTimer(t *testing.T) {
 	if got := r.panics.total.Load(); got > 20 {
 		t.Errorf("it panicked %d times", got)
 	}
+	if lost := r.status("bad", "lost").(map[string]uint64); lost["panic"] != 1 {
+		t.Errorf("lost: got %v, want one panic", lost)
+	}
+	r.wantStatus("good", "lost", "map[]")
 }
 
 // One in a timer that is laid to no rule neither stops the clock nor comes back at

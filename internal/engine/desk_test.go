@@ -14,9 +14,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cockroachdb/pebble/vfs"
+
 	"github.com/weir-engine/weir/internal/api"
 	"github.com/weir-engine/weir/internal/broker"
 	"github.com/weir-engine/weir/internal/metrics"
+	"github.com/weir-engine/weir/internal/store"
 	"github.com/weir-engine/weir/sinks"
 )
 
@@ -105,7 +108,10 @@ func TestSeriesMove(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := newDesk(t, Options{Sinks: sinks.Options{MemoryBytes: 16 << 10, MaxBytes: 300 << 10, DropOldest: true}}, b)
+	o := Options{Store: store.Options{FS: vfs.NewMem(), Dir: "data"}, Dir: t.TempDir()}
+	leaveBehind(t, o)
+	o.Sinks = sinks.Options{MemoryBytes: 16 << 10, MaxBytes: 300 << 10, DropOldest: true}
+	d := newDesk(t, o, b)
 	t.Cleanup(func() {
 		d.close() // the clients first
 		d.must(b.Close())
@@ -147,10 +153,35 @@ func TestSeriesMove(t *testing.T) {
 	if len(names) < 25 {
 		t.Fatalf("docs/operation.md names %d series: %q", len(names), names)
 	}
+	d.call(func() {
+		defer d.recovered(1)
+		panic("bug: of the test")
+	})
+	for m := range strings.Lines(string(d.get("/metrics"))) {
+		if name, ok := strings.CutPrefix(m, "# HELP "); ok {
+			name, _, _ = strings.Cut(name, " ")
+			if ours := strings.HasPrefix(name, "weir_") || strings.HasPrefix(name, "kuiper_"); ours && !slices.Contains(names, name) {
+				t.Errorf("docs/operation.md does not name %s", name)
+			}
+		}
+	}
 	for _, name := range names {
 		d.await(name+" moves", func() bool { return d.moves(name) })
 	}
+	d.panics.total.Store(0)
 	close(g.open) // or the end would wait for it
+}
+
+// leaveBehind runs a process that ends with a message on disk whose rule is gone by
+// the next start.
+func leaveBehind(t *testing.T, o Options) {
+	r := newRig(t, o)
+	r.memoryStream("old", "in")
+	r.must(r.CreateRule(r.def("gone", "SELECT a FROM old", `{"rest":{"url":"http://127.0.0.1:1/","method":"post"}}`)))
+	r.publish("in", `{"a":1}`)
+	r.await("it waits", func() bool { return r.status("gone", "sink_rest_0_0_buffer_length") == int64(1) })
+	short(r)
+	changeRule(t, o, "gone", "", "")
 }
 
 // moves tells whether a series of that name, or its sum, is not zero.

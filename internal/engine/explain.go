@@ -79,7 +79,7 @@ func (e *Engine) RuleSchema(id string) ([]string, error) {
 	}
 	e.mu.RLock()
 	defer e.mu.RUnlock()
-	c, err := e.compile(def, 0)
+	c, err := e.compile(def)
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +103,7 @@ func (e *Engine) ExplainRule(id string) (string, error) {
 	}
 	e.mu.RLock()
 	defer e.mu.RUnlock()
-	c, err := e.compile(def, 0)
+	c, err := e.compile(def)
 	if err != nil {
 		return "", err
 	}

@@ -44,7 +44,7 @@ func (e *Engine) shut(c *compiled) {
 // caller holds e.mu.
 func (e *Engine) install(r *rule, c *compiled) error {
 	if c.def != nil && c.epoch != e.epoch { // definitions changed since it was checked
-		n, err := e.compile(c.def, r.num)
+		n, err := e.compile(c.def)
 		e.shut(c)
 		if err != nil {
 			return err
@@ -314,7 +314,7 @@ func (e *Engine) startStored(id string, data []byte) bool {
 		e.log.Error("stored rule is refused", "rule", id, "err", err)
 		return false
 	}
-	c, err := e.compile(def, 0)
+	c, err := e.compile(def)
 	if err != nil {
 		r := e.enter(def, &compiled{})
 		r.failed, r.message = def.Triggered, err.Error()

@@ -50,7 +50,7 @@ func (e *Engine) reserve(d *ruledef.Def) (*rule, *compiled, error) {
 	var c *compiled
 	var err error
 	if !taken {
-		c, err = e.compile(d, 0)
+		c, err = e.compile(d)
 	}
 	e.mu.RUnlock()
 	switch {
@@ -144,7 +144,7 @@ func (e *Engine) ReplaceRule(def *ruledef.Def) error {
 	var err error
 	if old != nil {
 		version = old.version
-		c, err = e.compile(def, 0)
+		c, err = e.compile(def)
 	}
 	e.mu.RUnlock()
 	switch {
@@ -265,7 +265,7 @@ func (e *Engine) start(id string) error {
 	running := r.running
 	var c *compiled
 	if !running {
-		c, err = e.compile(def, r.num)
+		c, err = e.compile(def)
 	}
 	e.mu.RUnlock()
 	if running || err != nil {

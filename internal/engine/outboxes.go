@@ -122,7 +122,7 @@ func (e *Engine) wouldSend(id string) (dests []string) {
 	}
 	e.mu.RLock()
 	defer e.mu.RUnlock()
-	c, err := e.compile(def, 0)
+	c, err := e.compile(def)
 	if err != nil {
 		return nil // its status says so
 	}

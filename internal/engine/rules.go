@@ -111,7 +111,7 @@ type checked struct {
 
 // compile checks everything about a rule that can be checked before it runs. The
 // caller holds e.mu for reading.
-func (e *Engine) compile(def *ruledef.Def, num planner.RuleID) (*compiled, error) {
+func (e *Engine) compile(def *ruledef.Def) (*compiled, error) {
 	flow, err := graph.Compile(def, fn.Set{})
 	if err != nil {
 		return nil, err
@@ -124,7 +124,7 @@ func (e *Engine) compile(def *ruledef.Def, num planner.RuleID) (*compiled, error
 		return nil, ruledef.Errorf(ruledef.CodeRule, "Rule %s has an invalid graph: %w.", def.ID, err)
 	}
 	for i := range flow.Queries {
-		p, err := e.compilePart(c, i, num)
+		p, err := e.compilePart(c, i)
 		if err != nil {
 			return nil, err
 		}
@@ -145,7 +145,7 @@ func (e *Engine) compile(def *ruledef.Def, num planner.RuleID) (*compiled, error
 }
 
 // compilePart checks statement i of a rule.
-func (e *Engine) compilePart(c *compiled, i int, num planner.RuleID) (p part, err error) {
+func (e *Engine) compilePart(c *compiled, i int) (p part, err error) {
 	q := &c.flow.Queries[i]
 	st, err := sql.Parse(q.SQL)
 	if err != nil {
@@ -157,7 +157,7 @@ func (e *Engine) compilePart(c *compiled, i int, num planner.RuleID) (p part, er
 	}
 	o := &c.def.Options
 	env := planner.Env{Funcs: fn.Set{}, Catalog: catalog{e, c.inline}, Fold: exec.FoldIn(e.opt.Location)}
-	p.query, err = planner.Bind(env, num, c.def.ID, sel, planner.Settings{
+	p.query, err = planner.Bind(env, c.def.ID, sel, planner.Settings{
 		EventTime: o.IsEventTime, LateMs: o.LateTolerance.Milliseconds(), SendMeta: o.SendMetaToSink, SendNil: o.SendNilField,
 		RuleStartMs: time.Now().UnixMilli(), Epoch: e.startEpoch(sel), After: q.After, Before: q.Before, Part: i,
 	})
@@ -284,7 +284,7 @@ func (r *rule) status() string {
 func (e *Engine) ValidateRule(def *ruledef.Def) ([]string, error) {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
-	c, err := e.compile(def, 0)
+	c, err := e.compile(def)
 	if err != nil {
 		return nil, err
 	}

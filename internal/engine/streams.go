@@ -319,7 +319,7 @@ func (e *Engine) startAs(r *rule, def *ruledef.Def, err error) error {
 	if err != nil {
 		return err
 	}
-	c, err := e.compile(def, r.num)
+	c, err := e.compile(def)
 	if err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ func (s *session) rule(a args, text string) (string, error) {
 	sel, err := sql.ParseSelect(text)
 	if err == nil {
 		r.sel = sel
-		_, err = s.bind(r, s.next)
+		_, err = s.bind(r)
 	}
 	if err != nil {
 		return fmt.Sprintf("error: rule %q: %v", a.name, err), nil
@@ -51,9 +51,9 @@ func (s *session) rule(a args, text string) (string, error) {
 	return "", nil
 }
 
-func (s *session) bind(r *rule, id planner.RuleID) (*planner.Query, error) {
+func (s *session) bind(r *rule) (*planner.Query, error) {
 	env := planner.Env{Funcs: fn.Set{}, Catalog: s, Fold: exec.FoldIn(time.UTC)}
-	return planner.Bind(env, id, r.name, r.sel, r.set)
+	return planner.Bind(env, r.name, r.sel, r.set)
 }
 
 // Source implements planner.Catalog: a stream that was not declared is
@@ -115,7 +115,7 @@ func (s *session) enter(r *rule) error {
 		r.eng.builders[r.on] = b
 	}
 	r.set.Epoch = b.Next()
-	q, err := s.bind(r, r.id)
+	q, err := s.bind(r)
 	if err != nil {
 		return fmt.Errorf("rule %q: %w", r.name, err)
 	}

@@ -62,7 +62,7 @@ var texts = [count]text{
 	Lookup:    {"lookup", "rows and windows of a rule", "The store of a lookup table did not answer, or refused.", "The rule's last exception has the reason: look after the store, or raise its timeout."},
 	Pairs:     {"pairs", "rows and windows of a rule", "A join had more pairs of rows than its bound.", "Give the join a narrower ON condition or a shorter window."},
 	Parked:    {"parked", "windows of a rule", "More rows waited for a lookup table than its bound.", "Look after the store, or join fewer rows."},
-	Panic:     {"panic", "rows and messages of the process", "Running a batch or a timer panicked: the rows of the batch and what it was about to send.", "A fault of weir: the log has the stack, report it."},
+	Panic:     {"panic", "rows and windows of a rule, or of the process", "Weir panicked. Where rules are known to be behind it they are stopped, and it is counted for them; else the batch is lost, and what it was about to send.", "A fault of weir: the log has the stack, report it."},
 	Encode:    {"encode", "messages of a rule", "The output could not be written in its format, or its template, topic, URL or path could not be evaluated.", "The last exception of the rule or of its sink has the reason: mend the template or the SELECT list."},
 	Refused:   {"refused", "messages of a rule and of a destination", "The destination refused the message for good.", "The sink's last exception has what it said: mend the output, or the destination."},
 	Dropped:   {"dropped", "messages of a rule and of a destination", "What waited for the destination reached `sink.maxBytes`, and `sink.atLimit` is `dropOldest`.", "Look after the destination, raise `sink.maxBytes`, or let `sink.atLimit` be `block`."},
