@@ -232,21 +232,27 @@ func (m *machine) blame(s planner.StepID, row int) blame {
 // chargeIndex counts n rows for each rule of t, a rule that stands in several
 // places once.
 func (x *Executor) chargeIndex(t teller, op planner.Op, n uint64, b *blame) {
-	seen := map[planner.RuleID]bool{}
+	var seen map[planner.RuleID]bool
+	if _, several := t.index.(*planner.EqualIndex); several {
+		seen = map[planner.RuleID]bool{}
+	}
 	t.each(func(es []planner.Entry, konst vec.Value) {
 		text := b.text
-		if text == "" && len(es) > 0 {
-			text = misfit(op, b.v, konst)
-		}
 		for _, e := range es {
 			if seen[e.Rule] {
 				continue
 			}
-			seen[e.Rule] = true
-			x.count(e.Rule, n)
-			if b.at >= x.stats.LastAt[e.Rule] {
-				x.stats.Last[e.Rule], x.stats.LastAt[e.Rule] = text, b.at
+			if seen != nil {
+				seen[e.Rule] = true
 			}
+			x.count(e.Rule, n)
+			if b.at < x.stats.LastAt[e.Rule] {
+				continue
+			}
+			if text == "" {
+				text = misfit(op, b.v, konst)
+			}
+			x.stats.Last[e.Rule], x.stats.LastAt[e.Rule] = text, b.at
 		}
 	})
 }

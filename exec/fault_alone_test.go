@@ -85,7 +85,9 @@ func (g faulty) window() string {
 }
 
 func (g faulty) rule() string {
-	switch g.r.IntN(10) {
+	switch g.r.IntN(11) {
+	case 10:
+		return "SELECT n, " + g.value() + " AS v FROM s WHERE " + g.value() + " > last_hit_count()"
 	case 0, 1, 2:
 		return "SELECT n, " + g.value() + " AS v FROM s" + g.where()
 	case 3:

@@ -269,4 +269,7 @@ func (x *Executor) enter() *machine {
 	return x.machines[x.depth-1]
 }
 
-func (x *Executor) leave() { x.depth-- }
+func (x *Executor) leave() {
+	x.depth--
+	x.checkPaid()
+}

@@ -152,6 +152,7 @@ func (x *Executor) serial(m *machine) {
 	}
 	one := x.bitmap(m.rows)
 	defer x.free(one)
+	defer x.pay(m)
 	for i := range m.prog.Serials {
 		s := &m.prog.Serials[i]
 		if x.broken.rules[s.Rule] {
