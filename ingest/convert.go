@@ -111,15 +111,15 @@ func (d *Object) convertArray(dst []byte, f *field, i int) ([]byte, int) {
 // convertStruct notes where the declared fields are (the last of equal keys
 // counts) and then appends them in order.
 func (d *Object) convertStruct(dst []byte, f *field, i int) ([]byte, int) {
-	base := len(d.places)
+	base := len(d.offsets)
 	for range f.fields {
-		d.places = append(d.places, -1)
+		d.offsets = append(d.offsets, -1)
 	}
-	end := d.place(f, d.places[base:], i)
+	end := d.findFields(f, d.offsets[base:], i)
 	dst = append(dst, '{')
 	first := true
 	for k := 0; k < len(f.fields) && end >= 0; k++ {
-		sub, at := &f.fields[k], d.places[base+k]
+		sub, at := &f.fields[k], d.offsets[base+k]
 		if !d.strict && at < 0 {
 			continue
 		}
@@ -141,12 +141,13 @@ func (d *Object) convertStruct(dst []byte, f *field, i int) ([]byte, int) {
 			end = e
 		}
 	}
-	d.places = d.places[:base]
+	d.offsets = d.offsets[:base]
 	return append(dst, '}'), end
 }
 
-// place walks the object at i and notes in places where its declared fields are.
-func (d *Object) place(f *field, places []int, i int) int {
+// findFields walks the object at i and notes in offsets where its declared fields
+// are.
+func (d *Object) findFields(f *field, offsets []int, i int) int {
 	s := &d.s
 	for i = s.blank(i + 1); s.src[i] != '}'; {
 		end := s.str(i + 1)
@@ -157,7 +158,7 @@ func (d *Object) place(f *field, places []int, i int) int {
 		at := s.blank(s.blank(end+1) + 1)
 		for k := range f.fields {
 			if f.fields[k].name == string(name) {
-				places[k] = at
+				offsets[k] = at
 			}
 		}
 		if i = s.skip(at, 0); i < 0 {

@@ -27,25 +27,25 @@ const (
 // When a key comes twice in one object, the last one counts. An Object is not
 // safe for concurrent use.
 type Object struct {
-	s      scan
-	w      *Writer
-	root   *node
-	schema *schema // nil: schemaless
-	ints   bool
-	metas  []metaCol
-	strict bool
-	whole  int32  // column of the whole row, or -1
-	watch  bool   // look for duplicate keys everywhere: whole rows are sent on
-	also   node   // further columns of the whole row
-	clean  bool   // no duplicate keys, as far as was looked
-	unsure bool   // some keys could not be checked
-	tick   uint64 // numbers the objects that were walked
-	learnt int
-	buf    []byte // scratch: unquoted text
-	out    []byte // scratch: computed text
-	places []int  // scratch: where the fields of structs are
-	memory memory
-	err    error
+	s       scan
+	w       *Writer
+	root    *node
+	schema  *schema // nil: schemaless
+	ints    bool
+	metas   []metaCol
+	strict  bool
+	whole   int32  // column of the whole row, or -1
+	watch   bool   // look for duplicate keys everywhere: whole rows are sent on
+	also    node   // further columns of the whole row
+	clean   bool   // no duplicate keys, as far as was looked
+	unsure  bool   // some keys could not be checked
+	tick    uint64 // numbers the objects that were walked
+	learnt  int
+	buf     []byte // scratch: unquoted text
+	out     []byte // scratch: computed text
+	offsets []int  // scratch: where the fields of structs are
+	memory  memory
+	err     error
 }
 
 // node is an object key that is on a wanted path, or whose members are remembered.

@@ -3,9 +3,9 @@
 //
 // Memory: arguments are borrowed until return unless a comment says "takes";
 // results are valid until the next call on the receiver unless it says "the
-// caller owns". A batch has one writer, and none after Seal. Nobody retains a
-// batch or a slice of it beyond the call it was lent for: windows copy the
-// values that they keep.
+// caller owns". One goroutine writes a batch; once package ingest has handed it
+// over, everybody only reads it. Nobody retains a batch or a slice of it beyond the
+// call it was lent for: windows copy the values that they keep.
 package vec
 
 // MaxRows is the number of rows at which a batch is full: small enough that its
@@ -42,8 +42,7 @@ func (s ColumnSpec) Key() string {
 type Plan struct {
 	Version uint64
 	Cols    []ColumnSpec
-	// Order lists positions in Cols by Key, see Find.
-	index map[string]int
+	index   map[string]int // positions in Cols by Key
 }
 
 // NewPlan makes a plan of cols, whose keys must differ. It takes cols.

@@ -7,9 +7,9 @@ import "time"
 //
 // A nested value (kind JSON) is either raw JSON text in S with X nil, as
 // received, or a computed tree in X made of []any, map[string]any, nil, bool,
-// int64, float64, string, []byte and time.Time; Tree gives the tree of both.
-// In raw text numbers are float64 unless the column says otherwise (DESIGN:
-// whole numbers of a schemaless stream are floats).
+// int64, float64, string, []byte and time.Time; rawjson.Tree gives the tree of both.
+// Numbers in raw text are float64, as eKuiper has it for streams without declared
+// fields, unless Ints says that whole ones are int64.
 //
 // An instant (kind Timestamp) that its milliseconds do not say all about, since it
 // has an offset of its own or more digits, is a time.Time in X besides.

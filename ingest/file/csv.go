@@ -32,7 +32,7 @@ func (w *writer) csv(in *bufio.Reader) error {
 	r.FieldsPerRecord = -1
 	r.ReuseRecord = true
 	rows := newRecords(o)
-	t := tail{hold: o.IgnoreEndLines}
+	t := tail{back: o.IgnoreEndLines}
 	for header := o.HasHeader; ; {
 		limit.left = maxMessageBytes
 		record, err := r.Read()

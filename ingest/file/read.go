@@ -130,7 +130,7 @@ func (l *lineReader) next() ([]byte, error) {
 // lines pushes each line; empty ones are no messages.
 func (w *writer) lines(in *bufio.Reader) error {
 	l := &lineReader{in: in}
-	t := tail{hold: w.s.o.IgnoreEndLines}
+	t := tail{back: w.s.o.IgnoreEndLines}
 	for {
 		line, err := l.next()
 		switch {
@@ -156,19 +156,19 @@ func (w *writer) lines(in *bufio.Reader) error {
 // tail holds back the last lines, so that those at the end of the file are left
 // out.
 type tail struct {
-	hold int
+	back int // how many lines
 	ring [][]byte
 	at   int
 }
 
 // swap takes line and returns the one that has so many behind it, or nil.
 func (t *tail) swap(line []byte) []byte {
-	if t.hold == 0 {
+	if t.back == 0 {
 		return line
 	}
-	if len(t.ring) <= t.hold {
+	if len(t.ring) <= t.back {
 		t.ring = append(t.ring, append([]byte(nil), line...))
-		if len(t.ring) <= t.hold {
+		if len(t.ring) <= t.back {
 			return nil
 		}
 		t.at = 0

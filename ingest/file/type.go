@@ -12,6 +12,7 @@ func NewType(dir string) source.Type {
 		if err != nil {
 			return source.Use{}, err
 		}
+		o.Schema = d.Fields
 		return source.Use{
 			Feed: func(f *ingest.Options) { f.Format = o.Format(f.Format) },
 			Open: func(to source.Target) (source.Source, error) { return New(o, to) },

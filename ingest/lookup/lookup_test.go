@@ -85,7 +85,7 @@ func TestParseProps(t *testing.T) {
 	}{
 		{map[string]any{"timeout": "soon"}, `property "timeout"`},
 		{map[string]any{"lookup": true}, `property "lookup": want an object`},
-		{map[string]any{"lookup": map[string]any{"cache": 5}}, `property "lookup": property "cache"`},
+		{map[string]any{"lookup": map[string]any{"cache": 5}}, `property "lookup.cache"`},
 	} {
 		if _, err := ParseProps(c.props); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v: got %v, want %s", c.props, err, c.want)

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -34,4 +36,19 @@ func TestUnknownTypes(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "stream old: source type opcua is not supported") {
 		t.Errorf("rule over a stored stream: got %v", err)
 	}
+}
+
+// TestDeclaredCSV reads a CSV file into declared columns: its texts become what the
+// stream says they are.
+func TestDeclaredCSV(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "a.csv"), []byte("id,name,ok\n1,007,true\n2,x,FALSE\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r := newRig(t, Options{Dir: dir})
+	r.conf("file", "csv", map[string]any{"fileType": "csv", "hasHeader": true})
+	r.sql(`CREATE STREAM s (id BIGINT, name STRING, ok BOOLEAN) WITH (TYPE="file", DATASOURCE="a.csv", FORMAT="DELIMITED", CONF_KEY="csv")`)
+	out := r.listen("out")
+	r.rule("a", "SELECT id + 1 AS n, name, ok FROM s", "out")
+	out.want(`{"n":2,"name":"007","ok":true}`, `{"n":3,"name":"x","ok":false}`)
 }

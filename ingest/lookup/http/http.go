@@ -191,7 +191,7 @@ func (r *request) make(ctx context.Context, fields []string, key *lookup.Key) (*
 	case "form":
 		inBody = url.QueryEscape
 	}
-	place, body := fill(r.url, inURL), fill(r.body, inBody)
+	address, body := fill(r.url, inURL), fill(r.body, inBody)
 	var reader io.Reader
 	if r.o.BodyType != "none" {
 		reader = strings.NewReader(body)
@@ -206,7 +206,7 @@ func (r *request) make(ctx context.Context, fields []string, key *lookup.Key) (*
 	if err != nil {
 		return nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, r.o.Method, place, reader)
+	req, err := http.NewRequestWithContext(ctx, r.o.Method, address, reader)
 	if err != nil {
 		return nil, err
 	}

@@ -183,7 +183,7 @@ type device struct {
 	namespace, name, id string
 	modelNamespace      string
 	model               string
-	place               string
+	position            string
 }
 
 func newBuilder() *builder { return &builder{texts: map[string]string{}} }
@@ -199,10 +199,10 @@ func (b *builder) intern(s string) string {
 }
 
 func (b *builder) fault(n *node, format string, args ...any) {
-	b.errs = append(b.errs, fmt.Errorf("%s: %s", b.place(n), fmt.Sprintf(format, args...)))
+	b.errs = append(b.errs, fmt.Errorf("%s: %s", b.position(n), fmt.Sprintf(format, args...)))
 }
 
-func (b *builder) place(n *node) string {
+func (b *builder) position(n *node) string {
 	return fmt.Sprintf("%s:%d:%d", b.source, n.line, n.col)
 }
 
@@ -250,7 +250,7 @@ func (b *builder) build(path string) (*Models, error) {
 			x = byName[d.model]
 		}
 		if x == nil {
-			m.Warnings = append(m.Warnings, fmt.Sprintf("%s: device %q: model %q is in none of the files; its properties stay text", d.place, d.name, d.model))
+			m.Warnings = append(m.Warnings, fmt.Sprintf("%s: device %q: model %q is in none of the files; its properties stay text", d.position, d.name, d.model))
 			continue
 		}
 		m.add(d, x)

@@ -96,8 +96,8 @@ type jsonReader struct {
 	line, col int
 }
 
-// place moves line and col on to offset.
-func (r *jsonReader) place(offset int64) (line, col int) {
+// position moves line and col on to offset.
+func (r *jsonReader) position(offset int64) (line, col int) {
 	if r.line == 0 {
 		r.line, r.col = 1, 1
 	}
@@ -123,7 +123,7 @@ func (r *jsonReader) errorAt(err error) error {
 		offset = int64(len(r.data))
 	}
 	r.at, r.line = 0, 0
-	line, col := r.place(offset)
+	line, col := r.position(offset)
 	return fmt.Errorf("%d:%d: %w", line, col, err)
 }
 
@@ -146,7 +146,7 @@ func (r *jsonReader) value(depth int) (*node, error) {
 		return nil, err
 	}
 	n := new(node)
-	n.line, n.col = r.place(from)
+	n.line, n.col = r.position(from)
 	switch x := tok.(type) {
 	case json.Delim:
 		return n, r.nested(n, x, depth)

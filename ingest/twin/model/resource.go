@@ -81,7 +81,7 @@ func (b *builder) addDevice(at *node, namespace, name, id, model string) {
 	}
 	b.devices = append(b.devices, device{
 		namespace: b.intern(namespace), name: name, id: id,
-		modelNamespace: b.intern(namespace), model: b.intern(model), place: b.place(at),
+		modelNamespace: b.intern(namespace), model: b.intern(model), position: b.position(at),
 	})
 }
 
