@@ -2,6 +2,8 @@ package lint
 
 import (
 	"fmt"
+	"go/token"
+	"go/types"
 	"strings"
 	"testing"
 )
@@ -84,6 +86,55 @@ func TestHomeRules(t *testing.T) {
 		checkHome(&got, c.room, c.imp, c.as...)
 		if (c.want == "") != (len(got) == 0) || c.want != "" && !strings.Contains(got[0], c.want) {
 			t.Errorf("%s imports %s: got %q, want %q", c.room, c.imp, got, c.want)
+		}
+	}
+}
+
+// What nobody uses is found over the borders of packages.
+func TestUseRules(t *testing.T) {
+	for _, c := range []struct {
+		name, a, b string // b imports a
+		want       string // parts of the faults, in order, with a | between
+	}{
+		{"called from outside", "func F() {}", "func main() { a.F() }", ""},
+		{"called by nobody", "func F() {}", "func main() { _ = a.X(1) }", "F is called by no code but tests"},
+		{"by itself alone", "func F() { F() }", "", "F is called by no code but tests"},
+		{"from inside", "func F() {}\nfunc g() { F() }", "", ""},
+		{"as a value", "func F() {}", "var f = a.F", ""},
+		{"excused", "func F() {} // lint:allow unused: the next version calls it", "", ""},
+		{"a method", "type T struct{}\nfunc (T) M() {}", "", "T.M is called by no code but tests"},
+		{"a method of what is embedded", "type T struct{}\nfunc (T) M() {}", "type u struct{ a.T }\nfunc main() { u{}.M() }", ""},
+		{"of a generic type", "type T[K any] struct{}\nfunc (*T[K]) M() {}", "func main() { new(a.T[int]).M() }", ""},
+		{"an interface asks for it", "type T struct{}\nfunc (*T) M(X) {}\nfunc (T) Error() string { return \"\" }", "type m interface{ M(a.X) }", ""},
+		{"with other arguments", "type T struct{}\nfunc (T) M(int) {}", "type m interface{ M(string) }", "T.M is called by no code but tests"},
+		{"read from outside", "type Stats struct{ N int }", "func main() { println(a.Stats{}.N) }", ""},
+		{"read from inside", "type Stats struct{ N int }\nvar n = Stats{}.N", "", "Stats.N is read by no other package"},
+		{"only written", "type RunStats struct{ N, O int }", "func main() { s := a.RunStats{N: 1}; s.N = 2; s.O++ }", "RunStats.N is read by no other package|RunStats.O is read"},
+		{"of another name", "type Sums struct{ N int }\ntype stats struct{ N int }", "", ""},
+		{"a counter that is excused", "type Stats struct {\n\tN int // lint:allow unread: for the debugger\n}", "", ""},
+	} {
+		var got faults
+		p := &program{t: &got, set: token.NewFileSet()}
+		im := p.importer(importerFunc(func(path string) (*types.Package, error) { return nil, fmt.Errorf("no package %s", path) }))
+		for _, u := range [][2]string{{"a", "package a\n\ntype X int\n\n" + c.a}, {"b", "package main\n\nimport \"a\"\n\nvar _ a.X\n\n" + c.b}} {
+			if err := p.add(im, u[0], map[string][]byte{u[0] + "/x.go": []byte(u[1])}); err != nil {
+				t.Fatalf("%s: %v", c.name, err)
+			}
+		}
+		p.checkStats()
+		p.checkCalls()
+		want := strings.Split(c.want, "|")
+		if c.want == "" {
+			want = nil
+		}
+		if len(got) != len(want) {
+			t.Errorf("%s: got %q, want %q", c.name, got, want)
+			continue
+		}
+		for i := range want {
+			if !strings.Contains(got[i], want[i]) {
+				t.Errorf("%s: got %q, want %q", c.name, got[i], want[i])
+			}
 		}
 	}
 }

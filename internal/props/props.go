@@ -240,7 +240,7 @@ func (t Table) find(name string) *Prop {
 }
 
 // Find returns the property that name stands for, and whether there is one.
-func (t Table) Find(name string) (Prop, bool) {
+func (t Table) Find(name string) (Prop, bool) { // lint:allow unused: forms and completion look properties up
 	if p := t.find(name); p != nil {
 		return *p, true
 	}
@@ -264,7 +264,7 @@ func same(a, b string) bool { return len(a) == len(b) && strings.EqualFold(a, b)
 
 // Default returns the default as a user would write it; "" if there is none. The
 // table must be fresh: nothing was read into it.
-func (p Prop) Default() string {
+func (p Prop) Default() string { // lint:allow unused: reference pages and forms show it
 	if p.def != "" || p.to == nil {
 		return p.def
 	}
