@@ -84,7 +84,7 @@ func (b *bulk) stage(r *rule, c *compiled) {
 	e, p := b.e, &c.parts[0]
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	s := e.streams[p.query.Streams[0]]
+	s := e.mu.streams[p.query.Streams[0]]
 	if !s.held {
 		s.held = true
 		b.held = append(b.held, s)
@@ -98,24 +98,24 @@ func (b *bulk) stage(r *rule, c *compiled) {
 	c.def, c.flow = nil, nil
 }
 
-// undo takes back what add did. The caller holds e.mu.
-func (e *Engine) undo(w reserved) {
+// undoLocked takes back what add did.
+func (e *Engine) undoLocked(w reserved) {
 	if w.c != nil {
-		e.unstage(w.r, w.c)
+		e.unstageLocked(w.r, w.c)
 	}
-	e.remove(w.r)
+	e.removeLocked(w.r)
 }
 
-// unstage takes what stage added out again. The caller holds e.mu.
-func (e *Engine) unstage(r *rule, c *compiled) {
+// unstageLocked takes what stage added out again.
+func (e *Engine) unstageLocked(r *rule, c *compiled) {
 	for i := range c.parts {
 		if !c.parts[i].staged {
 			continue
 		}
-		if s := e.streams[c.parts[i].query.Streams[0]]; s != nil && s.builder != nil {
+		if s := e.mu.streams[c.parts[i].query.Streams[0]]; s != nil && s.builder != nil {
 			s.builder.Remove(r.num)
-			e.touch(s)
-			e.leave(s)
+			e.touchLocked(s)
+			e.leaveLocked(s)
 		}
 	}
 }
@@ -129,7 +129,7 @@ func (b *bulk) fail(err error) {
 		if w.r.temp {
 			return false
 		}
-		e.undo(w)
+		e.undoLocked(w)
 		b.errs[w.index] = ruledef.Errorf(ruledef.CodeIO, "store rule %s: %w", w.r.id, err)
 		return true
 	})
@@ -145,14 +145,14 @@ func (b *bulk) install() {
 			w.r.message = stopped
 			continue
 		}
-		err := b.e.install(w.r, w.c)
+		err := b.e.installLocked(w.r, w.c)
 		if err != nil {
-			b.e.unstage(w.r, w.c)
+			b.e.unstageLocked(w.r, w.c)
 		}
-		b.e.note(w.r, err)
+		b.e.noteLocked(w.r, err)
 	}
-	b.release()
-	if len(b.rules) >= manyRules && !b.e.closing {
+	b.releaseLocked()
+	if len(b.rules) >= manyRules && !b.e.mu.closing {
 		b.e.wg.Go(b.e.tidy) // and again when it is quiet
 	}
 }
@@ -168,14 +168,14 @@ func (b *bulk) end() {
 	defer b.e.mu.Unlock()
 	if !b.ready {
 		for _, w := range b.rules {
-			b.e.undo(w)
+			b.e.undoLocked(w)
 		}
 	}
-	b.release()
+	b.releaseLocked()
 }
 
-// release lets the executor pull what was held back. The caller holds e.mu.
-func (b *bulk) release() {
+// releaseLocked lets the executor pull what was held back.
+func (b *bulk) releaseLocked() {
 	for _, s := range b.held {
 		s.held = false
 		b.e.dirty.Store(true)

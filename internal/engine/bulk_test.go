@@ -38,7 +38,7 @@ func TestBulkStartsTogether(t *testing.T) {
 				return
 			}
 			r.mu.Lock() // as any change of another rule would
-			r.touch(r.streams["s"])
+			r.touchLocked(r.mu.streams["s"])
 			r.mu.Unlock()
 			r.call(func() {})
 			r.publish("in", fmt.Sprintf(`{"seq":%d}`, 100+i))
@@ -100,7 +100,7 @@ func TestBulkOnFullDisk(t *testing.T) {
 	r.must(r.DeleteRule("temp"))
 	r.must(r.DeleteRule("old"))
 	r.mu.RLock()
-	for _, s := range r.streams {
+	for _, s := range r.mu.streams {
 		if s.builder != nil || s.feed != nil || s.held {
 			t.Errorf("stream %s still runs", s.name)
 		}
@@ -125,7 +125,7 @@ func TestBulkWithoutSource(t *testing.T) {
 		}
 	}
 	r.mu.RLock()
-	if s := r.streams["s"]; s.builder != nil || s.held {
+	if s := r.mu.streams["s"]; s.builder != nil || s.held {
 		t.Error("the stream has rules")
 	}
 	r.mu.RUnlock()

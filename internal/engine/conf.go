@@ -27,7 +27,7 @@ func (n confName) id() string { return n.kind + "/" + n.typ + "/" + n.key }
 func (e *Engine) ruleName(num uint32) string {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
-	if of := e.numbers.ofSink; int(num) < len(of) && of[num] != nil {
+	if of := e.mu.numbers.ofSink; int(num) < len(of) && of[num] != nil {
 		return of[num].id
 	}
 	return "?"
@@ -43,7 +43,7 @@ func (e *Engine) loadConfs() error {
 			e.log.Error("stored settings are refused", "name", id)
 			return nil
 		}
-		e.confs[confName{parts[0], parts[1], parts[2]}] = props
+		e.mu.confs[confName{parts[0], parts[1], parts[2]}] = props
 		return nil
 	})
 }
@@ -53,7 +53,7 @@ func (e *Engine) fileConfs() {
 	for kind, types := range e.opt.Confs {
 		for typ, groups := range types {
 			for key, props := range groups {
-				e.confs[confName{kind, strings.ToLower(typ), strings.ToLower(key)}] = props
+				e.mu.confs[confName{kind, strings.ToLower(typ), strings.ToLower(key)}] = props
 			}
 		}
 	}
@@ -77,17 +77,16 @@ func (e *Engine) dropConfs() {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	clear(e.confs)
+	clear(e.mu.confs)
 	e.fileConfs()
-	e.epoch++
+	e.mu.epoch++
 }
 
-// conf returns a group, nil if there is none. The caller holds e.mu.
-func (e *Engine) conf(n confName) map[string]any { return e.confs[n] }
+// confLocked returns a group, nil if there is none.
+func (e *Engine) confLocked(n confName) map[string]any { return e.mu.confs[n] }
 
-// sinkProps returns an action's properties over the group that it names. The
-// caller holds e.mu.
-func (e *Engine) sinkProps(a ruledef.Action) (map[string]any, error) {
+// sinkPropsLocked returns an action's properties over the group that it names.
+func (e *Engine) sinkPropsLocked(a ruledef.Action) (map[string]any, error) {
 	var base map[string]any
 	for _, ref := range []struct{ prop, kind string }{{"connectionSelector", "connections"}, {"resourceId", "sinks"}} {
 		v, _ := props.Get(a.Props, ref.prop)
@@ -95,7 +94,7 @@ func (e *Engine) sinkProps(a ruledef.Action) (map[string]any, error) {
 		if !ok || key == "" {
 			continue
 		}
-		group := e.conf(confName{ref.kind, a.Type, strings.ToLower(key)})
+		group := e.confLocked(confName{ref.kind, a.Type, strings.ToLower(key)})
 		if group == nil {
 			return nil, fmt.Errorf("sink %s: %s %s does not exist", a.Type, ref.prop, key)
 		}
@@ -127,14 +126,14 @@ func (e *Engine) putConf(n confName, props map[string]any) error {
 	}
 	senders := e.senders(n)
 	e.restartUsers(func() []*rule {
-		old, had := e.confs[n]
-		e.confs[n] = props
+		old, had := e.mu.confs[n]
+		e.mu.confs[n] = props
 		if had && equalProps(old, props) {
 			return nil
 		}
-		users := e.readers(e.confUsers(n)...)
+		users := e.readersLocked(e.confUsersLocked(n)...)
 		for _, id := range senders {
-			if r := e.rules[id]; r != nil && r.running && !slices.Contains(users, r) {
+			if r := e.mu.rules[id]; r != nil && r.running && !slices.Contains(users, r) {
 				users = append(users, r)
 			}
 		}
@@ -153,7 +152,7 @@ func (e *Engine) senders(n confName) []string {
 		prop = "connectionSelector"
 	}
 	e.mu.RLock()
-	ids := slices.Collect(maps.Keys(e.rules))
+	ids := slices.Collect(maps.Keys(e.mu.rules))
 	e.mu.RUnlock()
 	var out []string
 	for _, id := range ids {
@@ -187,11 +186,10 @@ func equalProps(a, b map[string]any) bool {
 	return err == nil && err2 == nil && string(x) == string(y)
 }
 
-// confUsers lists the active streams that a group of settings concerns. The
-// caller holds e.mu.
-func (e *Engine) confUsers(n confName) []string {
+// confUsersLocked lists the active streams that a group of settings concerns.
+func (e *Engine) confUsersLocked(n confName) []string {
 	var out []string
-	for name, s := range e.streams {
+	for name, s := range e.mu.streams {
 		if s.feed == nil || n.typ != s.typ() {
 			continue
 		}
@@ -203,7 +201,7 @@ func (e *Engine) confUsers(n confName) []string {
 			}
 		case "connections":
 			for _, k := range []string{"default", key} {
-				if sel, ok := e.confs[confName{"sources", n.typ, k}]["connectionSelector"].(string); ok && strings.EqualFold(sel, n.key) {
+				if sel, ok := e.mu.confs[confName{"sources", n.typ, k}]["connectionSelector"].(string); ok && strings.EqualFold(sel, n.key) {
 					out = append(out, name)
 					break
 				}
@@ -255,16 +253,16 @@ func (e *Engine) DeleteConfKey(kind api.ConfKind, typ, key string) error {
 	n := confName{string(kind), strings.ToLower(typ), strings.ToLower(key)}
 	defer e.defLocks.lock(n.id())()
 	e.mu.Lock()
-	if e.confs[n] == nil {
+	if e.mu.confs[n] == nil {
 		e.mu.Unlock()
 		return ruledef.ErrNotFound
 	}
-	if len(e.confUsers(n)) > 0 {
+	if len(e.confUsersLocked(n)) > 0 {
 		e.mu.Unlock()
 		return ruledef.ErrInUse
 	}
-	delete(e.confs, n)
-	e.epoch++
+	delete(e.mu.confs, n)
+	e.mu.epoch++
 	e.mu.Unlock()
 	return e.catalog.Delete(kindConf, n.id())
 }
@@ -274,7 +272,7 @@ func (e *Engine) ConfKeys(kind api.ConfKind, typ string) (map[string]map[string]
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	out := map[string]map[string]any{}
-	for n, props := range e.confs {
+	for n, props := range e.mu.confs {
 		if n.kind == string(kind) && n.typ == strings.ToLower(typ) {
 			out[n.key] = maps.Clone(props)
 		}
@@ -299,7 +297,7 @@ func (e *Engine) DeleteConnection(id string) error {
 	defer e.defLocks.lockAll()() // its type is not known yet
 	e.mu.Lock()
 	var n confName
-	for k := range e.confs {
+	for k := range e.mu.confs {
 		if k.kind == "connections" && k.key == strings.ToLower(id) {
 			n = k
 		}
@@ -308,15 +306,15 @@ func (e *Engine) DeleteConnection(id string) error {
 		e.mu.Unlock()
 		return ruledef.ErrNotFound
 	}
-	for m, group := range e.confs {
+	for m, group := range e.mu.confs {
 		v, _ := props.Get(group, "connectionSelector")
 		if sel, ok := v.(string); ok && m.kind != "connections" && strings.EqualFold(sel, id) {
 			e.mu.Unlock()
 			return ruledef.ErrInUse
 		}
 	}
-	delete(e.confs, n)
-	e.epoch++
+	delete(e.mu.confs, n)
+	e.mu.epoch++
 	e.mu.Unlock()
 	return e.catalog.Delete(kindConf, n.id())
 }
@@ -326,7 +324,7 @@ func (e *Engine) ConnectionList() []api.Connection {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	out := []api.Connection{}
-	for n, props := range e.confs {
+	for n, props := range e.mu.confs {
 		if n.kind == "connections" {
 			out = append(out, api.Connection{ID: n.key, Type: n.typ, Props: maps.Clone(props), Named: true, Status: "disconnected"})
 		}

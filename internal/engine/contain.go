@@ -111,11 +111,11 @@ func (e *Engine) contain(list []exec.Breakdown) {
 		e.panics.note(e.log, "rules are stopped by a fault of weir", b.Text, b.Stack)
 		var runs []brokenRun
 		for _, num := range b.Rules {
-			if run, ok := e.brokenRun(num); ok {
+			if run, ok := e.brokenRunLocked(num); ok {
 				runs = append(runs, run)
 			}
 		}
-		if len(runs) > 0 && !e.closing {
+		if len(runs) > 0 && !e.mu.closing {
 			e.wg.Go(func() { e.stopBroken(runs, b.Text, len(b.Rules) == 1) })
 		}
 	}
@@ -127,18 +127,17 @@ type brokenRun struct {
 	run uint64
 }
 
-// brokenRun returns the run of a rule, by a number that the executor has. The caller
-// holds e.mu.
-func (e *Engine) brokenRun(num planner.RuleID) (brokenRun, bool) {
-	for i := range e.edits {
-		if e.edits[i].rule == num { // it is another by now
+// brokenRunLocked returns the run of a rule, by a number that the executor has.
+func (e *Engine) brokenRunLocked(num planner.RuleID) (brokenRun, bool) {
+	for i := range e.mu.edits {
+		if e.mu.edits[i].rule == num { // it is another by now
 			return brokenRun{}, false
 		}
 	}
-	if int(num) >= len(e.numbers.ofRule) || e.numbers.ofRule[num] == nil {
+	if int(num) >= len(e.mu.numbers.ofRule) || e.mu.numbers.ofRule[num] == nil {
 		return brokenRun{}, false
 	}
-	r := e.rules[e.numbers.ofRule[num].id] // a part of a graph has no other name
+	r := e.mu.rules[e.mu.numbers.ofRule[num].id] // a part of a graph has no other name
 	if r == nil || !r.running {
 		return brokenRun{}, false
 	}
@@ -157,11 +156,11 @@ func (e *Engine) stopBroken(runs []brokenRun, why string, alone bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, b := range runs {
-		r := e.rules[b.id]
+		r := e.mu.rules[b.id]
 		if r == nil || !r.running || r.run != b.run {
 			continue
 		}
-		e.uninstall(r)
+		e.uninstallLocked(r)
 		r.failed, r.message = true, why
 		r.broken = alone || r.breaks > 0
 		r.breaks++

@@ -145,7 +145,7 @@ func TestPanicInChange(t *testing.T) {
 	r := newMinedRig(t, 2)
 	out := r.listen("out/0")
 	r.mu.Lock()
-	r.edited(edit{release: []*sinks.Queue{nil}})
+	r.editedLocked(edit{release: []*sinks.Queue{nil}})
 	r.mu.Unlock()
 	r.call(func() {})
 	if got := r.panics.total.Load(); got != 1 {

@@ -127,20 +127,7 @@ type Engine struct {
 	defLocks  *locks // of streams, tables and settings
 	ruleLocks *locks
 
-	mu        sync.RWMutex
-	streams   map[string]*stream
-	rules     map[string]*rule
-	users     map[string]int // rules that read a stream, by its name
-	numbers   numbers
-	feeds     map[string]*feed
 	feedSeq   atomic.Uint64
-	confs     map[confName]map[string]any
-	joins     map[string]*stream // joins that the executor has not pulled yet, by text
-	changed   []*stream          // builders that the executor has to pull
-	edits     []edit             // actions that the executor has to pull
-	fresh     []*feed            // feeds that the executor has to pull
-	epoch     uint64             // of streams, tables and settings: what rules are compiled against
-	closing   bool               // nothing is started any more
 	started   time.Time
 	panics    panics
 	notBefore int64       // the executor's: nothing is due until then, ms since 1970
@@ -149,7 +136,31 @@ type Engine struct {
 	bad       badMessages
 	quiet     *time.Timer   // runs OnQuiet
 	epochs    atomic.Uint64 // programs that the executor took
-	gone      ingest.Stats  // of feeds that are no more
+
+	// mu guards the definitions and what runs for them. Functions that want it to be
+	// held have names that end in Locked; those that only look want it for reading.
+	mu struct {
+		sync.RWMutex
+		state
+	}
+}
+
+// state are streams, rules and settings, and what the executor has to be told
+// of them.
+type state struct {
+	streams map[string]*stream
+	rules   map[string]*rule
+	users   map[string]int // rules that read a stream, by its name
+	numbers numbers
+	feeds   map[string]*feed
+	confs   map[confName]map[string]any
+	joins   map[string]*stream // joins that the executor has not pulled yet, by text
+	changed []*stream          // builders that the executor has to pull
+	edits   []edit             // actions that the executor has to pull
+	fresh   []*feed            // feeds that the executor has to pull
+	epoch   uint64             // of streams, tables and settings: what rules are compiled against
+	closing bool               // nothing is started any more
+	gone    ingest.Stats       // of feeds that are no more
 }
 
 // Open opens the store, reads the definitions and starts everything that they
@@ -164,8 +175,11 @@ func Open(o Options) (*Engine, error) {
 		opt: o, log: o.Logger, store: st, catalog: st.Catalog(), bus: membus.New(), pool: new(mqttconn.Pool),
 		inbox: ingest.NewInbox(), calls: make(chan func()), nudge: make(chan struct{}, 1), room: make(chan struct{}, 1), watch: make(chan struct{}, 1),
 		defLocks: newLocks(), ruleLocks: newLocks(),
-		streams: map[string]*stream{}, joins: map[string]*stream{}, rules: map[string]*rule{}, users: map[string]int{}, numbers: numbers{ofRule: make([]*rule, 1)},
-		feeds: map[string]*feed{}, confs: map[confName]map[string]any{}, started: time.Now(), stages: metrics.NewStages(),
+		started: time.Now(), stages: metrics.NewStages(),
+	}
+	e.mu.state = state{
+		streams: map[string]*stream{}, joins: map[string]*stream{}, rules: map[string]*rule{}, users: map[string]int{},
+		numbers: numbers{ofRule: make([]*rule, 1)}, feeds: map[string]*feed{}, confs: map[confName]map[string]any{},
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.answers.ready = make(chan struct{}, 1)
@@ -206,22 +220,22 @@ func Open(o Options) (*Engine, error) {
 // what waits; the rest is kept in the store. A second call does nothing.
 func (e *Engine) Close(ctx context.Context) error {
 	e.mu.Lock()
-	if e.closing {
+	if e.mu.closing {
 		e.mu.Unlock()
 		return nil
 	}
-	e.closing = true
-	for _, s := range e.streams {
+	e.mu.closing = true
+	for _, s := range e.mu.streams {
 		if !e.external(s) {
-			e.deactivate(s)
+			e.deactivateLocked(s)
 		}
 	}
 	e.mu.Unlock()
 	e.quiet.Stop()
 	e.settleLookups(ctx)
 	e.mu.Lock()
-	for _, s := range e.streams {
-		e.deactivate(s)
+	for _, s := range e.mu.streams {
+		e.deactivateLocked(s)
 	}
 	e.mu.Unlock()
 	e.cancel()
@@ -245,7 +259,7 @@ func (e *Engine) patrol() {
 		}
 		e.mu.RLock()
 		var ids []string
-		for id, r := range e.rules {
+		for id, r := range e.mu.rules {
 			if r.failed && !r.running && !r.broken {
 				ids = append(ids, id)
 			}
@@ -263,7 +277,7 @@ func (e *Engine) settled() {
 	signal(e.nudge)
 	e.mu.RLock()
 	defer e.mu.RUnlock()
-	if !e.closing {
+	if !e.mu.closing {
 		e.wg.Go(e.tidy)
 	}
 }
@@ -296,23 +310,23 @@ func signal(c chan struct{}) {
 	}
 }
 
-// Source resolves a name for the binder. The caller holds e.mu.
-func (e *Engine) Source(name string) (*planner.Source, bool) {
-	s := e.streams[name]
+// sourceLocked resolves a name for the binder.
+func (e *Engine) sourceLocked(name string) (*planner.Source, bool) {
+	s := e.mu.streams[name]
 	if s == nil || s.dropped {
 		return nil, false
 	}
-	return e.planned(s), true
+	return e.plannedLocked(s), true
 }
 
-// planned returns s as the binder sees it.
-func (e *Engine) planned(s *stream) *planner.Source {
+// plannedLocked returns s as the binder sees it.
+func (e *Engine) plannedLocked(s *stream) *planner.Source {
 	src := &planner.Source{
 		Name: s.name, Table: s.def.Table, Lookup: s.lookup(), Key: s.def.Options.Key, Retain: s.def.Options.RetainSize,
 		Fields: s.fields(), Timestamp: s.def.Options.Timestamp, TimeFormat: s.def.Options.TimestampFormat,
 	}
 	if e.external(s) {
-		src.External, src.Cache = true, e.cacheOf(s)
+		src.External, src.Cache = true, e.cacheOfLocked(s)
 	}
 	if src.Retain == 0 && !e.types.sources[s.typ()].Whole {
 		src.Retain = 1

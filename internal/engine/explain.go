@@ -23,7 +23,7 @@ func (e *Engine) RuleTopo(id string) (api.Topo, error) {
 	}
 	e.mu.RLock()
 	defer e.mu.RUnlock()
-	r := e.rules[id]
+	r := e.mu.rules[id]
 	if r == nil {
 		return api.Topo{}, ruledef.ErrNotFound
 	}
@@ -79,7 +79,7 @@ func (e *Engine) RuleSchema(id string) ([]string, error) {
 	}
 	e.mu.RLock()
 	defer e.mu.RUnlock()
-	c, err := e.compile(def)
+	c, err := e.compileLocked(def)
 	if err != nil {
 		return nil, err
 	}
@@ -103,12 +103,12 @@ func (e *Engine) ExplainRule(id string) (string, error) {
 	}
 	e.mu.RLock()
 	defer e.mu.RUnlock()
-	c, err := e.compile(def)
+	c, err := e.compileLocked(def)
 	if err != nil {
 		return "", err
 	}
 	joins := make([]*stream, len(c.parts))
-	if r := e.rules[id]; r != nil {
+	if r := e.mu.rules[id]; r != nil {
 		for i, p := range r.parts() {
 			if i < len(joins) {
 				joins[i] = p.join
@@ -117,7 +117,7 @@ func (e *Engine) ExplainRule(id string) (string, error) {
 	}
 	var out strings.Builder
 	for i, p := range c.parts {
-		s := e.streams[p.query.Streams[0]]
+		s := e.mu.streams[p.query.Streams[0]]
 		if p.query.Join != nil {
 			s = joins[i]
 		}

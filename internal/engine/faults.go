@@ -55,23 +55,23 @@ func (e *Engine) tellFaults() {
 	e.bad.mu.Unlock()
 	for _, m := range list {
 		for _, s := range m.streams {
-			for _, num := range e.faultRules(s) {
+			for _, num := range e.faultRulesLocked(s) {
 				e.out.Fault(num, m.reason)
 			}
 		}
 	}
 }
 
-// faultRules lists the running rules of a stream that want to be told of
-// faults. The caller holds e.mu.
-func (e *Engine) faultRules(stream uint32) []planner.RuleID {
+// faultRulesLocked lists the running rules of a stream that want to be told of
+// faults.
+func (e *Engine) faultRulesLocked(stream uint32) []planner.RuleID {
 	var out []planner.RuleID
-	for _, r := range e.numbers.ofRule {
+	for _, r := range e.mu.numbers.ofRule {
 		if r == nil || !r.running || !r.wantsFaults {
 			continue
 		}
 		for _, name := range r.inputs {
-			if s := e.streams[name]; s != nil && s.num == stream {
+			if s := e.mu.streams[name]; s != nil && s.num == stream {
 				out = append(out, r.num)
 			}
 		}

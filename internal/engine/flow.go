@@ -15,32 +15,34 @@ import (
 // nodes of several rules are one stream.
 
 // catalog resolves names for the binder: the streams of a graph, then those that
-// were created.
+// were created. Whoever uses it holds the lock of the engine.
 type catalog struct {
-	*Engine
+	e      *Engine
 	inline map[string]*stream
 }
 
-// Source implements planner.Catalog. The caller holds e.mu.
+var _ planner.Catalog = catalog{}
+
+// Source implements planner.Catalog.
 func (c catalog) Source(name string) (*planner.Source, bool) {
 	if s := c.inline[name]; s != nil {
-		return c.planned(s), true
+		return c.e.plannedLocked(s), true
 	}
-	return c.Engine.Source(name)
+	return c.e.sourceLocked(name)
 }
 
-// flowSources checks the sources of a graph and makes the streams that it
-// defines. The caller holds e.mu.
-func (e *Engine) flowSources(c *compiled) error {
+// flowSourcesLocked checks the sources of a graph and makes the streams that it
+// defines.
+func (e *Engine) flowSourcesLocked(c *compiled) error {
 	for _, src := range c.flow.Sources {
-		if err := e.flowSource(c, src); err != nil {
+		if err := e.flowSourceLocked(c, src); err != nil {
 			return fmt.Errorf("node %q: %w", src.Node, err)
 		}
 	}
 	return nil
 }
 
-func (e *Engine) flowSource(c *compiled, src graph.Source) error {
+func (e *Engine) flowSourceLocked(c *compiled, src graph.Source) error {
 	if src.Create != nil {
 		s := &stream{name: src.Name, only: []string{src.Name}, def: src.Create, inline: true}
 		if err := e.checkType(s); err != nil {
@@ -59,7 +61,7 @@ func (e *Engine) flowSource(c *compiled, src graph.Source) error {
 		c.inline[src.Name] = s
 		return nil
 	}
-	s := e.streams[src.Name]
+	s := e.mu.streams[src.Name]
 	switch {
 	case s == nil || s.dropped || s.inline:
 		return fmt.Errorf("fail to get stream %s, please check if stream is created", src.Name)

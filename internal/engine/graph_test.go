@@ -129,7 +129,7 @@ func TestGraphUpdate(t *testing.T) {
 	other, err := ruledef.Parse([]byte(strings.ReplaceAll(twin, `"topic":"`, `"topic":"twin/`)))
 	r.must(err)
 	r.must(r.CreateRule(other))
-	if n := len(r.streams); n != 1 {
+	if n := len(r.mu.streams); n != 1 {
 		t.Errorf("two rules with equal nodes: got %d streams, want 1", n)
 	}
 	next, err := ruledef.Parse([]byte(strings.Replace(strings.Replace(branchRule, `"datasource":"in"`, `"datasource":"next"`, 1), "v > 10", "v > 20", 1)))
@@ -143,8 +143,8 @@ func TestGraphUpdate(t *testing.T) {
 	r.wantStatus("g", "status", "stopped")
 	r.must(r.DeleteRule("g"))
 	r.must(r.DeleteRule("twin"))
-	if len(r.streams) != 0 || len(r.users) != 0 || slices.ContainsFunc(r.numbers.ofRule, func(x *rule) bool { return x != nil }) {
-		t.Errorf("after the rules: %d streams, rules %v", len(r.streams), r.numbers.ofRule)
+	if len(r.mu.streams) != 0 || len(r.mu.users) != 0 || slices.ContainsFunc(r.mu.numbers.ofRule, func(x *rule) bool { return x != nil }) {
+		t.Errorf("after the rules: %d streams, rules %v", len(r.mu.streams), r.mu.numbers.ofRule)
 	}
 	// A rule over one statement takes the place of one over three, and back.
 	r.must(r.CreateRule(def))

@@ -40,11 +40,10 @@ func (e *Engine) shut(c *compiled) {
 	}
 }
 
-// install starts a compiled rule whose queues are open, and takes them. The
-// caller holds e.mu.
-func (e *Engine) install(r *rule, c *compiled) error {
-	if c.def != nil && c.epoch != e.epoch { // definitions changed since it was checked
-		n, err := e.compile(c.def)
+// installLocked starts a compiled rule whose queues are open, and takes them.
+func (e *Engine) installLocked(r *rule, c *compiled) error {
+	if c.def != nil && c.epoch != e.mu.epoch { // definitions changed since it was checked
+		n, err := e.compileLocked(c.def)
 		e.shut(c)
 		if err != nil {
 			return err
@@ -52,12 +51,12 @@ func (e *Engine) install(r *rule, c *compiled) error {
 		e.open(n)
 		c = n
 	}
-	e.reads(r, c)
+	e.readsLocked(r, c)
 	if c.rests {
-		e.sleep(r, c.sched)
+		e.sleepLocked(r, c.sched)
 		return nil
 	}
-	if err := e.place(c); err != nil {
+	if err := e.placeLocked(c); err != nil {
 		e.shut(c)
 		return err
 	}
@@ -68,66 +67,66 @@ func (e *Engine) install(r *rule, c *compiled) error {
 	r.running, r.failed, r.broken, r.pending, r.message = true, false, false, false, ""
 	r.run++
 	r.startMs = time.Now().UnixMilli()
-	e.setParts(r, len(c.parts))
+	e.setPartsLocked(r, len(c.parts))
 	for i, p := range r.parts() {
 		p.running, p.wantsFaults = true, r.wantsFaults
-		e.enterPart(p, &c.parts[i])
+		e.enterPartLocked(p, &c.parts[i])
 	}
-	e.wake(r, c.sched)
+	e.wakeLocked(r, c.sched)
 	return nil
 }
 
-// enterPart starts a statement whose streams are there. The caller holds e.mu.
-func (e *Engine) enterPart(r *rule, c *part) {
+// enterPartLocked starts a statement whose streams are there.
+func (e *Engine) enterPartLocked(r *rule, c *part) {
 	r.inputs = c.query.Streams
 	streams := make([]*stream, len(r.inputs))
 	for i, name := range r.inputs {
-		streams[i] = e.streams[name]
+		streams[i] = e.mu.streams[name]
 	}
-	acts := e.attach(r, c, streams)
+	acts := e.attachLocked(r, c, streams)
 	switch {
 	case c.staged:
-		e.use(streams[0])
-		e.touch(streams[0])
+		e.useLocked(streams[0])
+		e.touchLocked(streams[0])
 	case c.query.Join != nil:
-		e.enterJoin(r, c.query, streams)
+		e.enterJoinLocked(r, c.query, streams)
 	default:
-		e.enterRule(streams[0], r, c.query.Root, c.count)
+		e.enterRuleLocked(streams[0], r, c.query.Root, c.count)
 	}
-	e.edited(edit{rule: r.num, actions: acts, faults: r.wantsFaults, forget: true})
+	e.editedLocked(edit{rule: r.num, actions: acts, faults: r.wantsFaults, forget: true})
 	if c.window {
 		signal(e.nudge) // its windows begin now, not with the next message
 	}
 }
 
-// enterRule adds a rule to the program of a stream.
-func (e *Engine) enterRule(s *stream, r *rule, root *planner.Bound, count bool) {
+// enterRuleLocked adds a rule to the program of a stream.
+func (e *Engine) enterRuleLocked(s *stream, r *rule, root *planner.Bound, count bool) {
 	if s.builder == nil {
 		s.builder = planner.NewBuilder()
 	}
 	s.builder.Add(r.num, root, count)
-	e.use(s)
-	e.touch(s)
+	e.useLocked(s)
+	e.touchLocked(s)
 }
 
-// place starts the sources of the streams that c reads.
-func (e *Engine) place(c *compiled) error {
-	if e.closing {
+// placeLocked starts the sources of the streams that c reads.
+func (e *Engine) placeLocked(c *compiled) error {
+	if e.mu.closing {
 		return errClosing
 	}
 	var out []*stream
 	fail := func(err error) error {
 		for _, s := range out {
-			e.leave(s)
+			e.leaveLocked(s)
 		}
 		return err
 	}
 	for _, name := range c.streams {
-		s := e.streams[name]
+		s := e.mu.streams[name]
 		if s == nil && c.inline[name] != nil {
 			s = c.inline[name]
-			s.num = e.streamNum()
-			e.streams[name] = s
+			s.num = e.streamNumLocked()
+			e.mu.streams[name] = s
 			out = append(out, s) // it goes if it is not used
 		}
 		switch {
@@ -136,7 +135,7 @@ func (e *Engine) place(c *compiled) error {
 		case c.err != nil:
 			return fail(c.err)
 		case s.feed == nil:
-			if err := e.activate(s); err != nil {
+			if err := e.activateLocked(s); err != nil {
 				s.err = err.Error()
 				return fail(fmt.Errorf("stream %s: %w", s.name, err))
 			}
@@ -147,19 +146,19 @@ func (e *Engine) place(c *compiled) error {
 	return nil
 }
 
-// attach makes the actions of a rule on streams.
-func (e *Engine) attach(r *rule, c *part, streams []*stream) []action {
+// attachLocked makes the actions of a rule on streams.
+func (e *Engine) attachLocked(r *rule, c *part, streams []*stream) []action {
 	acts := make([]action, 0, len(c.actions))
 	for i := range c.actions {
 		ch := &c.actions[i]
 		q := ch.queue
 		ch.queue = nil // the rule's from here on
-		num := e.sinkNum(r)
+		num := e.sinkNumLocked(r)
 		r.sinks = append(r.sinks, sinkInfo{typ: ch.typ, index: ch.index, node: ch.node, discards: ch.target.Discards, queue: q, num: num, fed: !c.count})
 		if c.count {
 			continue // nothing is ever sent
 		}
-		to := e.outlet(q)
+		to := e.outletLocked(q)
 		for _, s := range streams {
 			if to.feeds[s.feed]++; to.feeds[s.feed] == 1 && to.paused {
 				s.feed.pause(1)
@@ -179,15 +178,15 @@ func (e *Engine) attach(r *rule, c *part, streams []*stream) []action {
 	return acts
 }
 
-// sinkNum gives a sink of r the number of its counters. The caller holds e.mu.
-func (e *Engine) sinkNum(r *rule) uint32 {
-	num := e.numbers.sink(r)
+// sinkNumLocked gives a sink of r the number of its counters.
+func (e *Engine) sinkNumLocked(r *rule) uint32 {
+	num := e.mu.numbers.sink(r)
 	e.counters.Reset(num)
 	return num
 }
 
-// outlet returns the executor's view of a queue. The caller holds e.mu.
-func (e *Engine) outlet(q *sinks.Queue) *outlet {
+// outletLocked returns the executor's view of a queue.
+func (e *Engine) outletLocked(q *sinks.Queue) *outlet {
 	to := e.out.outlets[q]
 	if to == nil {
 		to = &outlet{queue: q, feeds: map[*feed]int{}}
@@ -196,13 +195,13 @@ func (e *Engine) outlet(q *sinks.Queue) *outlet {
 	return to
 }
 
-// detach takes the sinks from a rule on streams. The queues are returned: the executor
+// detachLocked takes the sinks from a rule on streams. The queues are returned: the executor
 // may still put into them until it has seen that the rule is gone.
-func (e *Engine) detach(r *rule, streams []*stream) []*sinks.Queue {
+func (e *Engine) detachLocked(r *rule, streams []*stream) []*sinks.Queue {
 	var out []*sinks.Queue
 	for _, k := range r.sinks {
 		out = append(out, k.queue)
-		e.numbers.freeSink(k.num, k.queue)
+		e.mu.numbers.freeSink(k.num, k.queue)
 		to := e.out.outlets[k.queue]
 		if to == nil || !k.fed {
 			continue
@@ -226,8 +225,8 @@ func (e *Engine) detach(r *rule, streams []*stream) []*sinks.Queue {
 	return out
 }
 
-// uninstall stops a running rule. The caller holds e.mu.
-func (e *Engine) uninstall(r *rule) {
+// uninstallLocked stops a running rule.
+func (e *Engine) uninstallLocked(r *rule) {
 	r.timing = nil
 	if !r.running {
 		return
@@ -238,52 +237,52 @@ func (e *Engine) uninstall(r *rule) {
 	r.stopMs = time.Now().UnixMilli()
 	for _, p := range r.parts() {
 		p.running = false
-		e.leavePart(p)
+		e.leavePartLocked(p)
 	}
 	for _, name := range r.streams {
-		if s := e.streams[name]; s != nil {
-			e.leave(s)
+		if s := e.mu.streams[name]; s != nil {
+			e.leaveLocked(s)
 		}
 	}
 }
 
-// leavePart stops a statement. Its streams stay as they are.
-func (e *Engine) leavePart(r *rule) {
+// leavePartLocked stops a statement. Its streams stay as they are.
+func (e *Engine) leavePartLocked(r *rule) {
 	var streams []*stream
 	for _, name := range r.inputs {
-		s := e.streams[name]
+		s := e.mu.streams[name]
 		if s == nil {
 			continue
 		}
 		streams = append(streams, s)
 		if s.builder != nil {
 			s.builder.Remove(r.num)
-			e.use(s)
-			e.touch(s)
+			e.useLocked(s)
+			e.touchLocked(s)
 		}
 	}
-	e.leaveJoin(r)
-	e.edited(edit{rule: r.num, release: e.detach(r, streams)})
+	e.leaveJoinLocked(r)
+	e.editedLocked(edit{rule: r.num, release: e.detachLocked(r, streams)})
 }
 
-// leave stops the source of a stream that no rule reads. The caller holds e.mu.
-func (e *Engine) leave(s *stream) {
-	if s.pins > 0 || s.builder != nil && s.builder.Len() > 0 || e.streams[s.name] != s {
+// leaveLocked stops the source of a stream that no rule reads.
+func (e *Engine) leaveLocked(s *stream) {
+	if s.pins > 0 || s.builder != nil && s.builder.Len() > 0 || e.mu.streams[s.name] != s {
 		return
 	}
 	s.builder = nil
-	e.deactivate(s)
+	e.deactivateLocked(s)
 	if s.inline {
-		e.discard(s)
+		e.discardLocked(s)
 	}
 }
 
-// discard forgets a stream that has no source any more. The caller holds e.mu.
-func (e *Engine) discard(s *stream) {
-	delete(e.streams, s.name)
-	e.numbers.freeStream(s.num, s.last)
+// discardLocked forgets a stream that has no source any more.
+func (e *Engine) discardLocked(s *stream) {
+	delete(e.mu.streams, s.name)
+	e.mu.numbers.freeStream(s.num, s.last)
 	s.builder = nil
-	e.touch(s)
+	e.touchLocked(s)
 }
 
 // startLoaded enters the rules of the store and starts those that are to run,
@@ -314,25 +313,24 @@ func (e *Engine) startStored(id string, data []byte) bool {
 		e.log.Error("stored rule is refused", "rule", id, "err", err)
 		return false
 	}
-	c, err := e.compile(def)
+	c, err := e.compileLocked(def)
 	if err != nil {
-		r := e.enter(def, &compiled{})
+		r := e.enterLocked(def, &compiled{})
 		r.failed, r.message = def.Triggered, err.Error()
 		return true
 	}
-	r := e.enter(def, c)
+	r := e.enterLocked(def, c)
 	if !def.Triggered {
 		r.message = "canceled manually"
 		return true
 	}
 	e.open(c)
-	e.note(r, e.install(r, c))
+	e.noteLocked(r, e.installLocked(r, c))
 	return true
 }
 
-// note keeps in a rule why it could not be started, if it could not. The caller
-// holds e.mu.
-func (e *Engine) note(r *rule, err error) {
+// noteLocked keeps in a rule why it could not be started, if it could not.
+func (e *Engine) noteLocked(r *rule, err error) {
 	if err != nil {
 		r.failed, r.message = true, err.Error()
 	}

@@ -6,44 +6,42 @@ import "github.com/weir-engine/weir/planner"
 // streams that it joins. Rules that start together share it; a rule that comes
 // later must not see the rows from before, and has one of its own.
 
-// enterJoin adds a rule to the join of its streams and has them feed it. The
-// caller holds e.mu.
-func (e *Engine) enterJoin(r *rule, q *planner.Query, streams []*stream) {
-	j := e.joins[q.Join.Text]
+// enterJoinLocked adds a rule to the join of its streams and has them feed it.
+func (e *Engine) enterJoinLocked(r *rule, q *planner.Query, streams []*stream) {
+	j := e.mu.joins[q.Join.Text]
 	if j == nil {
 		nums := map[string]uint32{}
 		for _, s := range streams {
 			nums[s.name] = s.num
 		}
-		j = &stream{num: e.streamNum(), builder: planner.NewJoinBuilder(q.Join, nums)}
-		e.joins[q.Join.Text] = j
+		j = &stream{num: e.streamNumLocked(), builder: planner.NewJoinBuilder(q.Join, nums)}
+		e.mu.joins[q.Join.Text] = j
 	}
 	r.join = j
 	j.builder.Add(r.num, q.Root, false)
-	e.touch(j)
+	e.touchLocked(j)
 	for _, s := range streams {
-		e.enterRule(s, r, q.Feed(s.name, j.num), false)
+		e.enterRuleLocked(s, r, q.Feed(s.name, j.num), false)
 	}
 }
 
-// leaveJoin takes a rule from its join; the last one ends it. The caller holds
-// e.mu.
-func (e *Engine) leaveJoin(r *rule) {
+// leaveJoinLocked takes a rule from its join; the last one ends it.
+func (e *Engine) leaveJoinLocked(r *rule) {
 	j := r.join
 	if j == nil {
 		return
 	}
 	r.join = nil
 	j.builder.Remove(r.num)
-	e.touch(j)
+	e.touchLocked(j)
 	if j.builder.Len() > 0 {
 		return
 	}
 	j.builder = nil
-	for text, o := range e.joins {
+	for text, o := range e.mu.joins {
 		if o == j {
-			delete(e.joins, text)
+			delete(e.mu.joins, text)
 		}
 	}
-	e.numbers.freeStream(j.num, nil)
+	e.mu.numbers.freeStream(j.num, nil)
 }

@@ -39,13 +39,13 @@ func TestJoinLifecycle(t *testing.T) {
 	}
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	for name, s := range r.streams {
+	for name, s := range r.mu.streams {
 		if s.feed != nil || s.builder != nil {
 			t.Errorf("stream %s still runs", name)
 		}
 	}
-	if len(r.joins) != 0 || r.numbers.most > 4 { // the executor may not have let go of one
-		t.Errorf("got %d joins and %d numbers, want 0 and 4 at most", len(r.joins), r.numbers.most)
+	if len(r.mu.joins) != 0 || r.mu.numbers.most > 4 { // the executor may not have let go of one
+		t.Errorf("got %d joins and %d numbers, want 0 and 4 at most", len(r.mu.joins), r.mu.numbers.most)
 	}
 }
 

@@ -39,18 +39,18 @@ func (e *Engine) create(d *ruledef.Def) error {
 		r.message = stopped
 		return nil
 	}
-	e.note(r, e.install(r, c))
+	e.noteLocked(r, e.installLocked(r, c))
 	return nil
 }
 
 // reserve checks a rule and takes its id.
 func (e *Engine) reserve(d *ruledef.Def) (*rule, *compiled, error) {
 	e.mu.RLock()
-	taken := e.rules[d.ID] != nil
+	taken := e.mu.rules[d.ID] != nil
 	var c *compiled
 	var err error
 	if !taken {
-		c, err = e.compile(d)
+		c, err = e.compileLocked(d)
 	}
 	e.mu.RUnlock()
 	switch {
@@ -66,39 +66,37 @@ func (e *Engine) reserve(d *ruledef.Def) (*rule, *compiled, error) {
 			return nil, nil, ruledef.Errorf(ruledef.CodePlan, "fail to get stream %s, please check if stream is created", name)
 		}
 	}
-	return e.enter(d, c), c, nil
+	return e.enterLocked(d, c), c, nil
 }
 
-// enter makes the rule of a definition. The caller holds e.mu.
-func (e *Engine) enter(d *ruledef.Def, c *compiled) *rule {
+// enterLocked makes the rule of a definition.
+func (e *Engine) enterLocked(d *ruledef.Def, c *compiled) *rule {
 	r := &rule{id: d.ID, name: d.Name, version: d.Version, tags: d.Tags, temp: d.Temp}
-	e.reads(r, c)
+	e.readsLocked(r, c)
 	if d.Temp {
 		r.text = d.Raw
 	}
-	e.numbers.rule(r)
-	e.rules[d.ID] = r
+	e.mu.numbers.rule(r)
+	e.mu.rules[d.ID] = r
 	return r
 }
 
-// freeRule takes the number of a rule that does not run, or of a part of one, back.
-// The caller holds e.mu.
-func (e *Engine) freeRule(r *rule) {
-	e.numbers.freeRule(r)
-	e.edited(edit{rule: r.num, forget: true})
+// freeRuleLocked takes the number of a rule that does not run, or of a part of one, back.
+func (e *Engine) freeRuleLocked(r *rule) {
+	e.mu.numbers.freeRule(r)
+	e.editedLocked(edit{rule: r.num, forget: true})
 }
 
-// setParts gives a rule that does not run as many parts as it is to have. The
-// caller holds e.mu.
-func (e *Engine) setParts(r *rule, n int) {
+// setPartsLocked gives a rule that does not run as many parts as it is to have.
+func (e *Engine) setPartsLocked(r *rule, n int) {
 	for len(r.more) > n-1 {
 		last := len(r.more) - 1
-		e.freeRule(r.more[last])
+		e.freeRuleLocked(r.more[last])
 		r.more = r.more[:last]
 	}
 	for len(r.more) < n-1 {
 		p := &rule{id: r.id}
-		e.numbers.rule(p)
+		e.mu.numbers.rule(p)
 		r.more = append(r.more, p)
 	}
 }
@@ -107,28 +105,27 @@ func (e *Engine) setParts(r *rule, n int) {
 func (e *Engine) forget(r *rule) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.remove(r)
+	e.removeLocked(r)
 }
 
-func (e *Engine) remove(r *rule) {
-	delete(e.rules, r.id)
-	e.reads(r, &compiled{})
-	e.setParts(r, 1)
-	e.freeRule(r)
+func (e *Engine) removeLocked(r *rule) {
+	delete(e.mu.rules, r.id)
+	e.readsLocked(r, &compiled{})
+	e.setPartsLocked(r, 1)
+	e.freeRuleLocked(r)
 }
 
-// used tells whether a rule, running or not, reads the stream called name. The
-// caller holds e.mu.
-func (e *Engine) used(name string) bool { return e.users[name] > 0 }
+// usedLocked tells whether a rule, running or not, reads the stream called name.
+func (e *Engine) usedLocked(name string) bool { return e.mu.users[name] > 0 }
 
-// reads notes what a rule reads and sends. The caller holds e.mu.
-func (e *Engine) reads(r *rule, c *compiled) {
+// readsLocked notes what a rule reads and sends.
+func (e *Engine) readsLocked(r *rule, c *compiled) {
 	for _, name := range c.streams {
-		e.users[name]++
+		e.mu.users[name]++
 	}
 	for _, name := range r.streams {
-		if e.users[name]--; e.users[name] == 0 {
-			delete(e.users, name)
+		if e.mu.users[name]--; e.mu.users[name] == 0 {
+			delete(e.mu.users, name)
 		}
 	}
 	r.streams, r.types = c.streams, c.types
@@ -138,13 +135,13 @@ func (e *Engine) reads(r *rule, c *compiled) {
 func (e *Engine) ReplaceRule(def *ruledef.Def) error {
 	defer e.ruleLocks.lock(def.ID)()
 	e.mu.RLock()
-	old := e.rules[def.ID]
+	old := e.mu.rules[def.ID]
 	var version string
 	var c *compiled
 	var err error
 	if old != nil {
 		version = old.version
-		c, err = e.compile(def)
+		c, err = e.compileLocked(def)
 	}
 	e.mu.RUnlock()
 	switch {
@@ -164,7 +161,7 @@ func (e *Engine) ReplaceRule(def *ruledef.Def) error {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.exchange(old, def, c)
+	e.exchangeLocked(old, def, c)
 	return nil
 }
 
@@ -182,30 +179,30 @@ func (e *Engine) restore(old *rule, def *ruledef.Def) error {
 	return e.catalog.Delete(kindRule, def.ID)
 }
 
-// exchange makes r the rule of def. The caller holds e.mu.
-func (e *Engine) exchange(r *rule, def *ruledef.Def, c *compiled) {
+// exchangeLocked makes r the rule of def.
+func (e *Engine) exchangeLocked(r *rule, def *ruledef.Def, c *compiled) {
 	// The streams of the old rule stay connected: the new one may read them, and
 	// must not miss a message.
 	pinned := r.streams
 	for _, name := range pinned {
-		if s := e.streams[name]; s != nil {
+		if s := e.mu.streams[name]; s != nil {
 			s.pins++
 			defer func() {
 				s.pins--
-				e.leave(s)
+				e.leaveLocked(s)
 			}()
 		}
 	}
 	for _, p := range r.parts() { // a window that stays as it was goes on
 		for _, name := range p.inputs {
-			if s := e.streams[name]; s != nil && s.builder != nil {
+			if s := e.mu.streams[name]; s != nil && s.builder != nil {
 				defer s.builder.Replacing(p.num)()
 			}
 		}
 	}
-	e.uninstall(r)
+	e.uninstallLocked(r)
 	r.name, r.version, r.tags, r.temp = def.Name, def.Version, def.Tags, def.Temp
-	e.reads(r, c)
+	e.readsLocked(r, c)
 	r.text, r.failed, r.pending, r.breaks = nil, false, false, 0
 	if def.Temp {
 		r.text = def.Raw
@@ -214,20 +211,20 @@ func (e *Engine) exchange(r *rule, def *ruledef.Def, c *compiled) {
 		r.message = stopped
 		return
 	}
-	e.note(r, e.install(r, c))
+	e.noteLocked(r, e.installLocked(r, c))
 }
 
 // DeleteRule stops and removes a rule.
 func (e *Engine) DeleteRule(id string) error {
 	defer e.ruleLocks.lock(id)()
 	e.mu.Lock()
-	r := e.rules[id]
+	r := e.mu.rules[id]
 	if r == nil {
 		e.mu.Unlock()
 		return ruledef.ErrNotFound
 	}
-	e.uninstall(r)
-	e.remove(r)
+	e.uninstallLocked(r)
+	e.removeLocked(r)
 	temp := r.temp
 	e.mu.Unlock()
 	if temp {
@@ -244,11 +241,11 @@ func (e *Engine) DeleteRule(id string) error {
 func (e *Engine) stop(id string) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	r := e.rules[id]
+	r := e.mu.rules[id]
 	if r == nil {
 		return false
 	}
-	e.uninstall(r)
+	e.uninstallLocked(r)
 	r.failed, r.pending, r.breaks, r.message = false, false, 0, stopped
 	return true
 }
@@ -261,11 +258,11 @@ func (e *Engine) start(id string) error {
 		return err
 	}
 	e.mu.RLock()
-	r := e.rules[id]
+	r := e.mu.rules[id]
 	running := r.running
 	var c *compiled
 	if !running {
-		c, err = e.compile(def)
+		c, err = e.compileLocked(def)
 	}
 	e.mu.RUnlock()
 	if running || err != nil {
@@ -274,7 +271,7 @@ func (e *Engine) start(id string) error {
 	e.open(c)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.install(r, c)
+	return e.installLocked(r, c)
 }
 
 // retry starts a rule that stopped by an error, or notes in it why it does not
@@ -282,7 +279,7 @@ func (e *Engine) start(id string) error {
 func (e *Engine) retry(id string) {
 	defer e.ruleLocks.lock(id)()
 	e.mu.RLock()
-	r := e.rules[id]
+	r := e.mu.rules[id]
 	again := r != nil && r.failed && !r.running
 	e.mu.RUnlock()
 	if !again {
@@ -291,7 +288,7 @@ func (e *Engine) retry(id string) {
 	err := e.start(id)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.note(r, err)
+	e.noteLocked(r, err)
 }
 
 // stored returns the definition of a rule.
@@ -306,7 +303,7 @@ func (e *Engine) stored(id string) (*ruledef.Def, error) {
 // RuleText returns the text of a rule as it was submitted.
 func (e *Engine) RuleText(id string) ([]byte, error) {
 	e.mu.RLock()
-	r := e.rules[id]
+	r := e.mu.rules[id]
 	var temp bool
 	var text []byte
 	if r != nil {
@@ -382,7 +379,7 @@ func (e *Engine) rewrite(id string, text []byte, key string, value any) error {
 		return ruledef.Errorf(ruledef.CodeIO, "stored rule %s: %w", id, err)
 	}
 	e.mu.Lock()
-	r := e.rules[id]
+	r := e.mu.rules[id]
 	temp := r.temp
 	if temp {
 		r.text = text
@@ -398,7 +395,7 @@ func (e *Engine) rewrite(id string, text []byte, key string, value any) error {
 func (e *Engine) EditTags(id string, edit func([]string) []string) error {
 	defer e.ruleLocks.lock(id)()
 	e.mu.RLock()
-	r := e.rules[id]
+	r := e.mu.rules[id]
 	var tags []string
 	if r != nil {
 		tags = slices.Clone(r.tags)

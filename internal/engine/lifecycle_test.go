@@ -358,8 +358,8 @@ func TestStreamNumbers(t *testing.T) {
 		r.must(r.DeleteRule("a"))
 		r.must(r.DropStream(api.Stream, name))
 	}
-	if r.numbers.most > 10 {
-		t.Errorf("20 streams one after the other took %d numbers", r.numbers.most)
+	if r.mu.numbers.most > 10 {
+		t.Errorf("20 streams one after the other took %d numbers", r.mu.numbers.most)
 	}
 }
 

@@ -312,7 +312,7 @@ func TestOldNumber(t *testing.T) {
 		}
 		r.wantStatus(d.ID, "op_3_project_0_last_exception", "")
 	}
-	if n := len(r.numbers.ofRule); n > 8 {
+	if n := len(r.mu.numbers.ofRule); n > 8 {
 		t.Errorf("%d numbers of rules were given", n)
 	}
 }

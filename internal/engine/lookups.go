@@ -51,7 +51,7 @@ func (e *Engine) checkLookup(s *stream) error {
 	}
 	e.mu.RLock()
 	defer e.mu.RUnlock()
-	props, err := e.props(s)
+	props, err := e.propsLocked(s)
 	if err != nil {
 		return nil // the group may come before the first rule
 	}
@@ -59,18 +59,18 @@ func (e *Engine) checkLookup(s *stream) error {
 	return err
 }
 
-// checkTables refuses lookup tables that cannot be asked. The caller holds e.mu.
-func (e *Engine) checkTables(q *planner.Query) error {
+// checkTablesLocked refuses lookup tables that cannot be asked.
+func (e *Engine) checkTablesLocked(q *planner.Query) error {
 	if q.Join == nil {
 		return nil
 	}
 	for i, src := range q.Join.Sources {
-		s := e.streams[src.Stream]
+		s := e.mu.streams[src.Stream]
 		if s == nil || !e.external(s) {
 			continue
 		}
 		var use lookup.Use
-		props, err := e.props(s)
+		props, err := e.propsLocked(s)
 		if err == nil {
 			_, use, err = e.lookupUse(s, props)
 		}
@@ -84,9 +84,9 @@ func (e *Engine) checkTables(q *planner.Query) error {
 	return nil
 }
 
-// cacheOf returns what is kept of the answers of a table. The caller holds e.mu.
-func (e *Engine) cacheOf(s *stream) planner.LookupCache {
-	props, err := e.props(s)
+// cacheOfLocked returns what is kept of the answers of a table.
+func (e *Engine) cacheOfLocked(s *stream) planner.LookupCache {
+	props, err := e.propsLocked(s)
 	if err != nil {
 		return planner.LookupCache{}
 	}
@@ -115,8 +115,8 @@ type asker struct {
 	err   error // of the last question
 }
 
-// activateLookup starts the worker of a lookup table. Its feed never has rows.
-func (e *Engine) activateLookup(s *stream, props map[string]any) error {
+// activateLookupLocked starts the worker of a lookup table. Its feed never has rows.
+func (e *Engine) activateLookupLocked(s *stream, props map[string]any) error {
 	o, use, err := e.lookupUse(s, props)
 	if err != nil {
 		return err
@@ -125,7 +125,7 @@ func (e *Engine) activateLookup(s *stream, props map[string]any) error {
 	if err != nil {
 		return err
 	}
-	f, err := e.newFeed(fmt.Sprintf("lookup %s %d", s.name, e.feedSeq.Add(1)), ingest.Options{})
+	f, err := e.newFeedLocked(fmt.Sprintf("lookup %s %d", s.name, e.feedSeq.Add(1)), ingest.Options{})
 	if err != nil {
 		return errors.Join(err, store.Close())
 	}

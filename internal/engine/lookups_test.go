@@ -281,7 +281,7 @@ func TestLookupClose(t *testing.T) {
 	r.await("the engine closes", func() bool {
 		r.mu.RLock()
 		defer r.mu.RUnlock()
-		return r.closing
+		return r.mu.closing
 	})
 	g.open()
 	<-done

@@ -195,11 +195,11 @@ func (e *Engine) pull() {
 func (e *Engine) fetch() ([]edit, []adopted) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	edits := e.edits
-	e.edits = nil
+	edits := e.mu.edits
+	e.mu.edits = nil
 	var progs []adopted
 	var later []*stream
-	for _, s := range e.changed {
+	for _, s := range e.mu.changed {
 		if s.held {
 			later = append(later, s)
 			continue
@@ -213,16 +213,16 @@ func (e *Engine) fetch() ([]edit, []adopted) {
 	}
 	e.epochs.Add(uint64(len(progs)))
 	if len(later) == 0 {
-		e.numbers.settle()
+		e.mu.numbers.settle()
 	}
-	clear(e.changed)
-	e.changed = append(e.changed[:0], later...)
-	clear(e.joins) // a rule that comes later must not see rows from before
-	for _, f := range e.fresh {
+	clear(e.mu.changed)
+	e.mu.changed = append(e.mu.changed[:0], later...)
+	clear(e.mu.joins) // a rule that comes later must not see rows from before
+	for _, f := range e.mu.fresh {
 		e.out.feeds[f.feed] = f
 	}
-	clear(e.fresh)
-	e.fresh = e.fresh[:0]
+	clear(e.mu.fresh)
+	e.mu.fresh = e.mu.fresh[:0]
 	for k, f := range e.out.feeds {
 		if f.replan {
 			f.replan = false
@@ -235,20 +235,20 @@ func (e *Engine) fetch() ([]edit, []adopted) {
 	return edits, progs
 }
 
-// touch notes that the executor has to pull s. The caller holds e.mu.
-func (e *Engine) touch(s *stream) {
+// touchLocked notes that the executor has to pull s.
+func (e *Engine) touchLocked(s *stream) {
 	if !s.dirty {
 		s.dirty = true
-		e.changed = append(e.changed, s)
+		e.mu.changed = append(e.mu.changed, s)
 	}
 	e.dirty.Store(true)
 }
 
-// edited notes an edit. The caller holds e.mu.
-func (e *Engine) edited(ed edit) {
-	e.edits = append(e.edits, ed)
+// editedLocked notes an edit.
+func (e *Engine) editedLocked(ed edit) {
+	e.mu.edits = append(e.mu.edits, ed)
 	e.quiet.Reset(quietTime)
-	if e.numbers.many() {
+	if e.mu.numbers.many() {
 		signal(e.nudge)
 	}
 	e.dirty.Store(true)

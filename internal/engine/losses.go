@@ -8,9 +8,9 @@ import (
 	"github.com/weir-engine/weir/sinks"
 )
 
-// lostBy returns what r lost: what the executor counted for its parts, and what
-// became of its messages. The caller holds e.mu.
-func (e *Engine) lostBy(r *rule, c ruleCounts) loss.Counts {
+// lostByLocked returns what r lost: what the executor counted for its parts, and what
+// became of its messages.
+func (e *Engine) lostByLocked(r *rule, c ruleCounts) loss.Counts {
 	lost := c.losses()
 	for _, p := range r.parts() {
 		for _, k := range p.sinks {
@@ -29,9 +29,9 @@ func (c *ruleCounts) losses() (lost loss.Counts) {
 	return lost
 }
 
-// lostOf returns what the running source and the feed of s lost; late is what the
-// executor says. The caller holds e.mu.
-func (s *stream) lostOf(late uint64) (c loss.Counts) {
+// lostOfLocked returns what the running source and the feed of s lost; late is what the
+// executor says.
+func (s *stream) lostOfLocked(late uint64) (c loss.Counts) {
 	if s.feed == nil {
 		return c
 	}
@@ -55,8 +55,8 @@ func (e *Engine) lateRows(streams []*stream) []uint64 {
 // EachLoss calls f for what streams, connections and destinations lost.
 func (e *Engine) EachLoss(f func(o metrics.Owner, name string, lost loss.Counts)) {
 	e.mu.RLock()
-	streams := make([]*stream, 0, len(e.streams))
-	for _, s := range e.streams {
+	streams := make([]*stream, 0, len(e.mu.streams))
+	for _, s := range e.mu.streams {
 		if s.feed != nil {
 			streams = append(streams, s)
 		}
@@ -66,7 +66,7 @@ func (e *Engine) EachLoss(f func(o metrics.Owner, name string, lost loss.Counts)
 	e.mu.RLock()
 	lost := make([]loss.Counts, len(streams))
 	for i, s := range streams {
-		lost[i] = s.lostOf(late[i])
+		lost[i] = s.lostOfLocked(late[i])
 	}
 	e.mu.RUnlock()
 	for i, s := range streams {
@@ -81,7 +81,7 @@ func (e *Engine) EachLoss(f func(o metrics.Owner, name string, lost loss.Counts)
 // StreamStatus returns what is known about the source of a stream or table.
 func (e *Engine) StreamStatus(kind api.StreamKind, name string) ([]api.StatusField, error) {
 	e.mu.RLock()
-	s := e.streams[name]
+	s := e.mu.streams[name]
 	e.mu.RUnlock()
 	if s == nil || s.inline || s.def.Table != (kind == api.Table) {
 		return nil, ruledef.ErrNotFound

@@ -6,7 +6,6 @@ import (
 	"github.com/weir-engine/weir/ingest"
 	"github.com/weir-engine/weir/internal/loss"
 	"github.com/weir-engine/weir/internal/metrics"
-	"github.com/weir-engine/weir/planner"
 )
 
 // Totals returns the sums over the life of the process.
@@ -17,11 +16,11 @@ func (e *Engine) Totals() metrics.Totals {
 		t.Batches, t.Rows, t.Evaluations, t.Lost = s.Batches, s.Rows, s.Evaluations, s.Lost
 	})
 	e.mu.RLock()
-	in := e.gone
-	for _, f := range e.feeds {
+	in := e.mu.gone
+	for _, f := range e.mu.feeds {
 		in = sum(in, f.feed.Stats())
 	}
-	for _, s := range e.streams {
+	for _, s := range e.mu.streams {
 		if r, ok := s.source.(*runner); ok { // what a connection lost it counts itself
 			lost := r.Status().Lost
 			t.Lost.Merge(&lost)
@@ -56,8 +55,8 @@ func sum(a, b ingest.Stats) ingest.Stats {
 func (e *Engine) EachRule(f func(r metrics.RuleCounters)) {
 	all := e.counts()
 	e.mu.RLock()
-	rules := make([]*rule, 0, len(e.rules))
-	for _, r := range e.rules {
+	rules := make([]*rule, 0, len(e.mu.rules))
+	for _, r := range e.mu.rules {
 		rules = append(rules, r)
 	}
 	out := make([]metrics.RuleCounters, 0, len(rules))
@@ -72,7 +71,7 @@ func (e *Engine) EachRule(f func(r metrics.RuleCounters)) {
 		}
 		k := r.sum(all)
 		c.In, c.Out, c.Exceptions = k.in, k.matched, k.faults+e.refused(r)
-		if lost := e.lostBy(r, k); lost != (loss.Counts{}) {
+		if lost := e.lostByLocked(r, k); lost != (loss.Counts{}) {
 			c.Lost = &lost
 		}
 		out = append(out, c)
@@ -103,5 +102,3 @@ func (e *Engine) EachConnection(f func(c metrics.ConnectionState)) {
 		f(s)
 	}
 }
-
-var _ planner.Catalog = (*Engine)(nil)

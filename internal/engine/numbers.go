@@ -103,12 +103,12 @@ func (n *numbers) freeSink(num uint32, q *sinks.Queue) {
 	n.late.sinks = append(n.late.sinks, freedSink{num, q})
 }
 
-// streamNum returns a number for a stream. The caller holds e.mu.
-func (e *Engine) streamNum() uint32 {
+// streamNumLocked returns a number for a stream.
+func (e *Engine) streamNumLocked() uint32 {
 	if e.bad.some.Load() { // they name streams by their numbers
-		return e.numbers.newStream()
+		return e.mu.numbers.newStream()
 	}
-	return e.numbers.stream()
+	return e.mu.numbers.stream()
 }
 
 // many tells whether so much was freed that the executor should let go of it soon.

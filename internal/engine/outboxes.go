@@ -84,7 +84,7 @@ func (e *Engine) sendersTo(all bool) map[string][]string {
 	out := map[string][]string{}
 	var idle []string
 	e.mu.RLock()
-	for id, r := range e.rules {
+	for id, r := range e.mu.rules {
 		if !r.running {
 			idle = append(idle, id)
 			continue
@@ -122,7 +122,7 @@ func (e *Engine) wouldSend(id string) (dests []string) {
 	}
 	e.mu.RLock()
 	defer e.mu.RUnlock()
-	c, err := e.compile(def)
+	c, err := e.compileLocked(def)
 	if err != nil {
 		return nil // its status says so
 	}

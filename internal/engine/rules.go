@@ -109,22 +109,21 @@ type checked struct {
 	queue  *sinks.Queue // once open was called
 }
 
-// compile checks everything about a rule that can be checked before it runs. The
-// caller holds e.mu for reading.
-func (e *Engine) compile(def *ruledef.Def) (*compiled, error) {
+// compileLocked checks everything about a rule that can be checked before it runs.
+func (e *Engine) compileLocked(def *ruledef.Def) (*compiled, error) {
 	flow, err := graph.Compile(def, fn.Set{})
 	if err != nil {
 		return nil, err
 	}
-	c := &compiled{def: def, flow: flow, epoch: e.epoch, sendError: def.Options.SendError}
+	c := &compiled{def: def, flow: flow, epoch: e.mu.epoch, sendError: def.Options.SendError}
 	if c.sched, err = newSchedule(&def.Options, e.opt.Location); err != nil {
 		return nil, ruledef.Errorf(ruledef.CodeRule, "invalid rule json: Rule %s has invalid options: %w.", def.ID, err)
 	}
-	if err := e.flowSources(c); err != nil {
+	if err := e.flowSourcesLocked(c); err != nil {
 		return nil, ruledef.Errorf(ruledef.CodeRule, "Rule %s has an invalid graph: %w.", def.ID, err)
 	}
 	for i := range flow.Queries {
-		p, err := e.compilePart(c, i)
+		p, err := e.compilePartLocked(c, i)
 		if err != nil {
 			return nil, err
 		}
@@ -135,7 +134,7 @@ func (e *Engine) compile(def *ruledef.Def) (*compiled, error) {
 			}
 		}
 	}
-	if s := e.streams[c.streams[0]]; s != nil && len(c.streams) == 1 {
+	if s := e.mu.streams[c.streams[0]]; s != nil && len(c.streams) == 1 {
 		c.streams = s.only
 		for i := range c.parts {
 			c.parts[i].query.Streams = s.only
@@ -144,8 +143,8 @@ func (e *Engine) compile(def *ruledef.Def) (*compiled, error) {
 	return c, nil
 }
 
-// compilePart checks statement i of a rule.
-func (e *Engine) compilePart(c *compiled, i int) (p part, err error) {
+// compilePartLocked checks statement i of a rule.
+func (e *Engine) compilePartLocked(c *compiled, i int) (p part, err error) {
 	q := &c.flow.Queries[i]
 	st, err := sql.Parse(q.SQL)
 	if err != nil {
@@ -159,13 +158,13 @@ func (e *Engine) compilePart(c *compiled, i int) (p part, err error) {
 	env := planner.Env{Funcs: fn.Set{}, Catalog: catalog{e, c.inline}, Fold: exec.FoldIn(e.opt.Location)}
 	p.query, err = planner.Bind(env, c.def.ID, sel, planner.Settings{
 		EventTime: o.IsEventTime, LateMs: o.LateTolerance.Milliseconds(), SendMeta: o.SendMetaToSink, SendNil: o.SendNilField,
-		RuleStartMs: time.Now().UnixMilli(), Epoch: e.startEpoch(sel), After: q.After, Before: q.Before, Part: i,
+		RuleStartMs: time.Now().UnixMilli(), Epoch: e.startEpochLocked(sel), After: q.After, Before: q.Before, Part: i,
 	})
 	if err == nil {
-		err = e.checkTables(p.query)
+		err = e.checkTablesLocked(p.query)
 	}
 	if err == nil {
-		err = e.checkStreams(c, p.query)
+		err = e.checkStreamsLocked(c, p.query)
 	}
 	if err != nil {
 		return p, ruledef.Errorf(ruledef.CodePlan, "%w", c.told(q, err))
@@ -173,7 +172,7 @@ func (e *Engine) compilePart(c *compiled, i int) (p part, err error) {
 	p.window = p.query.Root.Stage != nil
 	p.count = true
 	for _, a := range q.Actions {
-		ch, err := e.checkAction(c.def.ID, a)
+		ch, err := e.checkActionLocked(c.def.ID, a)
 		if err != nil {
 			if a.Node != "" {
 				err = fmt.Errorf("node %q: %w", a.Node, err)
@@ -189,12 +188,11 @@ func (e *Engine) compilePart(c *compiled, i int) (p part, err error) {
 	return p, nil
 }
 
-// checkStreams refuses a stream that is gone after a restart for a rule that is
-// not, and a shared one for a rule that wants to hold it up alone. The caller holds
-// e.mu.
-func (e *Engine) checkStreams(c *compiled, q *planner.Query) error {
+// checkStreamsLocked refuses a stream that is gone after a restart for a rule that is
+// not, and a shared one for a rule that wants to hold it up alone.
+func (e *Engine) checkStreamsLocked(c *compiled, q *planner.Query) error {
 	for _, name := range q.Streams {
-		s := e.streams[name]
+		s := e.mu.streams[name]
 		if s == nil {
 			s = c.inline[name]
 		}
@@ -211,22 +209,22 @@ func (e *Engine) checkStreams(c *compiled, q *planner.Query) error {
 	return nil
 }
 
-// startEpoch returns the epoch in which a rule over sel will start: rules that
+// startEpochLocked returns the epoch in which a rule over sel will start: rules that
 // start together share what depends on the rows since. Tables that are joined
-// without a window are content, not a beginning. The caller holds e.mu.
-func (e *Engine) startEpoch(sel *sql.Select) uint64 {
+// without a window are content, not a beginning.
+func (e *Engine) startEpochLocked(sel *sql.Select) uint64 {
 	if len(sel.Joins) > 0 && sel.Window == nil {
 		return 0
 	}
-	if s := e.streams[sel.From.Name]; s != nil && s.builder != nil {
+	if s := e.mu.streams[sel.From.Name]; s != nil && s.builder != nil {
 		return s.builder.Next()
 	}
 	return 1
 }
 
-// checkAction checks one sink of the rule called id.
-func (e *Engine) checkAction(id string, a ruledef.Action) (checked, error) {
-	given, err := e.sinkProps(a)
+// checkActionLocked checks one sink of the rule called id.
+func (e *Engine) checkActionLocked(id string, a ruledef.Action) (checked, error) {
+	given, err := e.sinkPropsLocked(a)
 	if err != nil {
 		return checked{}, err
 	}
@@ -260,8 +258,8 @@ func (e *Engine) checkAction(id string, a ruledef.Action) (checked, error) {
 func (e *Engine) RuleList() []api.RuleInfo {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
-	out := make([]api.RuleInfo, 0, len(e.rules))
-	for _, r := range e.rules {
+	out := make([]api.RuleInfo, 0, len(e.mu.rules))
+	for _, r := range e.mu.rules {
 		out = append(out, api.RuleInfo{ID: r.id, Name: r.name, Status: r.status(), Version: r.version, Tags: r.tags})
 	}
 	sort.Slice(out, func(i, j int) bool { return out[i].ID < out[j].ID })
@@ -284,7 +282,7 @@ func (r *rule) status() string {
 func (e *Engine) ValidateRule(def *ruledef.Def) ([]string, error) {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
-	c, err := e.compile(def)
+	c, err := e.compileLocked(def)
 	if err != nil {
 		return nil, err
 	}

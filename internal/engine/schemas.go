@@ -158,15 +158,15 @@ func (e *Engine) putSchema(sc api.Schema) error {
 		return nil
 	}
 	e.schemas.forget()
-	e.restartUsers(e.retype)
+	e.restartUsers(e.retypeLocked)
 	return nil
 }
 
-// retype gives the streams their message types anew and returns the running rules
-// that read them, or that send messages of a type. The caller holds e.mu.
-func (e *Engine) retype() []*rule {
+// retypeLocked gives the streams their message types anew and returns the running rules
+// that read them, or that send messages of a type.
+func (e *Engine) retypeLocked() []*rule {
 	var names []string
-	for name, s := range e.streams {
+	for name, s := range e.mu.streams {
 		if s.def.Options.Format != "protobuf" {
 			continue
 		}
@@ -178,8 +178,8 @@ func (e *Engine) retype() []*rule {
 			s.message = m
 		}
 	}
-	rules := e.readers(names...)
-	for _, r := range e.rules {
+	rules := e.readersLocked(names...)
+	for _, r := range e.mu.rules {
 		if r.running && len(r.types) > 0 && !slices.Contains(rules, r) {
 			rules = append(rules, r)
 		}
@@ -264,12 +264,12 @@ func (e *Engine) messageUser(name string) string {
 	}
 	e.mu.RLock()
 	defer e.mu.RUnlock()
-	for _, s := range e.streams {
+	for _, s := range e.mu.streams {
 		if s.def.Options.Format == "protobuf" && is(s.def.Options.SchemaID) {
 			return "stream " + s.name
 		}
 	}
-	for _, r := range e.rules {
+	for _, r := range e.mu.rules {
 		if slices.ContainsFunc(r.types, is) {
 			return "rule " + r.id
 		}

@@ -55,8 +55,8 @@ func (f *feed) pause(n int) {
 	f.feed.SetPaused(f.pauses > 0 && f.streams > 0)
 }
 
-// use brings the columns of s up to date with its builder. The caller holds e.mu.
-func (e *Engine) use(s *stream) {
+// useLocked brings the columns of s up to date with its builder.
+func (e *Engine) useLocked(s *stream) {
 	f := s.feed
 	if f == nil {
 		return
@@ -83,13 +83,13 @@ func (e *Engine) use(s *stream) {
 	s.cols = now
 }
 
-// props returns the settings of a stream's source: the group default, the group
+// propsLocked returns the settings of a stream's source: the group default, the group
 // that CONF_KEY names, then EXTRA.
-func (e *Engine) props(s *stream) (map[string]any, error) {
+func (e *Engine) propsLocked(s *stream) (map[string]any, error) {
 	typ := s.typ()
-	out := e.conf(confName{"sources", typ, "default"})
+	out := e.confLocked(confName{"sources", typ, "default"})
 	if k := strings.ToLower(s.def.Options.ConfKey); k != "" && k != "default" {
-		group := e.conf(confName{"sources", typ, k})
+		group := e.confLocked(confName{"sources", typ, k})
 		switch {
 		case group != nil:
 		case e.external(s):
@@ -101,7 +101,7 @@ func (e *Engine) props(s *stream) (map[string]any, error) {
 	}
 	v, _ := props.Get(out, "connectionSelector")
 	if sel, ok := v.(string); ok {
-		conn := e.conf(confName{"connections", typ, strings.ToLower(sel)})
+		conn := e.confLocked(confName{"connections", typ, strings.ToLower(sel)})
 		if conn == nil {
 			return nil, fmt.Errorf("connectionSelector %s: there is no such connection", sel)
 		}
@@ -110,30 +110,30 @@ func (e *Engine) props(s *stream) (map[string]any, error) {
 	return props.Merge(out, s.def.Options.Extra), nil
 }
 
-// activate starts the source of s. The caller holds e.mu.
-func (e *Engine) activate(s *stream) error {
+// activateLocked starts the source of s.
+func (e *Engine) activateLocked(s *stream) error {
 	// What the source delivers at once must find the program: the executor sees
 	// that there is something to pull, and waits for the lock.
 	e.dirty.Store(true)
-	props, err := e.props(s)
+	props, err := e.propsLocked(s)
 	if err != nil {
 		return err
 	}
 	if e.external(s) {
-		err = e.activateLookup(s, props)
+		err = e.activateLookupLocked(s, props)
 	} else {
-		err = e.activateRows(s, props)
+		err = e.activateRowsLocked(s, props)
 	}
 	if err != nil {
 		return err
 	}
 	s.cols, s.last = nil, s.feed.feed
-	e.use(s)
+	e.useLocked(s)
 	return nil
 }
 
-// activateRows starts the source of a stream, or of a table that is kept in memory.
-func (e *Engine) activateRows(s *stream, props map[string]any) error {
+// activateRowsLocked starts the source of a stream, or of a table that is kept in memory.
+func (e *Engine) activateRowsLocked(s *stream, props map[string]any) error {
 	t, err := e.types.sources.Find(s.typ())
 	if err != nil {
 		return err
@@ -147,9 +147,9 @@ func (e *Engine) activateRows(s *stream, props map[string]any) error {
 		return err
 	}
 	if use.Attach != nil {
-		return e.startShared(s, use, feedKey(use.Hub, s, &o, props), o)
+		return e.startSharedLocked(s, use, feedKey(use.Hub, s, &o, props), o)
 	}
-	return e.startOwn(s, use, o)
+	return e.startOwnLocked(s, use, o)
 }
 
 // feedOptions makes the options of the feed for s.
@@ -205,15 +205,15 @@ func feedKey(hub string, s *stream, o *ingest.Options, given map[string]any) str
 		o.TimestampFormat, o.UseInt64, twins, form, s.message)
 }
 
-func (e *Engine) newFeed(key string, o ingest.Options) (*feed, error) {
+func (e *Engine) newFeedLocked(key string, o ingest.Options) (*feed, error) {
 	o.OnBad = e.badMessage
 	f, err := ingest.NewFeed(e.inbox, o)
 	if err != nil {
 		return nil, err
 	}
 	fd := &feed{key: key, feed: f, specs: map[string]vec.ColumnSpec{}, refs: map[string]int{}, plan: vec.NewPlan(0, nil)}
-	e.feeds[key] = fd
-	e.fresh = append(e.fresh, fd)
+	e.mu.feeds[key] = fd
+	e.mu.fresh = append(e.mu.fresh, fd)
 	return fd, nil
 }
 
@@ -224,18 +224,18 @@ func (a attached) stop() { a.Close() }
 
 func (a attached) status() source.Status { return a.Status() }
 
-// startShared has a connection deliver to s.
-func (e *Engine) startShared(s *stream, use source.Use, key string, o ingest.Options) error {
-	f, err := e.feeds[key], error(nil)
+// startSharedLocked has a connection deliver to s.
+func (e *Engine) startSharedLocked(s *stream, use source.Use, key string, o ingest.Options) error {
+	f, err := e.mu.feeds[key], error(nil)
 	if f == nil {
-		if f, err = e.newFeed(key, o); err != nil {
+		if f, err = e.newFeedLocked(key, o); err != nil {
 			return err
 		}
 	}
 	a, err := use.Attach(f.feed, s.num)
 	if err != nil {
 		if f.streams == 0 {
-			delete(e.feeds, key)
+			delete(e.mu.feeds, key)
 		}
 		return err
 	}
@@ -260,15 +260,15 @@ func (r *runner) stop() {
 
 func (r *runner) status() source.Status { return r.Status() }
 
-// startOwn starts a source that only s has.
-func (e *Engine) startOwn(s *stream, use source.Use, o ingest.Options) error {
-	f, err := e.newFeed(fmt.Sprintf("%s %s %d", s.typ(), s.name, e.feedSeq.Add(1)), o)
+// startOwnLocked starts a source that only s has.
+func (e *Engine) startOwnLocked(s *stream, use source.Use, o ingest.Options) error {
+	f, err := e.newFeedLocked(fmt.Sprintf("%s %s %d", s.typ(), s.name, e.feedSeq.Add(1)), o)
 	if err != nil {
 		return err
 	}
 	src, err := use.Open(source.Target{Feed: f.feed, Route: f.feed.Route([]uint32{s.num})})
 	if err != nil {
-		delete(e.feeds, f.key)
+		delete(e.mu.feeds, f.key)
 		return err
 	}
 	ctx, cancel := context.WithCancel(e.ctx)
@@ -284,9 +284,8 @@ func (e *Engine) startOwn(s *stream, use source.Use, o ingest.Options) error {
 	return nil
 }
 
-// deactivate stops the source of s; what it delivered is still run. The caller
-// holds e.mu.
-func (e *Engine) deactivate(s *stream) {
+// deactivateLocked stops the source of s; what it delivered is still run.
+func (e *Engine) deactivateLocked(s *stream) {
 	if s.feed == nil {
 		return
 	}
@@ -297,14 +296,14 @@ func (e *Engine) deactivate(s *stream) {
 	f := s.feed
 	b := s.builder
 	s.builder = nil
-	e.use(s)
+	e.useLocked(s)
 	s.builder = b
 	if f.streams--; f.streams == 0 {
 		f.feed.Close()
 		f.feed.SetPaused(false) // what it has is run, whatever the sinks do
 		f.replan = false        // with the columns that its rules read
-		delete(e.feeds, f.key)
-		e.gone = sum(e.gone, f.feed.Stats())
+		delete(e.mu.feeds, f.key)
+		e.mu.gone = sum(e.mu.gone, f.feed.Stats())
 	}
 	s.feed, s.source, s.cols = nil, nil, nil
 	e.dirty.Store(true)

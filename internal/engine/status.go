@@ -107,7 +107,7 @@ func (e *Engine) partCounts(r *rule) (counts []ruleCounts, joined map[string]uin
 // RuleStatus returns everything that is known about the run of a rule.
 func (e *Engine) RuleStatus(id string) ([]api.StatusField, error) {
 	e.mu.RLock()
-	r := e.rules[id]
+	r := e.mu.rules[id]
 	e.mu.RUnlock()
 	if r == nil {
 		return nil, ruledef.ErrNotFound
@@ -115,7 +115,7 @@ func (e *Engine) RuleStatus(id string) ([]api.StatusField, error) {
 	counts, joined := e.partCounts(r)
 	names := e.flowNames(r)
 	e.mu.RLock()
-	streams := e.streamsOf(r)
+	streams := e.streamsOfLocked(r)
 	e.mu.RUnlock()
 	late := e.lateRows(streams)
 	e.mu.RLock()
@@ -134,7 +134,7 @@ func (e *Engine) RuleStatus(id string) ([]api.StatusField, error) {
 				in, ok = counts[p.num].in, true
 			}
 		}
-		s := e.streams[name]
+		s := e.mu.streams[name]
 		l := uint64(0)
 		if i := slices.Index(streams, s); i >= 0 {
 			l = late[i]
@@ -146,16 +146,15 @@ func (e *Engine) RuleStatus(id string) ([]api.StatusField, error) {
 	for _, k := range r.outputs(counts) {
 		f.sink(k, e)
 	}
-	lost := e.lostBy(r, c)
+	lost := e.lostByLocked(r, c)
 	f.lost("", &lost)
 	return f.list, nil
 }
 
-// streamsOf returns the streams that r reads and that are there. The caller holds
-// e.mu.
-func (e *Engine) streamsOf(r *rule) (out []*stream) {
+// streamsOfLocked returns the streams that r reads and that are there.
+func (e *Engine) streamsOfLocked(r *rule) (out []*stream) {
 	for _, name := range r.streams {
-		if s := e.streams[name]; s != nil {
+		if s := e.mu.streams[name]; s != nil {
 			out = append(out, s)
 		}
 	}
@@ -166,7 +165,7 @@ func (e *Engine) streamsOf(r *rule) (out []*stream) {
 // them.
 func (e *Engine) flowNames(r *rule) func(string) string {
 	e.mu.RLock()
-	inline := slices.ContainsFunc(r.streams, func(name string) bool { return e.streams[name] == nil || e.streams[name].inline })
+	inline := slices.ContainsFunc(r.streams, func(name string) bool { return e.mu.streams[name] == nil || e.mu.streams[name].inline })
 	e.mu.RUnlock()
 	if inline {
 		if def, err := e.stored(r.id); err == nil {
@@ -275,7 +274,7 @@ func (f *fields) source(s *stream, prefix string, in, late uint64) {
 	f.add(prefix+"conversion_errors_total", st.BadValues)
 	if s != nil && s.feed != nil {
 		f.add(prefix+"paused", s.feed.pauses > 0)
-		lost := s.lostOf(late)
+		lost := s.lostOfLocked(late)
 		f.lost(prefix, &lost)
 	}
 }
@@ -286,7 +285,7 @@ func (f *fields) decoder(e *Engine, r *rule, in uint64) (arrival int64) {
 	var bad uint64
 	var last ingest.Stats
 	for _, name := range r.streams {
-		if s := e.streams[name]; s != nil && s.feed != nil {
+		if s := e.mu.streams[name]; s != nil && s.feed != nil {
 			st := s.feed.feed.StreamStats(s.num)
 			bad += st.DecodeErrors + st.BadValues
 			arrival = max(arrival, st.LastArrival)
@@ -348,8 +347,8 @@ func (e *Engine) RuleHealth() []api.RuleHealth {
 	counts := e.counts()
 	e.mu.RLock()
 	defer e.mu.RUnlock()
-	out := make([]api.RuleHealth, 0, len(e.rules))
-	for _, r := range e.rules {
+	out := make([]api.RuleHealth, 0, len(e.mu.rules))
+	for _, r := range e.mu.rules {
 		c := r.sum(counts)
 		h := api.RuleHealth{ID: r.id, Status: r.status(), LastException: c.last, Exceptions: int64(c.faults + e.refused(r))}
 		if r.failed {

@@ -145,7 +145,7 @@ func (e *Engine) enterStream(s *sql.Create) error {
 func (e *Engine) known(name string) bool {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
-	return e.streams[name] != nil
+	return e.mu.streams[name] != nil
 }
 
 // defineStored enters a definition read from the store.
@@ -164,15 +164,15 @@ func (e *Engine) defineStored(text string) error {
 func (e *Engine) define(c *sql.Create) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.streams[c.Name] != nil {
+	if e.mu.streams[c.Name] != nil {
 		return fmt.Errorf("Item %s %w", c.Name, ruledef.ErrExists)
 	}
 	msg, err := e.messageOf(c)
 	if err != nil {
 		e.log.Error("stream has no message type", "stream", c.Name, "err", err)
 	}
-	e.streams[c.Name] = &stream{name: c.Name, only: []string{c.Name}, def: c, num: e.streamNum(), message: msg}
-	e.epoch++
+	e.mu.streams[c.Name] = &stream{name: c.Name, only: []string{c.Name}, def: c, num: e.streamNumLocked(), message: msg}
+	e.mu.epoch++
 	return nil
 }
 
@@ -228,7 +228,7 @@ func (e *Engine) ReplaceStream(kind api.StreamKind, name, text string) error {
 	}
 	defer e.defLocks.lock(name)()
 	e.mu.RLock()
-	old := e.streams[name]
+	old := e.mu.streams[name]
 	e.mu.RUnlock()
 	if old == nil {
 		return e.enterStream(c)
@@ -258,19 +258,18 @@ func (e *Engine) ReplaceStream(kind api.StreamKind, name, text string) error {
 	}
 	e.restartUsers(func() []*rule {
 		old.def, old.message = c, msg
-		return e.readers(name)
+		return e.readersLocked(name)
 	})
 	return nil
 }
 
-// readers returns the running rules that read one of streams. The caller holds
-// e.mu.
-func (e *Engine) readers(streams ...string) []*rule {
-	if !slices.ContainsFunc(streams, e.used) {
+// readersLocked returns the running rules that read one of streams.
+func (e *Engine) readersLocked(streams ...string) []*rule {
+	if !slices.ContainsFunc(streams, e.usedLocked) {
 		return nil
 	}
 	var out []*rule
-	for _, r := range e.rules {
+	for _, r := range e.mu.rules {
 		if r.running && slices.ContainsFunc(streams, r.uses) {
 			out = append(out, r)
 		}
@@ -283,10 +282,10 @@ func (e *Engine) readers(streams ...string) []*rule {
 // that sources which only they use begin anew, and start together.
 func (e *Engine) restartUsers(change func() []*rule) {
 	e.mu.Lock()
-	e.epoch++
+	e.mu.epoch++
 	var ids []string
 	for _, r := range change() {
-		e.uninstall(r)
+		e.uninstallLocked(r)
 		r.pending, r.message = true, "being restarted"
 		ids = append(ids, r.id)
 	}
@@ -304,27 +303,26 @@ func (e *Engine) restartUsers(change func() []*rule) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for i, id := range ids {
-		r := e.rules[id]
+		r := e.mu.rules[id]
 		if r == nil || !r.pending { // deleted, replaced or stopped meanwhile
 			continue
 		}
 		r.pending, r.message = false, ""
-		e.note(r, e.startAs(r, defs[i], errs[i]))
+		e.noteLocked(r, e.startAsLocked(r, defs[i], errs[i]))
 	}
 }
 
-// startAs starts r as def says, unless that could not be read. The caller holds
-// e.mu.
-func (e *Engine) startAs(r *rule, def *ruledef.Def, err error) error {
+// startAsLocked starts r as def says, unless that could not be read.
+func (e *Engine) startAsLocked(r *rule, def *ruledef.Def, err error) error {
 	if err != nil {
 		return err
 	}
-	c, err := e.compile(def)
+	c, err := e.compileLocked(def)
 	if err != nil {
 		return err
 	}
 	e.open(c)
-	return e.install(r, c)
+	return e.installLocked(r, c)
 }
 
 // DropStream removes a definition that no rule uses.
@@ -338,17 +336,17 @@ func (e *Engine) ForceDropStream(kind api.StreamKind, name string) error {
 func (e *Engine) drop(kind api.StreamKind, name string, force bool) error {
 	defer e.defLocks.lock(name)()
 	e.mu.Lock()
-	s := e.streams[name]
+	s := e.mu.streams[name]
 	switch {
 	case s == nil || s.inline || s.def.Table != (kind == api.Table):
 		e.mu.Unlock()
 		return ruledef.ErrNotFound
-	case !force && e.used(name):
+	case !force && e.usedLocked(name):
 		e.mu.Unlock()
 		return ruledef.ErrInUse
 	}
 	s.dropped = true
-	e.epoch++
+	e.mu.epoch++
 	e.mu.Unlock()
 	err := e.catalog.Delete(kindOf(s.def.Table), name)
 	e.mu.Lock()
@@ -357,12 +355,12 @@ func (e *Engine) drop(kind api.StreamKind, name string, force bool) error {
 		s.dropped = false
 		return ruledef.Errorf(ruledef.CodeIO, "delete %s: %w", name, err)
 	}
-	for _, r := range e.readers(name) {
-		e.uninstall(r)
+	for _, r := range e.readersLocked(name) {
+		e.uninstallLocked(r)
 		r.failed, r.message = true, fmt.Sprintf("%s %s was dropped", strings.ToLower(title(s.def.Table)), name)
 	}
-	e.deactivate(s)
-	e.discard(s)
+	e.deactivateLocked(s)
+	e.discardLocked(s)
 	return nil
 }
 
@@ -371,7 +369,7 @@ func (e *Engine) StreamList(kind api.StreamKind) []api.StreamInfo {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	out := []api.StreamInfo{}
-	for _, s := range e.streams {
+	for _, s := range e.mu.streams {
 		if s.inline || s.def.Table != (kind == api.Table) {
 			continue
 		}
@@ -402,7 +400,7 @@ func (s *stream) typ() string {
 func (e *Engine) DescribeStream(kind api.StreamKind, name string) (api.StreamDef, error) {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
-	s := e.streams[name]
+	s := e.mu.streams[name]
 	if s == nil || s.inline || s.def.Table != (kind == api.Table) {
 		return api.StreamDef{}, ruledef.ErrNotFound
 	}

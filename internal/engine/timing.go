@@ -20,8 +20,8 @@ func (s *schedule) rests(now time.Time) bool {
 	return !on
 }
 
-// sleep makes r wait for its time. The caller holds e.mu.
-func (e *Engine) sleep(r *rule, s *schedule) {
+// sleepLocked makes r wait for its time.
+func (e *Engine) sleepLocked(r *rule, s *schedule) {
 	now := time.Now().UnixMilli()
 	r.timing = &timing{schedule: s, look: s.next(now)}
 	if on, _ := s.on(now); on { // its time came while it was compiled
@@ -35,9 +35,8 @@ func (e *Engine) sleep(r *rule, s *schedule) {
 	signal(e.watch)
 }
 
-// wake notes that r, whose schedule is s, runs from now on. The caller holds
-// e.mu.
-func (e *Engine) wake(r *rule, s *schedule) {
+// wakeLocked notes that r, whose schedule is s, runs from now on.
+func (e *Engine) wakeLocked(r *rule, s *schedule) {
 	if s == nil {
 		return
 	}
@@ -83,10 +82,10 @@ func (e *Engine) keepTimes() {
 func (e *Engine) due(now int64) (ids []string, look int64) {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
-	if e.closing {
+	if e.mu.closing {
 		return nil, 0
 	}
-	for id, r := range e.rules {
+	for id, r := range e.mu.rules {
 		switch {
 		case r.timing == nil || r.timing.look < 0:
 		case r.timing.look <= now:
@@ -103,8 +102,8 @@ func (e *Engine) turn(id string) {
 	defer e.ruleLocks.lock(id)()
 	now := time.Now().UnixMilli()
 	e.mu.Lock()
-	r := e.rules[id]
-	if r == nil || r.timing == nil || r.timing.look < 0 || r.timing.look > now || e.closing {
+	r := e.mu.rules[id]
+	if r == nil || r.timing == nil || r.timing.look < 0 || r.timing.look > now || e.mu.closing {
 		e.mu.Unlock()
 		return
 	}
@@ -112,7 +111,7 @@ func (e *Engine) turn(id string) {
 	on, look := t.on(now)
 	switch {
 	case t.once:
-		e.uninstall(r)
+		e.uninstallLocked(r)
 		r.timing, r.message = nil, outOfTime
 		e.mu.Unlock()
 		if err := e.setTriggered(id, false); err != nil {
@@ -120,8 +119,8 @@ func (e *Engine) turn(id string) {
 		}
 		return
 	case !on:
-		e.uninstall(r)
-		e.sleep(r, t.schedule)
+		e.uninstallLocked(r)
+		e.sleepLocked(r, t.schedule)
 	case r.running:
 		t.look = look
 	default:
@@ -130,7 +129,7 @@ func (e *Engine) turn(id string) {
 		e.mu.Lock()
 		if err != nil {
 			r.timing = nil // the patrol tries again
-			e.note(r, err)
+			e.noteLocked(r, err)
 		}
 	}
 	e.mu.Unlock()

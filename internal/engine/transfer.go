@@ -13,7 +13,7 @@ import (
 func (e *Engine) Definitions() (api.Definitions, error) {
 	d := newDefinitions()
 	e.mu.RLock()
-	for name, s := range e.streams {
+	for name, s := range e.mu.streams {
 		if s.inline {
 			continue
 		}
@@ -24,7 +24,7 @@ func (e *Engine) Definitions() (api.Definitions, error) {
 		}
 	}
 	groups := map[string]map[string]map[string]any{}
-	for n, props := range e.confs {
+	for n, props := range e.mu.confs {
 		k := n.kind + "/" + n.typ
 		if groups[k] == nil {
 			groups[k] = map[string]map[string]any{}
@@ -32,7 +32,7 @@ func (e *Engine) Definitions() (api.Definitions, error) {
 		groups[k][n.key] = props
 	}
 	var ids []string
-	for id := range e.rules {
+	for id := range e.mu.rules {
 		ids = append(ids, id)
 	}
 	e.mu.RUnlock()
@@ -121,7 +121,7 @@ func (e *Engine) importRules(texts map[string]string, bad *definitions) {
 	var fresh []string
 	for _, id := range sorted(texts) {
 		e.mu.RLock()
-		known := e.rules[id] != nil
+		known := e.mu.rules[id] != nil
 		e.mu.RUnlock()
 		if !known {
 			fresh = append(fresh, id)
@@ -157,7 +157,7 @@ func (e *Engine) importRules(texts map[string]string, bad *definitions) {
 func (e *Engine) ReplaceDefinitions(d api.Definitions) api.Definitions {
 	e.mu.RLock()
 	var rules []string
-	for id := range e.rules {
+	for id := range e.mu.rules {
 		rules = append(rules, id)
 	}
 	e.mu.RUnlock()

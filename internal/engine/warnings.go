@@ -170,7 +170,7 @@ func (e *Engine) createWarnings(c *sql.Create) []string {
 func (e *Engine) hasConf(n confName) bool {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
-	return e.conf(n) != nil
+	return e.confLocked(n) != nil
 }
 
 // ConfWarnings lists what a group of settings says in vain.
