@@ -109,9 +109,9 @@ func (x *Executor) guardStage(s *stage, depth int) {
 
 // backTo gives up what is under way below a depth.
 func (x *Executor) backTo(depth int) {
-	x.depth = depth
-	x.pairs, x.losses = x.pairs[:0], x.losses[:0]
-	x.debts.cancel()
+	x.scratch.depth = depth
+	x.sending.pairs, x.sending.losses = x.sending.pairs[:0], x.sending.losses[:0]
+	x.sending.debts.cancel()
 }
 
 // breakStages is the end of stages.
@@ -123,7 +123,7 @@ func (x *Executor) breakStages(r any, stages ...*stage) {
 			rules = append(rules, m.Rule)
 		}
 	}
-	x.stale = true
+	x.alarm.stale = true
 	x.putAside(rules, r)
 }
 
@@ -134,7 +134,7 @@ func (x *Executor) guardNode(stream uint32, p *planner.Program, depth int) {
 		x.backTo(depth)
 		n := x.streams[stream]
 		x.streams[stream] = nil
-		x.stale = true
+		x.alarm.stale = true
 		x.putAside(p.AllRules(), r)
 		if n != nil {
 			x.dropJobs(n)

@@ -64,35 +64,51 @@ type Executor struct {
 	now int64 // of the batch
 
 	streams []*node // by stream number
-	sub     vec.Batch
 	split   splitter
+	stats   Stats
+	ctx     fn.Ctx
+	marks   []int64 // of rows in event time: the watermark before it came to them
 
-	machines []*machine // by depth: windows run programs inside programs
-	depth    int
-	bitmaps  []vec.Bitmap
-	ctx      fn.Ctx
-	pairs    []pair
-	losses   []lostRow
-	debts    debts
-	rows     []int32
-	codes    []int32
-	stats    Stats
-	spreads  spreader
-
-	origin  []int32 // rows of the batch that the rows being run are; nil: all
-	joining []*node // joins that have rows of the batch
-	changes []tableChange
-
+	sending sending
+	joining joining
 	waiting waiting
 	caches  map[uint32]map[string]*lookupCache // by table and columns of the key
 
-	marks []int64 // of rows in event time: the watermark before it came to them
+	scratch scratch
+	alarm   alarm
+	broken  broken
+}
 
-	gen       uint64 // of projections
-	deadlines int64  // earliest end of a window in processing time, 0: none
-	stale     bool   // windows came or went since deadlines was found
+// sending is what the rules of the program that is being run send, and lose, until
+// it is delivered.
+type sending struct {
+	pairs   []pair
+	losses  []lostRow
+	debts   debts
+	rows    []int32 // of a message
+	codes   []int32 // texts of an index by dictionary code
+	spreads spreader
+	gen     uint64 // of projections
+}
 
-	broken broken
+// joining is what a batch gave joins and tables, until its end.
+type joining struct {
+	origin  []int32 // rows of the batch that the rows being run are; nil: all
+	nodes   []*node // joins that have rows of the batch
+	changes []tableChange
+}
+
+// scratch is memory that programs share.
+type scratch struct {
+	machines []*machine // by depth: windows run programs inside programs
+	depth    int
+	bitmaps  []vec.Bitmap
+}
+
+// alarm is when a window by the clock is due.
+type alarm struct {
+	at    int64 // the earliest, 0: none
+	stale bool  // windows came or went since at was found
 }
 
 // Stats are counters of work and of rules, by RuleID. They grow as rules come.
@@ -139,7 +155,7 @@ func (x *Executor) setProgram(stream uint32, p *planner.Program, now int64) {
 	for int(stream) >= len(x.streams) {
 		x.streams = append(x.streams, nil)
 	}
-	x.stale = true
+	x.alarm.stale = true
 	n := x.streams[stream]
 	if n != nil && (p == nil || n.prog.Origin != p.Origin) {
 		x.flush(n)
@@ -155,7 +171,7 @@ func (x *Executor) setProgram(stream uint32, p *planner.Program, now int64) {
 		x.streams[stream] = n
 	}
 	x.now = now
-	defer x.guardNode(stream, p, x.depth)
+	defer x.guardNode(stream, p, x.scratch.depth)
 	if p.Join != nil {
 		x.adoptJoin(stream, n, p)
 	}
@@ -197,7 +213,7 @@ func (x *Executor) runStreams(b *vec.Batch) {
 	} else {
 		x.runSplit(b)
 	}
-	if len(x.joining) > 0 || len(x.changes) > 0 {
+	if len(x.joining.nodes) > 0 || len(x.joining.changes) > 0 {
 		x.settle()
 	}
 }
@@ -228,10 +244,10 @@ func (x *Executor) Advance(now int64) Receipt {
 // Deadline returns when Advance has something to do, in ms since 1970; 0: not
 // before the next batch.
 func (x *Executor) Deadline() int64 {
-	if x.stale { // once for all programs that changed together
+	if x.alarm.stale { // once for all programs that changed together
 		x.schedule()
 	}
-	return x.deadlines
+	return x.alarm.at
 }
 
 // Stats brings the counters up to date and returns them; they are valid until
@@ -301,10 +317,10 @@ func (x *Executor) unsent(rule planner.RuleID, err error) {
 // Reset gives up the batch that is being run, after a panic in it. Windows may
 // have taken some of its rows.
 func (x *Executor) Reset() {
-	x.depth = 0
-	x.pairs, x.losses = x.pairs[:0], x.losses[:0]
-	x.debts.cancel()
-	x.origin = nil
+	x.scratch.depth = 0
+	x.sending.pairs, x.sending.losses = x.sending.pairs[:0], x.sending.losses[:0]
+	x.sending.debts.cancel()
+	x.joining.origin = nil
 	x.forgetJoins()
 	x.resetJobs()
 	for i := range x.split.rows {
@@ -315,13 +331,13 @@ func (x *Executor) Reset() {
 // bitmap lends an empty bitmap for a number of rows; free gives it back.
 func (x *Executor) bitmap(rows int) vec.Bitmap {
 	var b vec.Bitmap
-	if n := len(x.bitmaps); n > 0 {
-		b, x.bitmaps = x.bitmaps[n-1], x.bitmaps[:n-1]
+	if n := len(x.scratch.bitmaps); n > 0 {
+		b, x.scratch.bitmaps = x.scratch.bitmaps[n-1], x.scratch.bitmaps[:n-1]
 	}
 	return b.Grow(rows)
 }
 
-func (x *Executor) free(b vec.Bitmap) { x.bitmaps = append(x.bitmaps, b) }
+func (x *Executor) free(b vec.Bitmap) { x.scratch.bitmaps = append(x.scratch.bitmaps, b) }
 
 func trailing(w uint64) int { return bits.TrailingZeros64(w) }
 
@@ -329,6 +345,7 @@ func leading(w uint64) int { return 63 - bits.LeadingZeros64(w) }
 
 // splitter sorts the rows of a batch by stream.
 type splitter struct {
+	sub   vec.Batch // rows of one stream
 	rows  [][]int32 // by stream
 	order []uint32
 }
@@ -362,18 +379,18 @@ func (x *Executor) runSplit(b *vec.Batch) {
 		}
 		n.bind(b.Plan)
 		x.gather(n, b, rows)
-		x.origin = rows
-		x.run(n, &x.sub)
-		x.origin = nil
+		x.joining.origin = rows
+		x.run(n, &x.split.sub)
+		x.joining.origin = nil
 		if cap(rows) > 64 {
 			sp.rows[s] = nil // a burst on one of thousands of streams must not pin memory
 		}
 	}
 }
 
-// gather makes x.sub a batch of some rows of b with the columns that n reads.
+// gather makes x.split.sub a batch of some rows of b with the columns that n reads.
 func (x *Executor) gather(n *node, b *vec.Batch, rows []int32) {
-	sub := &x.sub
+	sub := &x.split.sub
 	sub.Plan, sub.Rows, sub.Raw = b.Plan, len(rows), b.Raw
 	sub.Clean = sub.Clean.Grow(len(rows))
 	sub.At = sub.At[:0]

@@ -94,7 +94,7 @@ func (x *Executor) tellRows(m *machine, t teller, s planner.StepID, rows vec.Bit
 
 func (x *Executor) tell(told []listener, row int, text string) {
 	for _, l := range told {
-		x.losses = append(x.losses, lostRow{l.rule, int32(row), text})
+		x.sending.losses = append(x.sending.losses, lostRow{l.rule, int32(row), text})
 	}
 }
 
@@ -102,32 +102,32 @@ func (x *Executor) tell(told []listener, row int, text string) {
 // cannot be compared with their constants.
 func (x *Executor) tellMisfit(m *machine, t teller, op planner.Op, row int, v vec.Value) {
 	for _, l := range m.node.told(x, t) {
-		x.losses = append(x.losses, lostRow{l.rule, int32(row), misfit(op, v, l.konst)})
+		x.sending.losses = append(x.sending.losses, lostRow{l.rule, int32(row), misfit(op, v, l.konst)})
 	}
 }
 
 // tellBefore tells the rules of what they lost before row.
 func (x *Executor) tellBefore(row int32) {
 	i := 0
-	for ; i < len(x.losses) && x.losses[i].row < row; i++ {
-		x.out.Fault(x.losses[i].rule, x.losses[i].text)
+	for ; i < len(x.sending.losses) && x.sending.losses[i].row < row; i++ {
+		x.out.Fault(x.sending.losses[i].rule, x.sending.losses[i].text)
 	}
-	x.losses = slices.Delete(x.losses, 0, i)
+	x.sending.losses = slices.Delete(x.sending.losses, 0, i)
 }
 
 // tellAll tells the rules of all that they lost.
 func (x *Executor) tellAll() {
-	for _, l := range x.losses {
+	for _, l := range x.sending.losses {
 		x.out.Fault(l.rule, l.text)
 	}
-	clear(x.losses)
-	x.losses = x.losses[:0]
+	clear(x.sending.losses)
+	x.sending.losses = x.sending.losses[:0]
 }
 
 // inOrder puts what is to be sent and what is to be told in order of rows.
 func (x *Executor) inOrder() {
-	slices.SortStableFunc(x.losses, func(a, b lostRow) int { return int(a.row) - int(b.row) })
-	slices.SortStableFunc(x.pairs, func(a, b pair) int { return int(a.row) - int(b.row) })
+	slices.SortStableFunc(x.sending.losses, func(a, b lostRow) int { return int(a.row) - int(b.row) })
+	slices.SortStableFunc(x.sending.pairs, func(a, b pair) int { return int(a.row) - int(b.row) })
 }
 
 // because is what a row was lost by.
@@ -139,16 +139,16 @@ type because struct {
 // lose counts a row that one rule lost, and notes it if the rule wants to know.
 func (x *Executor) lose(m *machine, rule planner.RuleID, row int, why because) {
 	x.count(rule, 1)
-	x.debts.owe(rule, row, why)
+	x.sending.debts.owe(rule, row, why)
 	if x.wants(rule) {
-		x.losses = append(x.losses, lostRow{rule, int32(row), m.text(why, row)})
+		x.sending.losses = append(x.sending.losses, lostRow{rule, int32(row), m.text(why, row)})
 	}
 }
 
 // loseNow is lose for a row whose turn it is: a rule that wants to know is told.
 func (x *Executor) loseNow(m *machine, rule planner.RuleID, row int, why because) {
 	x.count(rule, 1)
-	x.debts.owe(rule, row, why)
+	x.sending.debts.owe(rule, row, why)
 	if x.wants(rule) {
 		x.out.Fault(rule, m.text(why, row))
 	}
@@ -158,7 +158,7 @@ func (x *Executor) loseNow(m *machine, rule planner.RuleID, row int, why because
 func (x *Executor) loseAll(es []planner.Entry, n uint64, row int, why because) {
 	for _, e := range es {
 		x.count(e.Rule, n)
-		x.debts.owe(e.Rule, row, why)
+		x.sending.debts.owe(e.Rule, row, why)
 	}
 }
 
@@ -197,12 +197,12 @@ func (d *debts) owe(rule planner.RuleID, row int, why because) {
 // pay gives the rules the texts that they are owed, before m goes on to another
 // batch.
 func (x *Executor) pay(m *machine) {
-	for _, rule := range x.debts.open {
-		o := &x.debts.by[rule]
+	for _, rule := range x.sending.debts.open {
+		o := &x.sending.debts.by[rule]
 		x.stats.Last[rule], x.stats.LastAt[rule] = m.text(o.because, int(o.row)), x.now
 		*o = debt{}
 	}
-	x.debts.open = x.debts.open[:0]
+	x.sending.debts.open = x.sending.debts.open[:0]
 }
 
 // cancel forgets what is owed.

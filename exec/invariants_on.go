@@ -78,7 +78,7 @@ func checkPane(name string, p *pane, def *planner.Window, groups int) {
 // checkPaid panics if a rule is owed the text of a fault while its program is left:
 // the columns that say why are another batch's from here on.
 func (x *Executor) checkPaid() {
-	if n := len(x.debts.open); n > 0 {
+	if n := len(x.sending.debts.open); n > 0 {
 		panic(fmt.Sprintf("bug: %d rules are owed the text of a fault", n))
 	}
 }

@@ -134,13 +134,13 @@ func (s *joinSource) position(c vec.ColumnSpec) int32 {
 // settle runs the rows that joins were given and the changes of tables, in the
 // order in which they came.
 func (x *Executor) settle() {
-	for _, c := range x.changes {
-		for _, n := range x.joining {
+	for _, c := range x.joining.changes {
+		for _, n := range x.joining.nodes {
 			x.joinUpTo(n, c.order)
 		}
 		c.table.apply(c)
 	}
-	for _, n := range x.joining {
+	for _, n := range x.joining.nodes {
 		x.joinUpTo(n, math.MaxInt32)
 	}
 	x.forgetJoins()
@@ -149,25 +149,25 @@ func (x *Executor) settle() {
 // joinUpTo runs the rows of a join that came before order, unless it broke.
 func (x *Executor) joinUpTo(n *node, order int32) {
 	if j := n.join; x.node(j.num) == n {
-		defer x.guardNode(j.num, n.prog, x.depth)
+		defer x.guardNode(j.num, n.prog, x.scratch.depth)
 		j.upTo(order)
 	}
 }
 
 // forgetJoins drops what waits for settle.
 func (x *Executor) forgetJoins() {
-	for _, n := range x.joining {
+	for _, n := range x.joining.nodes {
 		clear(n.join.pending)
 		n.join.pending, n.join.head = n.join.pending[:0], 0
 	}
-	clear(x.changes)
-	x.joining, x.changes = x.joining[:0], x.changes[:0]
+	clear(x.joining.changes)
+	x.joining.nodes, x.joining.changes = x.joining.nodes[:0], x.joining.changes[:0]
 }
 
 // place returns the place of a row in the batch that Run was given.
 func (x *Executor) place(row int32) int32 {
-	if x.origin != nil {
-		return x.origin[row]
+	if x.joining.origin != nil {
+		return x.joining.origin[row]
 	}
 	return row
 }
@@ -175,7 +175,7 @@ func (x *Executor) place(row int32) int32 {
 // take notes a row of source s for the end of the batch.
 func (j *joiner) take(row pendingRow) {
 	if len(j.pending) == 0 {
-		j.x.joining = append(j.x.joining, j.n)
+		j.x.joining.nodes = append(j.x.joining.nodes, j.n)
 	}
 	if j.crowded() {
 		j.x.waiting.crowd(j.num)

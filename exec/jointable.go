@@ -94,9 +94,9 @@ func (t *table) feed(m *machine) {
 		for i, id := range t.def.Rows {
 			c.row.v[i] = m.value(id, row).Clone()
 		}
-		x.changes = append(x.changes, c)
+		x.joining.changes = append(x.joining.changes, c)
 	}
-	slices.SortStableFunc(x.changes, func(a, b tableChange) int { return int(a.order - b.order) })
+	slices.SortStableFunc(x.joining.changes, func(a, b tableChange) int { return int(a.order - b.order) })
 }
 
 func (t *table) apply(c tableChange) {

@@ -220,7 +220,7 @@ func distinctEvents(events []int32) bool {
 func (x *Executor) deliverEvents(m *machine, events []int32) {
 	x.tellAll()
 	x.pay(m)
-	pairs := x.pairs
+	pairs := x.sending.pairs
 	slices.SortStableFunc(pairs, func(a, b pair) int {
 		if a.Rule != b.Rule {
 			return int(a.Rule) - int(b.Rule)
@@ -239,7 +239,7 @@ func (x *Executor) deliverEvents(m *machine, events []int32) {
 			for k < len(pairs) && alone(pairs[k].row) {
 				k++
 			}
-			x.pairs = pairs[i:k:k]
+			x.sending.pairs = pairs[i:k:k]
 			x.deliver(m)
 		} else {
 			for k < len(pairs) && pairs[k].Rule == rule && events[pairs[k].row] == event {
@@ -249,5 +249,5 @@ func (x *Executor) deliverEvents(m *machine, events []int32) {
 		}
 		i = k
 	}
-	x.pairs = pairs[:0]
+	x.sending.pairs = pairs[:0]
 }

@@ -69,10 +69,10 @@ func (x *Executor) matchAlways(m *machine, l *planner.EntryList) {
 func (x *Executor) choose(m *machine, es []planner.Entry, row int) {
 	for _, e := range es {
 		if e.Rest < 0 || x.holdsRest(m, e, row) {
-			x.pairs = append(x.pairs, pair{e, int32(row)})
+			x.sending.pairs = append(x.sending.pairs, pair{e, int32(row)})
 		}
 	}
-	if len(x.pairs) > maxPairs && !m.together {
+	if len(x.sending.pairs) > maxPairs && !m.together {
 		x.deliver(m)
 	}
 }
@@ -304,8 +304,8 @@ func (x *Executor) matchTexts(m *machine, e *planner.EqualIndex, c *equalCount, 
 		return
 	}
 	n := col.Dict.Len()
-	at := resize(x.codes, n)
-	x.codes = at
+	at := resize(x.sending.codes, n)
+	x.sending.codes = at
 	for code := range n {
 		at[code] = int32(e.FindText(col.Dict.View(uint32(code))))
 	}

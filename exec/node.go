@@ -262,14 +262,14 @@ func (x *Executor) runBound(n *node, b *vec.Batch) {
 
 // enter lends the machine of the next depth.
 func (x *Executor) enter() *machine {
-	if x.depth == len(x.machines) {
-		x.machines = append(x.machines, &machine{x: x})
+	if x.scratch.depth == len(x.scratch.machines) {
+		x.scratch.machines = append(x.scratch.machines, &machine{x: x})
 	}
-	x.depth++
-	return x.machines[x.depth-1]
+	x.scratch.depth++
+	return x.scratch.machines[x.scratch.depth-1]
 }
 
 func (x *Executor) leave() {
-	x.depth--
+	x.scratch.depth--
 	x.checkPaid()
 }

@@ -71,26 +71,26 @@ func (m *machine) evaluate(p *projection) {
 
 // generation returns the number of another content of a projection.
 func (x *Executor) generation() uint64 {
-	x.gen++
-	return x.gen
+	x.sending.gen++
+	return x.sending.gen
 }
 
 // deliver evaluates the projections of the pairs and hands them to the output.
 // Pairs are in order of rows within each rule.
 func (x *Executor) deliver(m *machine) {
-	if len(x.losses) > 0 {
+	if len(x.sending.losses) > 0 {
 		x.inOrder()
 		defer x.tellAll()
 	}
-	for i := range x.pairs {
-		p := m.projAt(x.pairs[i].Proj)
-		p.want.Set(int(x.pairs[i].row))
+	for i := range x.sending.pairs {
+		p := m.projAt(x.sending.pairs[i].Proj)
+		p.want.Set(int(x.sending.pairs[i].row))
 		p.ready = false
 	}
-	for at := 0; at < len(x.pairs); {
+	for at := 0; at < len(x.sending.pairs); {
 		at = x.deliverFrom(m, at)
 	}
-	x.pairs = x.pairs[:0]
+	x.sending.pairs = x.sending.pairs[:0]
 	x.pay(m)
 }
 
@@ -98,16 +98,16 @@ func (x *Executor) deliver(m *machine) {
 func (x *Executor) deliverFrom(m *machine, at int) (next int) {
 	defer func() {
 		if r := recover(); r != nil {
-			x.putAside([]planner.RuleID{x.pairs[at].Rule}, r)
+			x.putAside([]planner.RuleID{x.sending.pairs[at].Rule}, r)
 			next = at + 1
 		}
 	}()
-	for ; at < len(x.pairs); at++ {
-		pr := &x.pairs[at]
+	for ; at < len(x.sending.pairs); at++ {
+		pr := &x.sending.pairs[at]
 		if x.broken.rules != nil && x.broken.rules[pr.Rule] {
 			continue
 		}
-		if len(x.losses) > 0 {
+		if len(x.sending.losses) > 0 {
 			x.tellBefore(pr.row)
 		}
 		p := m.projAt(pr.Proj)
@@ -136,9 +136,9 @@ func (x *Executor) sendSpread(m *machine, p *projection, rule planner.RuleID, ro
 		x.fault(rule, err.Error())
 		return
 	}
-	for _, r := range atMost(x.spreads.rows, p.plan.Limit) {
+	for _, r := range atMost(x.sending.spreads.rows, p.plan.Limit) {
 		x.stats.Matched[rule]++
-		if err := x.out.Send(rule, &x.spreads.out, int(r)); err != nil {
+		if err := x.out.Send(rule, &x.sending.spreads.out, int(r)); err != nil {
 			x.unsent(rule, err)
 		}
 	}
@@ -166,7 +166,7 @@ func (x *Executor) serial(m *machine) {
 				continue
 			}
 			sent := x.stats.Matched[s.Rule]
-			x.pairs = append(x.pairs, pair{s.Entry, int32(row)})
+			x.sending.pairs = append(x.sending.pairs, pair{s.Entry, int32(row)})
 			x.deliver(m)
 			if x.stats.Matched[s.Rule] > sent {
 				x.stats.hit[s.Rule] = x.now
@@ -202,7 +202,7 @@ func (x *Executor) allHold(m *machine, s *planner.Serial, one vec.Bitmap, row in
 func (x *Executor) deliverWindow(m *machine, keep func(planner.RuleID) bool) {
 	x.tellAll()
 	x.pay(m)
-	pairs := x.pairs
+	pairs := x.sending.pairs
 	slices.SortStableFunc(pairs, func(a, b pair) int { return int(a.Rule) - int(b.Rule) })
 	for i := range pairs {
 		m.projAt(pairs[i].Proj).want.Set(int(pairs[i].row))
@@ -217,9 +217,9 @@ func (x *Executor) deliverWindow(m *machine, keep func(planner.RuleID) bool) {
 		}
 		i = j
 	}
-	x.pairs = x.pairs[:0]
-	if cap(x.pairs) > 4*maxPairs {
-		x.pairs = nil
+	x.sending.pairs = x.sending.pairs[:0]
+	if cap(x.sending.pairs) > 4*maxPairs {
+		x.sending.pairs = nil
 	}
 }
 
@@ -231,11 +231,11 @@ func (x *Executor) message(m *machine, rule planner.RuleID, proj int32, pairs []
 	}
 	defer x.guardRule(rule)
 	p := m.projAt(proj)
-	rows := x.rows[:0]
+	rows := x.sending.rows[:0]
 	for _, pr := range pairs {
 		rows = append(rows, pr.row)
 	}
-	x.rows = rows
+	x.sending.rows = rows
 	if len(p.plan.Numbered) > 0 {
 		if err := x.number(m, p, rows); err != nil {
 			x.fault(rule, err.Error())
@@ -270,7 +270,7 @@ func (x *Executor) message(m *machine, rule planner.RuleID, proj int32, pairs []
 			x.fault(rule, err.Error())
 			return
 		}
-		out, rows = &x.spreads.out, x.spreads.rows
+		out, rows = &x.sending.spreads.out, x.sending.spreads.rows
 	}
 	rows = atMost(rows[min(int64(len(rows)), p.plan.Offset):], p.plan.Limit)
 	x.stats.Matched[rule]++

@@ -90,7 +90,7 @@ func objects(f *planner.FuncSig, v vec.Value, as string) ([]map[string]any, erro
 // spread makes the projection of rows with their spread columns: sp.out, whose
 // rows are all rows of it.
 func (x *Executor) spread(m *machine, p *projection, rows []int32) error {
-	sp := &x.spreads
+	sp := &x.sending.spreads
 	f := p.plan.SpreadFunc
 	sp.which = sp.which[:0]
 	sp.made = sp.made[:0]

@@ -131,7 +131,7 @@ func (n *node) feedStages(m *machine) {
 // feedStage has a stage that is no window take m's batch, unless it broke.
 func feedStage(s *stage, feed func(*machine), m *machine) {
 	if !s.dead {
-		defer s.x.guardStage(s, s.x.depth)
+		defer s.x.guardStage(s, s.x.scratch.depth)
 		feed(m)
 	}
 }

@@ -61,7 +61,7 @@ func (x *Executor) adoptWindows(n *node, defs []*planner.Window) {
 
 // adopt makes def what w is.
 func (w *window) adopt(def *planner.Window) {
-	defer w.x.guardWindow(w, w.x.depth)
+	defer w.x.guardWindow(w, w.x.scratch.depth)
 	was := w.def
 	w.def = def
 	known := w.stage.adopt(&def.Stage)
@@ -90,7 +90,7 @@ func (x *Executor) newWindow(n *node, def *planner.Window, old []*window) *windo
 
 // schedule finds the next deadline of all windows by the clock.
 func (x *Executor) schedule() {
-	x.deadlines, x.stale = 0, false
+	x.alarm.at, x.alarm.stale = 0, false
 	for _, n := range x.streams {
 		if n != nil {
 			x.scheduleNode(n)
@@ -111,8 +111,8 @@ func (x *Executor) scheduleNode(n *node) {
 
 // due notes a deadline of a window by the clock; 0: it has none.
 func (x *Executor) due(at int64) {
-	if at > 0 && (x.deadlines == 0 || at < x.deadlines) {
-		x.deadlines = at
+	if at > 0 && (x.alarm.at == 0 || at < x.alarm.at) {
+		x.alarm.at = at
 	}
 }
 
@@ -139,7 +139,7 @@ func (n *node) watermark(ms int64) {
 // advance tells a window what time it is.
 func (w *window) advance(ms int64) {
 	if !w.dead {
-		defer w.x.guardWindow(w, w.x.depth)
+		defer w.x.guardWindow(w, w.x.scratch.depth)
 		w.kind.advance(ms)
 	}
 }
@@ -149,7 +149,7 @@ func (w *window) feed(m *machine) {
 	if w.dead || w.view != nil && !w.view.leads() {
 		return
 	}
-	defer w.x.guardWindow(w, w.x.depth)
+	defer w.x.guardWindow(w, w.x.scratch.depth)
 	rows := m.filtered(w.def.Filter)
 	if len(w.def.Guard) > 0 {
 		members := w.def.Members
