@@ -226,15 +226,7 @@ func (b *binder) selectList() *Bound {
 			}
 		}
 		if n, ok := b.spread(f.Expr); ok {
-			if n != nil && r.Spread != nil {
-				b.fault(f.At, "only one of unnest, extract and changed_cols can stand in a SELECT list")
-			}
-			if n != nil {
-				r.Spread, r.SpreadFunc = n, n.Func
-				if n.Func.Kind == FuncSRF {
-					r.SpreadAs = f.Alias
-				}
-			}
+			b.setSpread(r, f, n)
 			continue
 		}
 		var n *Node
@@ -252,6 +244,20 @@ func (b *binder) selectList() *Bound {
 		r.Meta = (&Node{Op: OpColumn, Col: vec.ColumnSpec{Meta: true}}).seal()
 	}
 	return r
+}
+
+// setSpread makes n, of field f, what spreads the rows of r; nil: it has a fault.
+func (b *binder) setSpread(r *Bound, f sql.Field, n *Node) {
+	if n == nil {
+		return
+	}
+	if r.Spread != nil {
+		b.fault(f.At, "only one of unnest, extract and changed_cols can stand in a SELECT list")
+	}
+	r.Spread, r.SpreadFunc = n, n.Func
+	if n.Func.Kind == FuncSRF {
+		r.SpreadAs = f.Alias
+	}
 }
 
 // clauses binds everything after the SELECT list and puts the window between

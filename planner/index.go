@@ -53,8 +53,8 @@ func (x *RankIndex) find(key float64) (int, bool) {
 }
 
 func (x *RankIndex) add(e Entry, key float64) {
-	i, ok := x.find(key)
-	x.Keys, x.Start, x.Entries = insert(x.Keys, x.Start, x.Entries, i, ok, key, e)
+	i, _ := x.find(key)
+	x.Keys, x.Start, x.Entries = insert(x.Keys, x.Start, x.Entries, i, key, e)
 }
 
 func (x *RankIndex) remove(rule RuleID, key float64) {
@@ -65,12 +65,12 @@ func (x *RankIndex) remove(rule RuleID, key float64) {
 
 func (x *EqualIndex) add(e Entry, nums []float64, texts []string) {
 	for _, k := range nums {
-		i, ok := slices.BinarySearch(x.Nums, k)
-		x.Nums, x.NumStart, x.NumEntries = insert(x.Nums, x.NumStart, x.NumEntries, i, ok, k, e)
+		i, _ := slices.BinarySearch(x.Nums, k)
+		x.Nums, x.NumStart, x.NumEntries = insert(x.Nums, x.NumStart, x.NumEntries, i, k, e)
 	}
 	for _, k := range texts {
-		i, ok := slices.BinarySearch(x.Texts, k)
-		x.Texts, x.TextStart, x.TextEntries = insert(x.Texts, x.TextStart, x.TextEntries, i, ok, k, e)
+		i, _ := slices.BinarySearch(x.Texts, k)
+		x.Texts, x.TextStart, x.TextEntries = insert(x.Texts, x.TextStart, x.TextEntries, i, k, e)
 	}
 }
 
@@ -87,10 +87,10 @@ func (x *EqualIndex) remove(rule RuleID, nums []float64, texts []string) {
 	}
 }
 
-// insert adds an entry under key i, which is new unless found. A rule is
-// entered once a key, however often its IN list names it.
-func insert[K comparable](keys []K, start []int32, entries []Entry, i int, found bool, key K, e Entry) ([]K, []int32, []Entry) {
-	if !found {
+// insert adds an entry under key, whose place is i. A rule is entered once a key,
+// however often its IN list names it.
+func insert[K comparable](keys []K, start []int32, entries []Entry, i int, key K, e Entry) ([]K, []int32, []Entry) {
+	if i == len(keys) || keys[i] != key {
 		keys = slices.Insert(keys, i, key)
 		start = slices.Insert(start, i, start[i])
 	} else if at := entries[start[i]:start[i+1]]; slices.ContainsFunc(at, func(o Entry) bool { return o.Rule == e.Rule }) {

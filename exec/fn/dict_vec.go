@@ -8,75 +8,89 @@ const (
 	failing = vec.Variant + 1 // the function fails for the entry
 )
 
-// overDict computes a call for a column of strings, once for each distinct string.
-// With seesNulls, rows without a value get what the function makes of null.
-func overDict(c *Ctx, dst, col *vec.Column, b Bound, lits Lits, seesNulls bool) bool {
+// dictCall is a call that is computed once for each distinct string of a column.
+type dictCall struct {
+	bound     Bound
+	lits      Lits
+	seesNulls bool // rows without a value get what the function makes of null
+}
+
+// over computes the call for a column of strings.
+func (d *dictCall) over(c *Ctx, dst, col *vec.Column) {
 	n := col.Dict.Len()
-	if cap(c.entries) < n+1 {
-		c.entries = make([]vec.Value, n+1, 2*n+64)
-		c.codes = make([]uint32, 2*n+64)
-	}
-	entries := c.entries[:n+1] // the last one is for null
-	defer clear(entries)       // they borrow col's memory
-	for i := range entries {
-		entries[i].Kind = unseen
-	}
-	args := append(c.args[:0], make([]vec.Value, len(lits))...)
-	c.args = args
-	for i, l := range lits {
-		if l != nil {
-			args[i] = *l
-		}
-	}
+	entries := d.begin(c, n)
 	defer func() { // they borrow col's memory
 		clear(entries)
-		clear(args)
+		clear(c.args)
 	}()
-	eval := func(code int, arg vec.Value) {
-		args[b.Col] = arg
-		v, err := b.Row(c, args)
-		if err != nil {
-			v = vec.Value{Kind: failing}
-		}
-		entries[code] = v
-		if v.Kind == vec.String {
-			if dst.Kind == vec.Null {
-				dst.As(vec.String)
-			}
-			if dst.Kind == vec.String {
-				c.codes[code] = dst.Dict.AddString(v.S)
-			}
-		}
-	}
-	set := func(row, code int) {
-		switch e := &entries[code]; {
-		case e.Kind == failing:
-			dst.SetFault(row)
-		case e.Kind == vec.String && dst.Kind == vec.String:
-			dst.Codes[row] = c.codes[code]
-			dst.Present.Set(row)
-			dst.Valid.Set(row)
-		default:
-			dst.Set(row, *e)
-		}
-	}
 	dst.Reset(col.Rows)
 	for row := range col.Rows {
 		switch {
 		case col.Valid.Has(row):
 			code := int(col.Codes[row])
 			if entries[code].Kind == unseen {
-				eval(code, col.Value(row))
+				d.eval(c, dst, code, col.Value(row))
 			}
-			set(row, code)
+			c.setEntry(dst, row, code)
 		case col.Fault != nil && col.Fault.Has(row):
 			dst.SetFault(row)
-		case seesNulls:
+		case d.seesNulls:
 			if entries[n].Kind == unseen {
-				eval(n, vec.NullValue)
+				d.eval(c, dst, n, vec.NullValue)
 			}
-			set(row, n)
+			c.setEntry(dst, row, n)
 		}
 	}
-	return true
+}
+
+// begin makes room in c for the results of n strings, and one more for null, and
+// puts the literals among the arguments.
+func (d *dictCall) begin(c *Ctx, n int) []vec.Value {
+	if cap(c.entries) < n+1 {
+		c.entries = make([]vec.Value, n+1, 2*n+64)
+		c.codes = make([]uint32, 2*n+64)
+	}
+	c.entries = c.entries[:n+1]
+	for i := range c.entries {
+		c.entries[i] = vec.Value{Kind: unseen}
+	}
+	c.args = append(c.args[:0], make([]vec.Value, len(d.lits))...)
+	for i, l := range d.lits {
+		if l != nil {
+			c.args[i] = *l
+		}
+	}
+	return c.entries
+}
+
+// eval computes the result of one string.
+func (d *dictCall) eval(c *Ctx, dst *vec.Column, code int, arg vec.Value) {
+	c.args[d.bound.Col] = arg
+	v, err := d.bound.Row(c, c.args)
+	if err != nil {
+		v = vec.Value{Kind: failing}
+	}
+	c.entries[code] = v
+	if v.Kind == vec.String {
+		if dst.Kind == vec.Null {
+			dst.As(vec.String)
+		}
+		if dst.Kind == vec.String {
+			c.codes[code] = dst.Dict.AddString(v.S)
+		}
+	}
+}
+
+// setEntry writes the result of a string into a row.
+func (c *Ctx) setEntry(dst *vec.Column, row, code int) {
+	switch e := &c.entries[code]; {
+	case e.Kind == failing:
+		dst.SetFault(row)
+	case e.Kind == vec.String && dst.Kind == vec.String:
+		dst.Codes[row] = c.codes[code]
+		dst.Present.Set(row)
+		dst.Valid.Set(row)
+	default:
+		dst.Set(row, *e)
+	}
 }

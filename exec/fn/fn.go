@@ -170,6 +170,7 @@ func (f *Func) vector(b Bound, lits Lits) VecFunc {
 	if f.kernel != nil {
 		own = f.kernel(lits)
 	}
+	texts := dictCall{bound: b, lits: lits, seesNulls: f.Nulls == NullsSeen}
 	return func(c *Ctx, dst, col *vec.Column) bool {
 		if col.Kind == vec.Null && col.Fault == nil && f.Nulls == NullIfAnyNull {
 			dst.Reset(col.Rows)
@@ -178,7 +179,11 @@ func (f *Func) vector(b Bound, lits Lits) VecFunc {
 		if own != nil && own(c, dst, col) {
 			return true
 		}
-		return col.Kind == vec.String && overDict(c, dst, col, b, lits, f.Nulls == NullsSeen)
+		if col.Kind != vec.String {
+			return false
+		}
+		texts.over(c, dst, col)
+		return true
 	}
 }
 
