@@ -2,11 +2,13 @@ package vec
 
 import "math"
 
-// WholePart cuts f off to an int64; ok is false if it does not fit. What a float64
-// beyond the range becomes as int64 differs between machines, so every such
-// conversion comes here.
+// FitsInt64 tells whether f, cut off to a whole number, is one of 64 bits. What
+// another becomes as int64 differs between machines.
+func FitsInt64(f float64) bool { return f >= -(1<<63) && f < 1<<63 }
+
+// WholePart cuts f off to an int64; ok is false if it does not fit.
 func WholePart(f float64) (i int64, ok bool) {
-	if f >= -(1<<63) && f < 1<<63 {
+	if FitsInt64(f) {
 		return int64(f), true
 	}
 	return 0, false

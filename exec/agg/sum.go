@@ -15,18 +15,28 @@ func (c *sum) Grow(groups int) { c.s = enlarge(c.s, groups) }
 
 func (c *sum) Add(in Input, rows, gids []int32) {
 	col := in.Args[0]
-	for i, r := range rows {
-		s := &c.s[gids[i]]
-		switch {
-		case !col.Valid.Has(int(r)):
-			if col.Fault.Has(int(r)) && !s.Failed() {
-				s.Fail(in.Why.Why(0, r))
+	if col.Kind == vec.Float64 {
+		for i, r := range rows {
+			if col.Valid.Has(int(r)) {
+				c.s[gids[i]].AddFloat(col.Floats[r])
+			} else if col.Fault.Has(int(r)) {
+				c.fail(in, gids[i], r)
 			}
-		case col.Kind == vec.Float64:
-			s.AddFloat(col.Floats[r])
-		default:
-			s.Add(col.Value(int(r)))
 		}
+		return
+	}
+	for i, r := range rows {
+		if col.Valid.Has(int(r)) {
+			c.s[gids[i]].Add(col.Value(int(r)))
+		} else if col.Fault.Has(int(r)) {
+			c.fail(in, gids[i], r)
+		}
+	}
+}
+
+func (c *sum) fail(in Input, g, r int32) {
+	if s := &c.s[g]; !s.Failed() {
+		s.Fail(in.Why.Why(0, r))
 	}
 }
 

@@ -35,7 +35,7 @@ func (e *Extreme) AddFloat(v float64, max bool) {
 	if !e.floats || v > e.float == max && v != e.float {
 		e.float, e.floats = v, true
 	}
-	if _, ok := vec.WholePart(v); !ok {
+	if !vec.FitsInt64(v) {
 		e.wide = true
 	}
 }

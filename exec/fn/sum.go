@@ -13,7 +13,7 @@ import (
 type decided struct {
 	kind   vec.Kind // of the first value, Missing before
 	ints   bool     // there is a whole number
-	floats bool     // there is a float
+	floats bool     // there is a float; for an Extreme only
 	wide   bool     // there is a float that has no whole part in 64 bits
 	early  bool     // bad came before the first value
 	bad    *string  // why the first value that cannot be taken cannot; nil: all can
@@ -79,10 +79,9 @@ func (s *Sum) AddInt(v int64) {
 // AddFloat adds a float.
 func (s *Sum) AddFloat(v float64) {
 	s.first(vec.Float64)
-	s.floats = true
 	s.float += v
-	if i, ok := vec.WholePart(v); ok {
-		s.whole += i
+	if vec.FitsInt64(v) {
+		s.whole += int64(v)
 	} else {
 		s.wide = true
 	}
