@@ -152,12 +152,12 @@ type state struct {
 	rules   map[string]*rule
 	users   map[string]int // rules that read a stream, by its name
 	numbers numbers
-	feeds   map[string]*feed
+	feeds   map[string]*sharedFeed
 	confs   map[confName]map[string]any
 	joins   map[string]*stream // joins that the executor has not pulled yet, by text
 	changed []*stream          // builders that the executor has to pull
 	edits   []edit             // actions that the executor has to pull
-	fresh   []*feed            // feeds that the executor has to pull
+	fresh   []*sharedFeed      // feeds that the executor has to pull
 	epoch   uint64             // of streams, tables and settings: what rules are compiled against
 	closing bool               // nothing is started any more
 	gone    ingest.Stats       // of feeds that are no more
@@ -179,11 +179,11 @@ func Open(o Options) (*Engine, error) {
 	}
 	e.mu.state = state{
 		streams: map[string]*stream{}, joins: map[string]*stream{}, rules: map[string]*rule{}, users: map[string]int{},
-		numbers: numbers{ofRule: make([]*rule, 1)}, feeds: map[string]*feed{}, confs: map[confName]map[string]any{},
+		numbers: numbers{ofRule: make([]*rule, 1)}, feeds: map[string]*sharedFeed{}, confs: map[confName]map[string]any{},
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.answers.ready = make(chan struct{}, 1)
-	e.holding = holding{map[exec.Ticket]heldBatch{}, map[*feed]uint32{}}
+	e.holding = holding{map[exec.Ticket]heldBatch{}, map[*sharedFeed]uint32{}}
 	so := o.Sinks
 	so.Logger = o.Logger
 	so.OnRoom = func() { signal(e.room) }

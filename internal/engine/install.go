@@ -189,7 +189,7 @@ func (e *Engine) sinkNumLocked(r *rule) uint32 {
 func (e *Engine) outletLocked(q *sinks.Queue) *outlet {
 	to := e.out.outlets[q]
 	if to == nil {
-		to = &outlet{queue: q, feeds: map[*feed]int{}}
+		to = &outlet{queue: q, feeds: map[*sharedFeed]int{}}
 		e.out.outlets[q] = to
 	}
 	return to

@@ -132,7 +132,7 @@ func (e *Engine) activateLookupLocked(s *stream, props map[string]any) error {
 	f.streams = 1
 	s.feed = f
 	ctx, cancel := context.WithCancel(e.ctx)
-	a := &asker{e: e, store: store, timeout: o.Timeout, feed: f.feed, cancel: cancel, done: make(chan struct{}), wake: make(chan struct{}, 1)}
+	a := &asker{e: e, store: store, timeout: o.Timeout, feed: f.Feed, cancel: cancel, done: make(chan struct{}), wake: make(chan struct{}, 1)}
 	a.tracker.Start()
 	s.source = a
 	e.askers.Store(s.num, a)
@@ -323,7 +323,7 @@ type heldBatch struct {
 // tables.
 type holding struct {
 	batches map[exec.Ticket]heldBatch
-	crowded map[*feed]uint32 // feeds that are paused, with the join
+	crowded map[*sharedFeed]uint32 // feeds that are paused, with the join
 }
 
 // finish gives a batch back that was run, or holds it.

@@ -219,7 +219,7 @@ func (e *Engine) fetch() ([]edit, []adopted) {
 	e.mu.changed = append(e.mu.changed[:0], later...)
 	clear(e.mu.joins) // a rule that comes later must not see rows from before
 	for _, f := range e.mu.fresh {
-		e.out.feeds[f.feed] = f
+		e.out.feeds[f.Feed] = f
 	}
 	clear(e.mu.fresh)
 	e.mu.fresh = e.mu.fresh[:0]

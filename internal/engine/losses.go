@@ -36,7 +36,7 @@ func (s *stream) lostOfLocked(late uint64) (c loss.Counts) {
 		return c
 	}
 	c = s.source.status().Lost
-	c[loss.Decode] += s.feed.feed.StreamStats(s.num).DecodeErrors
+	c[loss.Decode] += s.feed.StreamStats(s.num).DecodeErrors
 	c[loss.Late] += late
 	return c
 }
@@ -100,5 +100,5 @@ func (s *stream) rows() uint64 {
 	if s.feed == nil {
 		return 0
 	}
-	return s.feed.feed.StreamStats(s.num).Rows
+	return s.feed.StreamStats(s.num).Rows
 }

@@ -18,7 +18,7 @@ func (e *Engine) Totals() metrics.Totals {
 	e.mu.RLock()
 	in := e.mu.gone
 	for _, f := range e.mu.feeds {
-		in = sum(in, f.feed.Stats())
+		in = sum(in, f.Stats())
 	}
 	for _, s := range e.mu.streams {
 		if r, ok := s.source.(*runner); ok { // what a connection lost it counts itself

@@ -29,7 +29,7 @@ type action struct {
 type outlet struct {
 	queue  *sinks.Queue
 	msgs   []sinks.Message
-	feeds  map[*feed]int // feeds whose rules send here, with their number
+	feeds  map[*sharedFeed]int // feeds whose rules send here, with their number
 	paused bool
 }
 
@@ -48,7 +48,7 @@ type output struct {
 	e       *Engine
 	actions [][]action // by rule
 	faults  []bool     // by rule
-	feeds   map[*ingest.Feed]*feed
+	feeds   map[*ingest.Feed]*sharedFeed
 
 	outlets map[*sinks.Queue]*outlet // guarded by Engine.mu, with feeds and paused
 	used    []*outlet
@@ -82,7 +82,7 @@ const (
 )
 
 func newOutput(e *Engine) *output {
-	return &output{e: e, feeds: map[*ingest.Feed]*feed{}, outlets: map[*sinks.Queue]*outlet{}}
+	return &output{e: e, feeds: map[*ingest.Feed]*sharedFeed{}, outlets: map[*sinks.Queue]*outlet{}}
 }
 
 // set takes over the actions of a rule. What the old ones have collected is sent.

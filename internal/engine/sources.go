@@ -16,11 +16,11 @@ import (
 	"github.com/weir-engine/weir/vec"
 )
 
-// feed is an ingest.Feed with the columns that its streams read. Streams that
+// sharedFeed is an ingest.Feed with the columns that its streams read. Streams that
 // share connection, format and schema share it.
-type feed struct {
-	key     string
-	feed    *ingest.Feed
+type sharedFeed struct {
+	key string
+	*ingest.Feed
 	streams int // active streams
 	specs   map[string]vec.ColumnSpec
 	refs    map[string]int
@@ -39,20 +39,20 @@ type running interface {
 
 // renew makes the plan of the columns that are read now. It runs on the
 // executor goroutine.
-func (f *feed) renew() {
+func (f *sharedFeed) renew() {
 	keys := slices.Sorted(maps.Keys(f.specs))
 	specs := make([]vec.ColumnSpec, len(keys))
 	for i, k := range keys {
 		specs[i] = f.specs[k]
 	}
 	f.plan = vec.NewPlan(f.plan.Version+1, specs)
-	f.feed.SetPlan(f.plan)
+	f.SetPlan(f.plan)
 }
 
 // pause counts full outlets that the feed's rules send to.
-func (f *feed) pause(n int) {
+func (f *sharedFeed) pause(n int) {
 	f.pauses += n
-	f.feed.SetPaused(f.pauses > 0 && f.streams > 0)
+	f.SetPaused(f.pauses > 0 && f.streams > 0)
 }
 
 // useLocked brings the columns of s up to date with its builder.
@@ -127,7 +127,7 @@ func (e *Engine) activateLocked(s *stream) error {
 	if err != nil {
 		return err
 	}
-	s.cols, s.last = nil, s.feed.feed
+	s.cols, s.last = nil, s.feed.Feed
 	e.useLocked(s)
 	return nil
 }
@@ -205,13 +205,13 @@ func feedKey(hub string, s *stream, o *ingest.Options, given map[string]any) str
 		o.TimestampFormat, o.UseInt64, twins, form, s.message)
 }
 
-func (e *Engine) newFeedLocked(key string, o ingest.Options) (*feed, error) {
+func (e *Engine) newFeedLocked(key string, o ingest.Options) (*sharedFeed, error) {
 	o.OnBad = e.badMessage
 	f, err := ingest.NewFeed(e.inbox, o)
 	if err != nil {
 		return nil, err
 	}
-	fd := &feed{key: key, feed: f, specs: map[string]vec.ColumnSpec{}, refs: map[string]int{}, plan: vec.NewPlan(0, nil)}
+	fd := &sharedFeed{key: key, Feed: f, specs: map[string]vec.ColumnSpec{}, refs: map[string]int{}, plan: vec.NewPlan(0, nil)}
 	e.mu.feeds[key] = fd
 	e.mu.fresh = append(e.mu.fresh, fd)
 	return fd, nil
@@ -232,7 +232,7 @@ func (e *Engine) startSharedLocked(s *stream, use source.Use, key string, o inge
 			return err
 		}
 	}
-	a, err := use.Attach(f.feed, s.num)
+	a, err := use.Attach(f.Feed, s.num)
 	if err != nil {
 		if f.streams == 0 {
 			delete(e.mu.feeds, key)
@@ -266,13 +266,13 @@ func (e *Engine) startOwnLocked(s *stream, use source.Use, o ingest.Options) err
 	if err != nil {
 		return err
 	}
-	src, err := use.Open(source.Target{Feed: f.feed, Route: f.feed.Route([]uint32{s.num})})
+	src, err := use.Open(source.Target{Feed: f.Feed, Route: f.Route([]uint32{s.num})})
 	if err != nil {
 		delete(e.mu.feeds, f.key)
 		return err
 	}
 	ctx, cancel := context.WithCancel(e.ctx)
-	r := &runner{src, cancel, make(chan struct{}), f.feed}
+	r := &runner{src, cancel, make(chan struct{}), f.Feed}
 	f.streams = 1
 	s.feed, s.source = f, r
 	e.wg.Go(func() {
@@ -299,11 +299,11 @@ func (e *Engine) deactivateLocked(s *stream) {
 	e.useLocked(s)
 	s.builder = b
 	if f.streams--; f.streams == 0 {
-		f.feed.Close()
-		f.feed.SetPaused(false) // what it has is run, whatever the sinks do
-		f.replan = false        // with the columns that its rules read
+		f.Close()
+		f.SetPaused(false) // what it has is run, whatever the sinks do
+		f.replan = false   // with the columns that its rules read
 		delete(e.mu.feeds, f.key)
-		e.mu.gone = sum(e.mu.gone, f.feed.Stats())
+		e.mu.gone = sum(e.mu.gone, f.Stats())
 	}
 	s.feed, s.source, s.cols = nil, nil, nil
 	e.dirty.Store(true)

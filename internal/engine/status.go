@@ -254,7 +254,7 @@ func (f *fields) source(s *stream, prefix string, in, late uint64) {
 	var st ingest.Stats
 	conn := sinks.ConnStatus{State: sinks.Disconnected, LastDisconnected: "stream does not run"}
 	if s != nil && s.feed != nil {
-		st = s.feed.feed.StreamStats(s.num)
+		st = s.feed.StreamStats(s.num)
 		conn = connStatus(s.source.status())
 	} else if s != nil && s.err != "" {
 		conn.LastDisconnected = s.err
@@ -286,7 +286,7 @@ func (f *fields) decoder(e *Engine, r *rule, in uint64) (arrival int64) {
 	var last ingest.Stats
 	for _, name := range r.streams {
 		if s := e.mu.streams[name]; s != nil && s.feed != nil {
-			st := s.feed.feed.StreamStats(s.num)
+			st := s.feed.StreamStats(s.num)
 			bad += st.DecodeErrors + st.BadValues
 			arrival = max(arrival, st.LastArrival)
 			if st.LastErrorAt >= last.LastErrorAt {

@@ -31,7 +31,7 @@ type stream struct {
 	def  *sql.Create
 
 	builder *planner.Builder // of the running rules; nil: none
-	feed    *feed            // while it is active
+	feed    *sharedFeed      // while it is active
 	source  running
 	cols    []string          // keys of the columns that its program reads
 	dirty   bool              // in Engine.changed
