@@ -14,6 +14,7 @@ package config
 import (
 	"time"
 
+	"github.com/weir-engine/weir/internal/props"
 	"github.com/weir-engine/weir/planner/ruledef"
 )
 
@@ -124,6 +125,18 @@ func (r Rule) Options() ruledef.Options {
 	o.QoS, o.CheckpointInterval = r.QoS, r.CheckpointInterval
 	o.RestartAttempts = r.RestartStrategy.Attempts
 	return o
+}
+
+// warnings lists what the section says in vain.
+func (r Rule) warnings() []string {
+	list := props.Warnings("option", map[string]any{
+		"concurrency": r.Concurrency, "bufferLength": r.BufferLength, "qos": r.QoS, "checkpointInterval": r.CheckpointInterval.String(),
+		"restartStrategy": map[string]any{"attempts": r.RestartStrategy.Attempts},
+	}, ruledef.OptionProperties())
+	for i, text := range list {
+		list[i] = "rule: " + text
+	}
+	return list
 }
 
 // Sink bounds what waits for a destination.

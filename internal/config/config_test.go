@@ -53,7 +53,7 @@ func TestPrecedence(t *testing.T) {
 	env := []string{
 		"PATH=/bin", "WEIR__BASIC__RESTPORT=9100", "KUIPER__BASIC__RESTPORT=9101", "KUIPER__BASIC__LOGLEVEL=error",
 		"KUIPER__BASIC__CONSOLELOG=true", "KUIPER__STORE__TYPE=redis", "MQTT_SOURCE__DEFAULT__SERVER=tcp://env:1883",
-		"MQTT_SOURCE__DEFAULT__QOS=2", "WEIR__SOURCES__MQTT__SITE1__INSECURESKIPVERIFY=false", "WEIR__SOURCES__MQTT__NEW__CLIENTID=007x",
+		"MQTT_SOURCE__DEFAULT__QOS=2", "WEIR__SOURCES__MQTT__SITE1__INSECURESKIPVERIFY=false", "WEIR__SOURCES__MQTT__NEW__CLIENTID=007",
 		"WEIR__MEMORY__LIMIT=32MB", "WEIR__BASIC__DEBUG=true", "FOO__BAR=1", "WEIR__MQTT__LISTEN=1885",
 	}
 	c, err := Load("testdata/full.yaml", env, []Setting{{"data.dir", "d", "--data"}, {"basic.debug", "false", "--debug"}})
@@ -65,9 +65,9 @@ func TestPrecedence(t *testing.T) {
 		t.Errorf("got %+v, %+v, %s", c.Basic, c.Data, addr)
 	}
 	want := map[string]map[string]any{
-		"default": {"server": "tcp://env:1883", "qos": int64(2), "password": "secret"},
-		"site1":   {"server": "tcp://10.0.0.7:1883", "insecureSkipVerify": false, "ratio": 0.5, "list": []any{int64(1), "a"}, "sub": map[string]any{"x": nil}},
-		"empty":   {}, "new": {"clientid": "007x"},
+		"default": {"server": "tcp://env:1883", "qos": "2", "password": "secret"},
+		"site1":   {"server": "tcp://10.0.0.7:1883", "insecureSkipVerify": "false", "ratio": 0.5, "list": []any{int64(1), "a"}, "sub": map[string]any{"x": nil}},
+		"empty":   {}, "new": {"clientid": "007"},
 	}
 	got := c.Sources["mqtt"]
 	if !reflect.DeepEqual(got, want) {

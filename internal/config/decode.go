@@ -297,21 +297,10 @@ func free(n *node) any {
 		}
 		return m
 	}
-	s, ok := n.value.(string)
-	if !ok || !n.text {
-		if u, ok := n.value.(uint64); ok && u <= math.MaxInt64 {
-			return int64(u)
-		}
-		return n.value
+	// What comes from the environment stays text, as which numbers and booleans are
+	// taken too: a password may be 0123.
+	if u, ok := n.value.(uint64); ok && u <= math.MaxInt64 {
+		return int64(u)
 	}
-	if i, err := strconv.ParseInt(s, 10, 64); err == nil {
-		return i
-	}
-	if f, err := strconv.ParseFloat(s, 64); err == nil && !math.IsNaN(f) && !math.IsInf(f, 0) {
-		return f
-	}
-	if s == "true" || s == "false" {
-		return s == "true"
-	}
-	return s
+	return n.value
 }

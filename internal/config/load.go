@@ -87,7 +87,7 @@ func build(root *node, environ []string, flags []Setting) (*Config, error) {
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
-	c.Warnings = append(warnings, d.warnings...)
+	c.Warnings = append(append(warnings, d.warnings...), c.Rule.warnings()...)
 	return c, nil
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/weir-engine/weir/internal/store"
 	"github.com/weir-engine/weir/planner/graph"
 	"github.com/weir-engine/weir/planner/ruledef"
+	"github.com/weir-engine/weir/sinks/encode"
 )
 
 // confName names a group of settings. All parts are in lower case.
@@ -220,32 +221,39 @@ func (e *Engine) checkConf(n confName, given map[string]any) error {
 		if e.types.sinks[n.typ] == nil {
 			return fmt.Errorf("sink %s is not defined", n.typ)
 		}
-		return nil
+		return e.checkSinkGroup(n.typ, given)
 	}
 	return fmt.Errorf("there are no settings of kind %q", n.kind)
 }
 
-// checkGroup checks settings of a source, of a lookup table, or of connections of
-// both. What a group leaves out may stand in another.
-func (e *Engine) checkGroup(n confName, given map[string]any) error {
-	t, err := e.types.sources.Find(n.typ)
-	if err == nil {
-		if t.Group == nil {
-			return nil
-		}
-		return t.Group(given)
-	}
-	l, ok := e.types.lookups[n.typ]
-	switch {
-	case !ok && n.kind == "connections": // of sinks
+// checkSinkGroup checks settings of a sink. What a group leaves out may stand in
+// another, or in the action.
+func (e *Engine) checkSinkGroup(typ string, given map[string]any) error {
+	f := e.types.sinks[typ]
+	if f == nil {
 		return nil
-	case !ok:
-		return err
 	}
-	if _, err := lookup.ParseProps(given); err != nil || l.Group == nil {
+	return f.Properties().And(encode.Properties(), sinkTable()).Partial().Read(given).Err()
+}
+
+// checkGroup checks settings of a source, of a lookup table, or of connections of
+// both, or of sinks. What a group leaves out may stand in another.
+func (e *Engine) checkGroup(n confName, given map[string]any) error {
+	if t, err := e.types.sources.Find(n.typ); err == nil {
+		if t.Group != nil {
+			return t.Group(given)
+		}
+		return propertiesOf(t.Properties).And(feedTable(new(bool))).Partial().Read(given).Err()
+	} else if l, ok := e.types.lookups[n.typ]; !ok {
+		if n.kind == "connections" {
+			return e.checkSinkGroup(n.typ, given)
+		}
 		return err
+	} else if _, err := lookup.ParseProps(given); err != nil || l.Group == nil {
+		return err
+	} else {
+		return l.Group(given)
 	}
-	return l.Group(given)
 }
 
 // DeleteConfKey removes a group that no active stream uses.

@@ -29,22 +29,24 @@ type typeTables struct{ sources, lookups, sinks map[string]props.Table }
 
 func (t *types) tables() typeTables {
 	out := typeTables{map[string]props.Table{}, map[string]props.Table{}, map[string]props.Table{}}
-	of := func(f func() props.Table) props.Table {
-		if f == nil {
-			return nil
-		}
-		return f()
-	}
 	for name, typ := range t.sources {
-		out.sources[name] = of(typ.Properties).And(twin.Properties(), feedTable(new(bool)))
+		out.sources[name] = propertiesOf(typ.Properties).And(twin.Properties(), feedTable(new(bool)))
 	}
 	for name, typ := range t.lookups {
-		out.lookups[name] = of(typ.Properties).And(lookup.Properties(), feedTable(new(bool)))
+		out.lookups[name] = propertiesOf(typ.Properties).And(lookup.Properties(), feedTable(new(bool)))
 	}
 	for name, typ := range t.sinks {
 		out.sinks[name] = typ.Properties().And(encode.Properties(), sinkTable())
 	}
 	return out
+}
+
+// propertiesOf makes a fresh table of a type, which may have none.
+func propertiesOf(f func() props.Table) props.Table {
+	if f == nil {
+		return nil
+	}
+	return f()
 }
 
 // group returns what can stand in a group of settings of a type.

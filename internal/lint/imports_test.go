@@ -55,7 +55,7 @@ var rooms = []struct {
 	{"internal/store", nil},
 	{"internal/metrics", []string{"internal/loss"}},
 	{"internal/api", []string{"planner/ruledef"}},
-	{"internal/config", []string{"planner/ruledef"}},
+	{"internal/config", []string{"planner/ruledef", "internal/props"}},
 	{"internal/engine", []string{
 		"vec/...", "planner/...", "exec/...", "ingest/...", "sinks/...",
 		"internal/keyed", "internal/loss", "internal/mqttconn", "internal/membus", "internal/props", "internal/store", "internal/metrics", "internal/api",
