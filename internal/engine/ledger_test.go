@@ -122,6 +122,24 @@ var driven = []drivenLoss{
 		out.want(`{"a":1}`, `{"a":4}`)
 		return []spot{ofRule("hot"), ofStream("s")}
 	}},
+	{reason: loss.Late, n: 1, drive: func(d *desk) []spot { // in a join
+		d.sql(`CREATE STREAM other () WITH (TYPE="memory", DATASOURCE="in/other", FORMAT="json", TIMESTAMP="ts")`)
+		out := d.eventTime("SELECT s.a FROM s INNER JOIN other ON s.k = other.k GROUP BY TUMBLINGWINDOW(ss, 1)")
+		second := func(n int) {
+			d.publish("in/other", fmt.Sprintf(`{"ts":%d,"k":1}`, n))
+			d.await("it came", func() bool { return d.status("hot", "source_other_0_records_in_total") == uint64(n/1000-4) })
+			d.publish("in", fmt.Sprintf(`{"ts":%d,"k":1,"a":%d}`, n, n))
+		}
+		second(5000)
+		d.publish("in", `{"ts":4000,"k":1,"a":2}`)
+		second(6000)
+		second(7000)
+		out.want(`{"a":5000}`)
+		if got := d.lost("/streams/other/status", "lost"); len(got) != 0 {
+			d.t.Errorf("the other stream: got %v, want nothing", got)
+		}
+		return []spot{ofRule("hot"), ofStream("s")}
+	}},
 	{reason: loss.Capped, n: 89998, drive: func(d *desk) []spot {
 		out := d.eventTime("SELECT count(*) AS n FROM s GROUP BY TUMBLINGWINDOW(ms, 10) HAVING count(*) > 0")
 		d.publish("in", `{"ts":5}`, `{"ts":1000005}`, `{"ts":1000015}`, `{"ts":1000025}`)
