@@ -75,7 +75,7 @@ type joinRef struct {
 	name     string
 }
 
-// pendingRow is a row that waits for the end of the batch; order is its place
+// pendingRow is a row that waits for the end of the batch; order is its position
 // there.
 type pendingRow struct {
 	windowRow
@@ -164,8 +164,8 @@ func (x *Executor) forgetJoins() {
 	x.joining.nodes, x.joining.changes = x.joining.nodes[:0], x.joining.changes[:0]
 }
 
-// place returns the place of a row in the batch that Run was given.
-func (x *Executor) place(row int32) int32 {
+// origin returns the position of a row in the batch that Run was given.
+func (x *Executor) origin(row int32) int32 {
 	if x.joining.origin != nil {
 		return x.joining.origin[row]
 	}

@@ -93,7 +93,7 @@ func (f *feeder) feed(m *machine) {
 		}
 		for _, s := range f.srcs {
 			v := f.values(m, s.steps, row, n.join.keeps)
-			n.join.take(pendingRow{windowRow{ts: ts, v: v, src: s.src}, x.place(int32(row))})
+			n.join.take(pendingRow{windowRow{ts: ts, v: v, src: s.src}, x.origin(int32(row))})
 		}
 	}
 	if bad != nil {

@@ -80,7 +80,7 @@ func (t *table) feed(m *machine) {
 	}
 	t.taken += uint64(m.rows)
 	for row := range m.rows {
-		c := tableChange{table: t, order: x.place(int32(row))}
+		c := tableChange{table: t, order: x.origin(int32(row))}
 		if t.keyed {
 			b, ok := vec.AppendEqual(nil, key.Value(row))
 			if !ok {

@@ -120,7 +120,7 @@ func (b *Builder) Add(rule RuleID, r *Bound, count bool) {
 	ac := plan(r.Where)
 	p.rest = b.addRest(ac.rest)
 	e := Entry{Rule: rule, Proj: p.proj, Rest: p.rest}
-	b.place(p, ac.pivot, e)
+	b.enter(p, ac.pivot, e)
 	b.rules[rule] = p
 }
 

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// place puts e into the index for pivot.
-func (b *Builder) place(p *placed, pivot *atom, e Entry) {
+// enter puts e into the index for pivot.
+func (b *Builder) enter(p *placed, pivot *atom, e Entry) {
 	switch {
 	case pivot == nil:
 		p.kind = inAlways

@@ -95,7 +95,7 @@ func props(c *Ctx, args []vec.Value) (vec.Value, error) {
 // same for all rows of a rule the binder makes constants of, and what a window knows
 // are columns of what it emits; a row that is not of a window has none of these.
 func contextFuncs() []*Func {
-	place := func(group, name, doc string, row Row) *Func {
+	whereabouts := func(group, name, doc string, row Row) *Func {
 		f := scalar(group, name+"()", doc, name+"()", row)
 		f.Kind = planner.FuncContext
 		return f
@@ -105,14 +105,14 @@ func contextFuncs() []*Func {
 		if ms != nil {
 			row = func(c *Ctx, _ []vec.Value) (vec.Value, error) { return integer(ms(c)) }
 		}
-		f := place(group, name, doc, row)
+		f := whereabouts(group, name, doc, row)
 		f.PerRule = true
 		return f
 	}
 	nowhere := func(*Ctx, []vec.Value) (vec.Value, error) { return null() }
 	const other, agg = "other", "aggregate"
 	return []*Func{
-		place(other, "event_time", "The row's time, or its window's end, in milliseconds since 1970.",
+		whereabouts(other, "event_time", "The row's time, or its window's end, in milliseconds since 1970.",
 			func(c *Ctx, _ []vec.Value) (vec.Value, error) { return integer(c.EventTime) }),
 		ofRule(other, "last_hit_count", "How many rows the rule selected before this one.", func(c *Ctx) int64 { return c.HitCount }),
 		ofRule(other, "last_hit_time", "When the rule selected its last row before this one, in milliseconds since 1970; 0 if never.",
@@ -122,8 +122,8 @@ func contextFuncs() []*Func {
 			func(c *Ctx) int64 { return c.AggTime }),
 		ofRule(other, "rule_id", "The id of the rule.", nil),
 		ofRule(other, "rule_start", "When the rule started, in milliseconds since 1970.", nil),
-		place(other, "window_end", "The end of the window in milliseconds since 1970; null without a window.", nowhere),
-		place(other, "window_start", "The start of the window in milliseconds since 1970; null without a window.", nowhere),
-		place(other, "window_trigger", "When the window was emitted, in milliseconds since 1970; null without a window.", nowhere),
+		whereabouts(other, "window_end", "The end of the window in milliseconds since 1970; null without a window.", nowhere),
+		whereabouts(other, "window_start", "The start of the window in milliseconds since 1970; null without a window.", nowhere),
+		whereabouts(other, "window_trigger", "When the window was emitted, in milliseconds since 1970; null without a window.", nowhere),
 	}
 }

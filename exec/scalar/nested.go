@@ -34,7 +34,7 @@ func Arrow(v vec.Value, key string) vec.Value {
 // Index returns a[i]; negative positions count from the end. Only a number is a
 // position, even of null.
 func Index(a, i vec.Value) (vec.Value, error) {
-	at, ok := place(i)
+	at, ok := arrayIndex(i)
 	if ok && a.IsNull() {
 		return vec.NullValue, nil
 	}
@@ -81,7 +81,7 @@ func (e Edge) at(whole, n int64) (int64, bool) {
 	if e.Open {
 		return whole, true
 	}
-	i, ok := place(e.Value)
+	i, ok := arrayIndex(e.Value)
 	if i < 0 {
 		i += n
 	}
@@ -116,8 +116,8 @@ func Elements(v vec.Value) ([]any, bool) {
 	return list, ok
 }
 
-// place returns a number as a position in an array, cut off to a whole one.
-func place(v vec.Value) (int64, bool) {
+// arrayIndex returns a number as a position in an array, cut off to a whole one.
+func arrayIndex(v vec.Value) (int64, bool) {
 	switch v.Kind {
 	case vec.Int64:
 		return v.I, true
