@@ -22,8 +22,8 @@ type lostRow struct {
 	text string
 }
 
-// teller names the rules of an index.
-type teller struct {
+// indexRules names the rules of an index.
+type indexRules struct {
 	index any  // *planner.RankIndex, *planner.EqualIndex or *planner.CondIndex
 	texts bool // of an EqualIndex: those that compare with texts
 }
@@ -40,13 +40,13 @@ func (x *Executor) wants(rule planner.RuleID) bool {
 	return x.env.Faults != nil && x.env.Faults(rule)
 }
 
-// told returns the rules of t that want to be told of faults. They are looked for
+// faultRules returns the rules of t that want to be told of faults. They are looked for
 // at the first fault under a program, not at each: there may be thousands.
-func (n *node) told(x *Executor, t teller) []listener {
+func (n *node) faultRules(x *Executor, t indexRules) []listener {
 	if x.env.Faults == nil {
 		return nil
 	}
-	out, known := n.tellers[t]
+	out, known := n.listeners[t]
 	if !known {
 		t.each(func(es []planner.Entry, konst vec.Value) {
 			for _, e := range es {
@@ -55,16 +55,16 @@ func (n *node) told(x *Executor, t teller) []listener {
 				}
 			}
 		})
-		if n.tellers == nil {
-			n.tellers = map[teller][]listener{}
+		if n.listeners == nil {
+			n.listeners = map[indexRules][]listener{}
 		}
-		n.tellers[t] = out
+		n.listeners[t] = out
 	}
 	return out
 }
 
 // each calls f for the rules of t by the constant that they compare with.
-func (t teller) each(f func(es []planner.Entry, konst vec.Value)) {
+func (t indexRules) each(f func(es []planner.Entry, konst vec.Value)) {
 	switch i := t.index.(type) {
 	case *planner.RankIndex:
 		for k, key := range i.Keys {
@@ -86,22 +86,22 @@ func (t teller) each(f func(es []planner.Entry, konst vec.Value)) {
 }
 
 // tellRows notes for the rules of t that want to know that rows failed in s.
-func (x *Executor) tellRows(m *machine, t teller, s planner.StepID, rows vec.Bitmap) {
-	if told := m.node.told(x, t); len(told) > 0 {
-		rows.Each(func(row int) { x.tell(told, row, m.why(s, row)) })
+func (x *Executor) tellRows(m *machine, t indexRules, s planner.StepID, rows vec.Bitmap) {
+	if to := m.node.faultRules(x, t); len(to) > 0 {
+		rows.Each(func(row int) { x.tell(to, row, m.why(s, row)) })
 	}
 }
 
-func (x *Executor) tell(told []listener, row int, text string) {
-	for _, l := range told {
+func (x *Executor) tell(to []listener, row int, text string) {
+	for _, l := range to {
 		x.sending.losses = append(x.sending.losses, lostRow{l.rule, int32(row), text})
 	}
 }
 
 // tellMisfit notes for the rules of t that want to know that the value of a row
 // cannot be compared with their constants.
-func (x *Executor) tellMisfit(m *machine, t teller, op planner.Op, row int, v vec.Value) {
-	for _, l := range m.node.told(x, t) {
+func (x *Executor) tellMisfit(m *machine, t indexRules, op planner.Op, row int, v vec.Value) {
+	for _, l := range m.node.faultRules(x, t) {
 		x.sending.losses = append(x.sending.losses, lostRow{l.rule, int32(row), misfit(op, v, l.konst)})
 	}
 }
@@ -231,7 +231,7 @@ func (m *machine) blame(s planner.StepID, row int) blame {
 
 // chargeIndex counts n rows for each rule of t, a rule that stands in several
 // places once.
-func (x *Executor) chargeIndex(t teller, op planner.Op, n uint64, b *blame) {
+func (x *Executor) chargeIndex(t indexRules, op planner.Op, n uint64, b *blame) {
 	var seen map[planner.RuleID]bool
 	if _, several := t.index.(*planner.EqualIndex); several {
 		seen = map[planner.RuleID]bool{}

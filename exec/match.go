@@ -86,7 +86,7 @@ func (x *Executor) matchRank(m *machine, r *planner.RankIndex, c *rankCount) {
 	if f := col.Fault; f != nil && f.Any() {
 		c.faults += uint64(f.Count())
 		last = lastOf(f)
-		x.tellRows(m, teller{index: r}, r.Step, f)
+		x.tellRows(m, indexRules{index: r}, r.Step, f)
 	}
 	switch col.Kind {
 	case vec.Null:
@@ -121,7 +121,7 @@ func (x *Executor) rankValues(m *machine, r *planner.RankIndex, c *rankCount, co
 			case vec.Float64:
 				k = rank(r, v.F)
 			default:
-				x.tellMisfit(m, teller{index: r}, r.Op, row, v)
+				x.tellMisfit(m, indexRules{index: r}, r.Op, row, v)
 				c.faults++
 				last = row
 			}
@@ -232,8 +232,8 @@ func (x *Executor) matchEqual(m *machine, e *planner.EqualIndex, c *equalCount) 
 		n := uint64(f.Count())
 		c.textFaults, c.numFaults = c.textFaults+n, c.numFaults+n
 		last = lastRows{lastOf(f), lastOf(f)}
-		x.tellRows(m, teller{e, true}, e.Step, f)
-		x.tellRows(m, teller{e, false}, e.Step, f)
+		x.tellRows(m, indexRules{e, true}, e.Step, f)
+		x.tellRows(m, indexRules{e, false}, e.Step, f)
 	}
 	switch col.Kind {
 	case vec.Null:
@@ -270,12 +270,12 @@ func (x *Executor) equalValues(m *machine, e *planner.EqualIndex, c *equalCount,
 			if v.Kind != vec.String && len(e.Texts) > 0 {
 				c.textFaults++
 				last.text = max(last.text, row)
-				x.tellMisfit(m, teller{e, true}, planner.OpEq, row, v)
+				x.tellMisfit(m, indexRules{e, true}, planner.OpEq, row, v)
 			}
 			if !number && len(e.Nums) > 0 {
 				c.numFaults++
 				last.num = max(last.num, row)
-				x.tellMisfit(m, teller{e, false}, planner.OpEq, row, v)
+				x.tellMisfit(m, indexRules{e, false}, planner.OpEq, row, v)
 			}
 		}
 	}
@@ -296,8 +296,8 @@ func (x *Executor) matchTexts(m *machine, e *planner.EqualIndex, c *equalCount, 
 	if n := uint64(col.Valid.Count()); len(e.NumEntries) > 0 && n > 0 {
 		c.numFaults += n
 		last.num = max(last.num, lastOf(col.Valid))
-		if told := m.node.told(x, teller{e, false}); len(told) > 0 {
-			col.Valid.Each(func(row int) { x.tellMisfit(m, teller{e, false}, planner.OpEq, row, col.Value(row)) })
+		if to := m.node.faultRules(x, indexRules{e, false}); len(to) > 0 {
+			col.Valid.Each(func(row int) { x.tellMisfit(m, indexRules{e, false}, planner.OpEq, row, col.Value(row)) })
 		}
 	}
 	if len(e.TextEntries) == 0 {
@@ -326,7 +326,7 @@ func (x *Executor) matchCond(m *machine, c *planner.CondIndex) {
 		n, last := uint64(f.Count()), lastOf(f)
 		x.loseAll(c.Send, n, last, why)
 		x.loseAll(c.Count, n, last, why)
-		x.tellRows(m, teller{index: c}, c.Step, f)
+		x.tellRows(m, indexRules{index: c}, c.Step, f)
 	}
 	switch col.Kind {
 	case vec.Bool:
@@ -341,8 +341,8 @@ func (x *Executor) matchCond(m *machine, c *planner.CondIndex) {
 				} else if v.Kind != vec.Bool {
 					x.loseAll(c.Send, 1, row, why)
 					x.loseAll(c.Count, 1, row, why)
-					if told := m.node.told(x, teller{index: c}); len(told) > 0 {
-						x.tell(told, row, notCondition(v))
+					if to := m.node.faultRules(x, indexRules{index: c}); len(to) > 0 {
+						x.tell(to, row, notCondition(v))
 					}
 				}
 			}

@@ -16,16 +16,16 @@ type node struct {
 	over bool   // over a window's output
 	late uint64 // rows older than a watermark
 
-	funcs    []*fn.Bound // by step, made at first use
-	memories memories    // of stateful steps
-	ranks    []rankCount
-	equals   []equalCount
-	tellers  map[teller][]listener // rules that want to be told of faults; made at the first
-	windows  []*window
-	orders   []*eventOrder
-	feeds    []*feeder
-	tables   []*table
-	join     *joiner // of a join's program
+	funcs     []*fn.Bound // by step, made at first use
+	memories  memories    // of stateful steps
+	ranks     []rankCount
+	equals    []equalCount
+	listeners map[indexRules][]listener // rules that want to be told of faults; made at the first
+	windows   []*window
+	orders    []*eventOrder
+	feeds     []*feeder
+	tables    []*table
+	join      *joiner // of a join's program
 }
 
 // rankCount counts rows by rank for rules of which only the number of rows
@@ -64,7 +64,7 @@ func (x *Executor) adopt(n *node, p *planner.Program) {
 			w.memories.keep(p)
 		}
 	}
-	n.prog, n.plan, n.tellers = p, nil, nil
+	n.prog, n.plan, n.listeners = p, nil, nil
 	n.ranks = resize(n.ranks, len(p.Ranks))
 	for i, r := range p.Ranks {
 		c := &n.ranks[i]
@@ -119,7 +119,7 @@ func (x *Executor) flush(n *node) {
 	for i, r := range p.Ranks {
 		c := &n.ranks[i]
 		if c.faults > 0 {
-			x.chargeIndex(teller{index: r}, r.Op, c.faults, &c.last)
+			x.chargeIndex(indexRules{index: r}, r.Op, c.faults, &c.last)
 			c.faults, c.last = 0, blame{}
 		}
 		if !r.Count {
@@ -137,10 +137,10 @@ func (x *Executor) flush(n *node) {
 	for i, e := range p.Equals {
 		c := &n.equals[i]
 		if c.textFaults > 0 {
-			x.chargeIndex(teller{e, true}, planner.OpEq, c.textFaults, &c.lastText)
+			x.chargeIndex(indexRules{e, true}, planner.OpEq, c.textFaults, &c.lastText)
 		}
 		if c.numFaults > 0 {
-			x.chargeIndex(teller{e, false}, planner.OpEq, c.numFaults, &c.lastNum)
+			x.chargeIndex(indexRules{e, false}, planner.OpEq, c.numFaults, &c.lastNum)
 		}
 		*c = equalCount{}
 	}

@@ -75,8 +75,8 @@ func (e *Engine) flowSourceLocked(c *compiled, src graph.Source) error {
 	return nil
 }
 
-// told words an error about a statement of a graph, which its user did not write.
-func (c *compiled) told(q *graph.Query, err error) error {
+// wordFault words an error about a statement of a graph, which its user did not write.
+func (c *compiled) wordFault(q *graph.Query, err error) error {
 	if c.def.Graph == nil {
 		return err
 	}

@@ -148,7 +148,7 @@ func (e *Engine) compilePartLocked(c *compiled, i int) (p part, err error) {
 	q := &c.flow.Queries[i]
 	st, err := sql.Parse(q.SQL)
 	if err != nil {
-		return p, ruledef.Errorf(ruledef.CodeParser, "%w", c.told(q, err))
+		return p, ruledef.Errorf(ruledef.CodeParser, "%w", c.wordFault(q, err))
 	}
 	sel, ok := st.(*sql.Select)
 	if !ok {
@@ -167,7 +167,7 @@ func (e *Engine) compilePartLocked(c *compiled, i int) (p part, err error) {
 		err = e.checkStreamsLocked(c, p.query)
 	}
 	if err != nil {
-		return p, ruledef.Errorf(ruledef.CodePlan, "%w", c.told(q, err))
+		return p, ruledef.Errorf(ruledef.CodePlan, "%w", c.wordFault(q, err))
 	}
 	p.window = p.query.Root.Stage != nil
 	p.count = true
