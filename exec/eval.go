@@ -21,18 +21,18 @@ type machine struct {
 	rows  int
 	words int
 
-	gen      uint32
-	memos    []memo
-	memories *memories // that stateful steps are evaluated with
-	projs    []projection
-	pool     []*vec.Column
-	used     int
-	args     []vec.Value
-	inputs   []*vec.Column // of an aggregate or of a key
-	reasons  reasons
-	notes    map[cell]string // why values of batch are faults, by column, where a window computed it
-	rowsBuf  []int32
-	together bool // a rule's rows are delivered as one message, at the end
+	gen        uint32
+	memos      []memo
+	memories   *memories // that stateful steps are evaluated with
+	projs      []projection
+	pool       []*vec.Column
+	used       int
+	args       []vec.Value
+	inputs     []*vec.Column // of an aggregate or of a key
+	reasons    reasons
+	notes      map[cell]string // why values of batch are faults, by column, where a window computed it
+	rowsBuf    []int32
+	oneMessage bool // a rule's rows are delivered as one message, at the end
 
 	kept   map[cell]error // of steps that cannot be asked again why they failed
 	answer answer
@@ -53,7 +53,7 @@ func (m *machine) begin(n *node, b *vec.Batch) {
 	m.memories = &n.memories
 	m.rows, m.words = b.Rows, vec.Words(b.Rows)
 	m.gen++
-	m.together = false
+	m.oneMessage = false
 	m.notes, m.answer = nil, answer{}
 	clear(m.kept)
 	m.used = 0

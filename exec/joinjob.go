@@ -54,7 +54,7 @@ func (x *Executor) parked() int {
 // parkRows joins rows alone when the stores have answered.
 func (j *joiner) parkRows(rows []windowRow) {
 	rows = slices.Clone(rows)
-	if j.together() {
+	if j.oneBatch() {
 		j.park(&job{rows: rows})
 		return
 	}

@@ -125,7 +125,7 @@ func (j *joiner) joinEach(rows []windowRow) {
 			s.refresh(j.x, int32(i))
 		}
 	}
-	if !j.together() {
+	if !j.oneBatch() {
 		for i := range rows {
 			j.joinSome(rows[i : i+1])
 		}
@@ -134,9 +134,9 @@ func (j *joiner) joinEach(rows []windowRow) {
 	j.joinSome(rows)
 }
 
-// together tells whether rows of the stream can be joined many at a time: each
+// oneBatch tells whether rows of the stream can be joined many at a time: each
 // joined row then has its row of the stream.
-func (j *joiner) together() bool {
+func (j *joiner) oneBatch() bool {
 	for _, s := range j.plan.Steps {
 		if s.Kind == planner.RightJoin || s.Kind == planner.FullJoin {
 			return false
@@ -169,7 +169,7 @@ func (j *joiner) joinSome(rows []windowRow) {
 // emitJoined runs the rules over what the rows of the stream gave.
 func (j *joiner) emitJoined(t *tuples) {
 	events := t.cols[0] // rows of the stream, ascending
-	if !j.together() {
+	if !j.oneBatch() {
 		events = slices.Grow(j.events[:0], t.n)[:t.n]
 		clear(events)
 		j.events = events

@@ -72,7 +72,7 @@ func (x *Executor) choose(m *machine, es []planner.Entry, row int) {
 			x.sending.pairs = append(x.sending.pairs, pair{e, int32(row)})
 		}
 	}
-	if len(x.sending.pairs) > maxPairs && !m.together {
+	if len(x.sending.pairs) > maxPairs && !m.oneMessage {
 		x.deliver(m)
 	}
 }

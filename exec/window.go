@@ -255,7 +255,7 @@ func (w *window) emit(b *vec.Batch, keep func(planner.RuleID) bool) {
 	m := x.enter()
 	m.begin(n, b)
 	m.notes = w.notes
-	m.together = true // the rows of a rule are one message, however many there are
+	m.oneMessage = true // the rows of a rule are one message, however many there are
 	if b.Rows == 0 {
 		if p := n.prog.Always; p != nil && !w.def.Group {
 			for _, e := range p.Send {
