@@ -15,12 +15,13 @@ EQUIV_FILES ?= 20000
 export CGO_ENABLED ?= 0
 export PATH := $(PATH):/usr/sbin
 
-.PHONY: all build run test testdeps race lint fuzz bench rewrite check clean help
+.PHONY: all build slim run test testdeps race lint fuzz bench rewrite check clean help
 
 all: build
 
 help:
 	@echo 'build    the static binary bin/weir'
+	@echo 'slim     bin/weir-slim: without database drivers, for small gateways'
 	@echo 'run      weir with broker, simulated devices and sample rules (ARGS="--rules 8000")'
 	@echo 'test     all tests'
 	@echo 'race     all tests under the race detector, with invariants checked'
@@ -31,8 +32,14 @@ help:
 	@echo 'check    test, race and lint: what CI runs'
 	@echo 'clean    remove what was built'
 
+# What the linker would strip is not made in the first place.
+BUILD = $(GO) build -trimpath -gcflags=all=-dwarf=false -ldflags '-s -w -X main.version=$(VERSION)'
+
 build:
-	$(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/weir ./cmd/weir
+	$(BUILD) -o bin/weir ./cmd/weir
+
+slim:
+	$(BUILD) -tags slim -o bin/weir-slim ./cmd/weir
 
 run: build
 	bin/weir demo $(ARGS)

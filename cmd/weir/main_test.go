@@ -151,7 +151,7 @@ func TestClient(t *testing.T) {
 		{"create", 1, "", "create: say what: stream, table, rule", ""},
 		{"nosuch", 1, "", `unknown command "nosuch"`, ""},
 		{"show | plugins", 1, "", `unknown command "plugins"`, ""},
-		{"version", 0, "1.2.3\n", "", ""},
+		{"version", 0, "1.2.3" + suffix + "\n", "", ""},
 	}
 	version = "1.2.3"
 	for _, tt := range tests {

@@ -167,7 +167,7 @@ func serve(ctx context.Context, cfg *config.Config, w wiring, p process) (err er
 	}
 	tasks := []func() error{func() error { return server.Serve(ctx, rest, certs, cfg.Basic.GracefulShutdownTimeout) }}
 	tasks = append(tasks, sideListeners(ctx, cfg, figures)...)
-	p.log.Info("weir is up", "version", buildVersion(), "rest", rest.Addr().String())
+	p.log.Info("weir is up", "version", buildVersion()+suffix, "rest", rest.Addr().String())
 	err = together(tasks, stop)
 	p.log.Info("weir ends")
 	return err

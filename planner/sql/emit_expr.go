@@ -1,3 +1,5 @@
+//go:build !slim
+
 package sql
 
 import "github.com/weir-engine/weir/vec"

@@ -1,3 +1,5 @@
+//go:build !slim
+
 package sql
 
 import (
@@ -105,3 +107,6 @@ func (m *memo) parse(e *emitter) (*skeleton, error) {
 	b := builder{marks: e.marks}
 	return b.build(s)
 }
+
+// treeOf returns the tree of draft, which has no faults.
+func treeOf(draft *Select) (*Select, error) { return shared.build(draft) }

@@ -7,7 +7,7 @@ func (p *parser) selectStatement() (*Select, error) {
 	if err := p.faults.err(); err != nil {
 		return nil, err
 	}
-	return shared.build(draft)
+	return treeOf(draft)
 }
 
 // draft reads a query. A clause with a fault is left out.

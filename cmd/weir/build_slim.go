@@ -1,0 +1,6 @@
+//go:build slim
+
+package main
+
+// suffix is what weir version says of the build behind the version.
+const suffix = " slim"
