@@ -248,7 +248,7 @@ func (e *Engine) checkGroup(n confName, given map[string]any) error {
 		if n.kind == "connections" {
 			return e.checkSinkGroup(n.typ, given)
 		}
-		return err
+		return missing(n.typ, err)
 	} else if _, err := lookup.ParseProps(given); err != nil || l.Group == nil {
 		return err
 	} else {
@@ -292,7 +292,8 @@ func (e *Engine) ConfKeys(kind api.ConfKind, typ string) (map[string]map[string]
 func (e *Engine) PutConnection(c api.Connection) error {
 	n := confName{"connections", strings.ToLower(c.Type), strings.ToLower(c.ID)}
 	if !e.types.sources[n.typ].Named && !e.types.lookups[n.typ].Named {
-		return ruledef.Errorf(ruledef.CodeConfig, "connection type %s is not supported: want %s", c.Type, strings.Join(e.types.named(), ", "))
+		err := fmt.Errorf("connection type %s is not supported: want %s", c.Type, strings.Join(e.types.named(), ", "))
+		return ruledef.Errorf(ruledef.CodeConfig, "%w", missing(n.typ, err))
 	}
 	if err := e.checkConf(n, c.Props); err != nil {
 		return ruledef.Errorf(ruledef.CodeConfig, "connection %s: %w", c.ID, err)

@@ -31,7 +31,7 @@ func (e *Engine) external(s *stream) bool { return s.lookup() && !e.types.lookup
 
 // lookupUse checks the settings of a lookup table.
 func (e *Engine) lookupUse(s *stream, props map[string]any) (o lookup.Options, use lookup.Use, err error) {
-	t, err := e.types.lookups.Find(s.typ())
+	t, err := e.types.lookup(s.typ())
 	if err != nil {
 		return o, use, err
 	}

@@ -134,7 +134,7 @@ func (e *Engine) activateLocked(s *stream) error {
 
 // activateRowsLocked starts the source of a stream, or of a table that is kept in memory.
 func (e *Engine) activateRowsLocked(s *stream, props map[string]any) error {
-	t, err := e.types.sources.Find(s.typ())
+	t, err := e.types.source(s.typ())
 	if err != nil {
 		return err
 	}

@@ -198,10 +198,10 @@ func (e *Engine) checkDefinition(c *sql.Create) error {
 // checkType refuses a type that there is not.
 func (e *Engine) checkType(s *stream) error {
 	if !s.lookup() {
-		_, err := e.types.sources.Find(s.typ())
+		_, err := e.types.source(s.typ())
 		return err
 	}
-	t, err := e.types.lookups.Find(s.typ())
+	t, err := e.types.lookup(s.typ())
 	if err == nil && t.Fed && s.def.Options.Key == "" {
 		err = fmt.Errorf("option KEY is required for a %s lookup table", s.typ())
 	}

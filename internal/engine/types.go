@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/weir-engine/weir/ingest/file"
 	"github.com/weir-engine/weir/ingest/lookup"
@@ -77,4 +79,25 @@ func newTypes(env typeEnv) types {
 	}
 	t.addFull(env)
 	return t
+}
+
+// source returns the type of source called name.
+func (t *types) source(name string) (source.Type, error) {
+	s, err := t.sources.Find(name)
+	return s, missing(name, err)
+}
+
+// lookup returns the type of lookup table called name.
+func (t *types) lookup(name string) (lookup.Type, error) {
+	l, err := t.lookups.Find(name)
+	return l, missing(name, err)
+}
+
+// missing words err, which says that there is no type called name, for a type that
+// this build goes without.
+func missing(name string, err error) error {
+	if err != nil && slices.Contains(leftOut, name) {
+		return fmt.Errorf("type %s is not part of this slim build of weir: the full build has it", name)
+	}
+	return err
 }
