@@ -11,14 +11,14 @@ import (
 
 // writeLosses writes what rules, streams, connections and destinations lost. There
 // is a series for each reason that is not zero.
-func (m *Metrics) writeLosses(out *bufio.Writer) {
+func (m *Metrics) writeLosses(out *bufio.Writer, rules []RuleCounters) {
 	name := "weir_rule_lost_total"
 	head(out, name, "counter", "What a rule lost, by reason.")
-	m.source.EachRule(func(r RuleCounters) {
-		if r.Lost != nil {
+	for i := range rules {
+		if r := &rules[i]; r.Lost != nil {
 			writeLost(out, name, "rule", r.ID, r.Lost)
 		}
-	})
+	}
 	type owner struct {
 		kind Owner
 		name string

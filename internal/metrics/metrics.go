@@ -31,9 +31,8 @@ type Source interface {
 	// Totals returns the sums over the life of the process.
 	Totals() Totals
 
-	// EachRule calls f for every rule in a stable order. It is called once for
-	// each family; values may move between the calls. f must not call the
-	// engine.
+	// EachRule calls f for every rule in a stable order, once for a scrape. f must
+	// not call the engine.
 	EachRule(f func(r RuleCounters))
 
 	// EachConnection calls f for every connection.
@@ -181,8 +180,10 @@ func (m *Metrics) Write(w io.Writer) error {
 			return err
 		}
 	}
-	m.writeRules(out)
-	m.writeLosses(out)
+	var rules []RuleCounters
+	m.source.EachRule(func(r RuleCounters) { rules = append(rules, r) })
+	writeRules(out, rules)
+	m.writeLosses(out, rules)
 	return out.Flush()
 }
 
@@ -191,30 +192,32 @@ func (m *Metrics) Write(w io.Writer) error {
 // operator of it.
 var ruleFamilies = []struct {
 	name, kind, help string
-	value            func(r RuleCounters) int64
+	value            func(r *RuleCounters) int64
 }{
-	{"kuiper_source_records_in_total", "counter", "Rows that the streams of the rule gave it.", func(r RuleCounters) int64 { return int64(r.In) }},
-	{"kuiper_sink_records_in_total", "counter", "Messages that the rule handed to its sinks.", func(r RuleCounters) int64 { return int64(r.Out) }},
-	{"kuiper_op_exceptions_total", "counter", "Rows that the rule could not evaluate and messages that it could not send.", func(r RuleCounters) int64 { return int64(r.Exceptions) }},
-	{"kuiper_rule_status", "gauge", "1 running, 0 stopped, -1 stopped by error.", func(r RuleCounters) int64 { return int64(r.Status) }},
+	{"kuiper_source_records_in_total", "counter", "Rows that the streams of the rule gave it.", func(r *RuleCounters) int64 { return int64(r.In) }},
+	{"kuiper_sink_records_in_total", "counter", "Messages that the rule handed to its sinks.", func(r *RuleCounters) int64 { return int64(r.Out) }},
+	{"kuiper_op_exceptions_total", "counter", "Rows that the rule could not evaluate and messages that it could not send.", func(r *RuleCounters) int64 { return int64(r.Exceptions) }},
+	{"kuiper_rule_status", "gauge", "1 running, 0 stopped, -1 stopped by error.", func(r *RuleCounters) int64 { return int64(r.Status) }},
 }
 
 // writeRules writes the series of all rules. bufio keeps the first error, which
 // Flush returns.
-func (m *Metrics) writeRules(out *bufio.Writer) {
+func writeRules(out *bufio.Writer, rules []RuleCounters) {
 	var line []byte
 	for _, f := range ruleFamilies {
 		head(out, f.name, f.kind, f.help)
-		m.source.EachRule(func(r RuleCounters) {
+		for i := range rules {
 			line = append(append(line[:0], f.name...), `{rule="`...)
-			line = appendLabel(line, r.ID)
+			line = appendLabel(line, rules[i].ID)
 			line = append(line, `"} `...)
-			line = append(strconv.AppendInt(line, f.value(r), 10), '\n')
+			line = append(strconv.AppendInt(line, f.value(&rules[i]), 10), '\n')
 			out.Write(line)
-		})
+		}
 	}
 	var count [3]int64
-	m.source.EachRule(func(r RuleCounters) { count[r.Status+1]++ })
+	for i := range rules {
+		count[rules[i].Status+1]++
+	}
 	head(out, "kuiper_rule_count", "gauge", "Rules by state.")
 	for i, name := range []string{"stopped_by_error", "stopped", "running"} {
 		out.WriteString(`kuiper_rule_count{status="` + name + `"} ` + strconv.FormatInt(count[i], 10) + "\n")

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -109,6 +110,43 @@ func swallow(tp *tap, b []byte, n int, do func([]Message)) error {
 		}
 	}
 	return nil
+}
+
+// Messages that are too large are counted each, for their subscriptions too, and
+// logged with their number once in a while.
+func TestOversizedIsLoggedOnce(t *testing.T) {
+	c := mustNew(t, Options{MaxPacket: 1024})
+	c.Handle(nobody{})
+	mustSubscribe(t, c, 1, 0, "a/+")
+	mustSubscribe(t, c, 2, 0, "b")
+	tp := pipeTap(t, c)
+	var lines bytes.Buffer
+	c.log = slog.New(slog.NewTextHandler(&lines, nil))
+	push := func(n int) {
+		var b []byte
+		for range n {
+			b = appendPublish(b, &OutMessage{Topic: "a/x", Payload: make([]byte, 2000)}, 0)
+		}
+		if err := swallow(tp, b, len(b), func([]Message) {}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	push(3)
+	if got := lines.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "messages=1 topic=a/x") {
+		t.Errorf("got %q, want one line", got)
+	}
+	lines.Reset()
+	c.loud -= loudEvery
+	push(1)
+	if got := lines.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "messages=3") {
+		t.Errorf("after a while: got %q, want one line about 3 messages", got)
+	}
+	one, _ := c.Sub(1)
+	two, _ := c.Sub(2)
+	if one.Oversized != 4 || two.Oversized != 0 {
+		t.Errorf("by subscription: got %d and %d, want 4 and 0", one.Oversized, two.Oversized)
+	}
+	c.live = nil
 }
 
 type nobody struct{}
