@@ -127,9 +127,9 @@ func (x *Executor) breakStages(r any, stages ...*stage) {
 	x.putAside(rules, r)
 }
 
-// guardNode is deferred where the program of a stream or join is taken over, or a
+// guardProgram is deferred where the program of a stream or join is taken over, or a
 // join runs its rows.
-func (x *Executor) guardNode(stream uint32, p *planner.Program, depth int) {
+func (x *Executor) guardProgram(stream uint32, p *planner.Program, depth int) {
 	if r := recover(); r != nil {
 		x.backTo(depth)
 		n := x.streams[stream]

@@ -14,7 +14,7 @@ import (
 // thousands of programs.
 type machine struct {
 	x     *Executor
-	node  *node
+	live  *live
 	prog  *planner.Program
 	batch *vec.Batch
 	cols  []int // Program.Cols -> Batch.Cols, -1: the batch lacks it
@@ -47,9 +47,9 @@ type memo struct {
 }
 
 // begin turns to another program or batch.
-func (m *machine) begin(n *node, b *vec.Batch) {
+func (m *machine) begin(n *live, b *vec.Batch) {
 	p := n.prog
-	m.node, m.prog, m.batch, m.cols = n, p, b, n.cols
+	m.live, m.prog, m.batch, m.cols = n, p, b, n.cols
 	m.memories = &n.memories
 	m.rows, m.words = b.Rows, vec.Words(b.Rows)
 	m.gen++
@@ -213,7 +213,7 @@ func (m *machine) lift(s planner.StepID, st *planner.Step, mm *memo, want vec.Bi
 		}
 	}
 	if st.Op == planner.OpCall {
-		f := m.node.function(m.x, s)
+		f := m.live.function(m.x, s)
 		todo.Each(func(row int) {
 			v, err := m.callRow(f, st, row)
 			m.put(out, row, v, err)

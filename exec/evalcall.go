@@ -55,7 +55,7 @@ func (m *machine) branch(st *planner.Step, a []vec.Value, row int) (vec.Value, e
 // call computes a function: by a kernel if its arguments are one column and
 // literals, else row by row.
 func (m *machine) call(s planner.StepID, st *planner.Step, mm *memo, want vec.Bitmap) {
-	f := m.node.function(m.x, s)
+	f := m.live.function(m.x, s)
 	if f.Vec == nil || mm.slow {
 		m.lift(s, st, mm, want)
 		return

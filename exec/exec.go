@@ -63,7 +63,7 @@ type Executor struct {
 	out Output
 	now int64 // of the batch
 
-	streams []*node // by stream number
+	streams []*live // by stream number
 	split   splitter
 	stats   Stats
 	ctx     fn.Ctx
@@ -94,7 +94,7 @@ type sending struct {
 // joining is what a batch gave joins and tables, until its end.
 type joining struct {
 	origin  []int32 // rows of the batch that the rows being run are; nil: all
-	nodes   []*node // joins that have rows of the batch
+	joins   []*live // joins that have rows of the batch
 	changes []tableChange
 }
 
@@ -167,18 +167,18 @@ func (x *Executor) setProgram(stream uint32, p *planner.Program, now int64) {
 		return
 	}
 	if n == nil {
-		n = &node{}
+		n = &live{}
 		x.streams[stream] = n
 	}
 	x.now = now
-	defer x.guardNode(stream, p, x.scratch.depth)
+	defer x.guardProgram(stream, p, x.scratch.depth)
 	if p.Join != nil {
 		x.adoptJoin(stream, n, p)
 	}
 	x.adopt(n, p)
 }
 
-func (x *Executor) node(stream uint32) *node {
+func (x *Executor) live(stream uint32) *live {
 	if int(stream) < len(x.streams) {
 		return x.streams[stream]
 	}
@@ -206,14 +206,14 @@ func (x *Executor) Run(b *vec.Batch, now int64) Receipt {
 func (x *Executor) runStreams(b *vec.Batch) {
 	if r := b.Route[0]; x.uniform(b, r) {
 		for _, s := range b.Routes.Streams[r] {
-			if n := x.node(s); n != nil {
+			if n := x.live(s); n != nil {
 				x.run(n, b)
 			}
 		}
 	} else {
 		x.runSplit(b)
 	}
-	if len(x.joining.nodes) > 0 || len(x.joining.changes) > 0 {
+	if len(x.joining.joins) > 0 || len(x.joining.changes) > 0 {
 		x.settle()
 	}
 }

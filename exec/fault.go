@@ -42,7 +42,7 @@ func (x *Executor) wants(rule planner.RuleID) bool {
 
 // faultRules returns the rules of t that want to be told of faults. They are looked for
 // at the first fault under a program, not at each: there may be thousands.
-func (n *node) faultRules(x *Executor, t indexRules) []listener {
+func (n *live) faultRules(x *Executor, t indexRules) []listener {
 	if x.env.Faults == nil {
 		return nil
 	}
@@ -87,7 +87,7 @@ func (t indexRules) each(f func(es []planner.Entry, konst vec.Value)) {
 
 // tellRows notes for the rules of t that want to know that rows failed in s.
 func (x *Executor) tellRows(m *machine, t indexRules, s planner.StepID, rows vec.Bitmap) {
-	if to := m.node.faultRules(x, t); len(to) > 0 {
+	if to := m.live.faultRules(x, t); len(to) > 0 {
 		rows.Each(func(row int) { x.tell(to, row, m.why(s, row)) })
 	}
 }
@@ -101,7 +101,7 @@ func (x *Executor) tell(to []listener, row int, text string) {
 // tellMisfit notes for the rules of t that want to know that the value of a row
 // cannot be compared with their constants.
 func (x *Executor) tellMisfit(m *machine, t indexRules, op planner.Op, row int, v vec.Value) {
-	for _, l := range m.node.faultRules(x, t) {
+	for _, l := range m.live.faultRules(x, t) {
 		x.sending.losses = append(x.sending.losses, lostRow{l.rule, int32(row), misfit(op, v, l.konst)})
 	}
 }

@@ -14,7 +14,7 @@ import (
 // they go through the windows of the program, or each is joined alone.
 type joiner struct {
 	x    *Executor
-	n    *node // the program of the join
+	n    *live // the program of the join
 	plan *planner.JoinPlan
 	srcs []joinSource
 	refs []joinColumn // by column of the program
@@ -82,8 +82,8 @@ type pendingRow struct {
 	order int32
 }
 
-// adoptJoin makes p the program of a join's node.
-func (x *Executor) adoptJoin(num uint32, n *node, p *planner.Program) {
+// adoptJoin makes p the program of a join.
+func (x *Executor) adoptJoin(num uint32, n *live, p *planner.Program) {
 	j := n.join
 	if j == nil {
 		j = &joiner{x: x, n: n, plan: p.Join, num: num}
@@ -135,33 +135,33 @@ func (s *joinSource) position(c vec.ColumnSpec) int32 {
 // order in which they came.
 func (x *Executor) settle() {
 	for _, c := range x.joining.changes {
-		for _, n := range x.joining.nodes {
+		for _, n := range x.joining.joins {
 			x.joinUpTo(n, c.order)
 		}
 		c.table.apply(c)
 	}
-	for _, n := range x.joining.nodes {
+	for _, n := range x.joining.joins {
 		x.joinUpTo(n, math.MaxInt32)
 	}
 	x.forgetJoins()
 }
 
 // joinUpTo runs the rows of a join that came before order, unless it broke.
-func (x *Executor) joinUpTo(n *node, order int32) {
-	if j := n.join; x.node(j.num) == n {
-		defer x.guardNode(j.num, n.prog, x.scratch.depth)
+func (x *Executor) joinUpTo(n *live, order int32) {
+	if j := n.join; x.live(j.num) == n {
+		defer x.guardProgram(j.num, n.prog, x.scratch.depth)
 		j.upTo(order)
 	}
 }
 
 // forgetJoins drops what waits for settle.
 func (x *Executor) forgetJoins() {
-	for _, n := range x.joining.nodes {
+	for _, n := range x.joining.joins {
 		clear(n.join.pending)
 		n.join.pending, n.join.head = n.join.pending[:0], 0
 	}
 	clear(x.joining.changes)
-	x.joining.nodes, x.joining.changes = x.joining.nodes[:0], x.joining.changes[:0]
+	x.joining.joins, x.joining.changes = x.joining.joins[:0], x.joining.changes[:0]
 }
 
 // origin returns the position of a row in the batch that Run was given.
@@ -175,7 +175,7 @@ func (x *Executor) origin(row int32) int32 {
 // take notes a row of source s for the end of the batch.
 func (j *joiner) take(row pendingRow) {
 	if len(j.pending) == 0 {
-		j.x.joining.nodes = append(j.x.joining.nodes, j.n)
+		j.x.joining.joins = append(j.x.joining.joins, j.n)
 	}
 	if j.crowded() {
 		j.x.waiting.crowd(j.num)
@@ -263,7 +263,7 @@ func (j *joiner) alone(rows []windowRow) *vec.Batch {
 }
 
 // direct tells whether n has rules that are in no window.
-func (n *node) direct() bool {
+func (n *live) direct() bool {
 	p := n.prog
 	return p.Always != nil && len(p.Always.Send)+len(p.Always.Count) > 0 ||
 		len(p.Ranks)+len(p.Equals)+len(p.Conds)+len(p.Serials) > 0
@@ -378,7 +378,7 @@ func put(m map[string]any, key string, v any) {
 // JoinRows returns the rows that each stream and table of a join has given, by
 // name; nil if num is no join's.
 func (x *Executor) JoinRows(num uint32) map[string]uint64 {
-	n := x.node(num)
+	n := x.live(num)
 	if n == nil || n.join == nil {
 		return nil
 	}

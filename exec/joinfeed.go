@@ -62,7 +62,7 @@ func (f *feeder) stepFor(key string) planner.StepID {
 }
 
 func (f *feeder) feed(m *machine) {
-	x, n := f.x, f.x.node(f.def.Join)
+	x, n := f.x, f.x.live(f.def.Join)
 	if n == nil || n.join == nil {
 		return
 	}

@@ -229,7 +229,7 @@ func (j *joiner) finishWindow(b *job, t *tuples, ok bool) {
 }
 
 // dropJobs gives up what waits in the join of n.
-func (x *Executor) dropJobs(n *node) {
+func (x *Executor) dropJobs(n *live) {
 	if n.join == nil {
 		return
 	}

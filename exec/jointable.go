@@ -175,7 +175,7 @@ func (t *table) since(version uint64) (rows []int32, ok bool) {
 // tableOf returns the table of a source; nil for a stream, and for a table that
 // had no program yet.
 func (x *Executor) tableOf(s *planner.JoinSource) *table {
-	n := x.node(s.Num)
+	n := x.live(s.Num)
 	if !s.Table || n == nil {
 		return nil
 	}

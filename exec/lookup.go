@@ -134,7 +134,7 @@ func (x *Executor) found(l *Lookup, found []LookupRows, now int64) {
 		}
 	}
 	b.asked = false
-	defer x.guardNode(j.num, j.n.prog, x.scratch.depth)
+	defer x.guardProgram(j.num, j.n.prog, x.scratch.depth)
 	if b != j.jobs[0] {
 		j.probe(b)
 	}

@@ -28,7 +28,7 @@ func (s *Stats) spread(m *missed, rules func(func(planner.RuleID))) {
 }
 
 // spreadMissed adds what the windows and the join of n missed to their rules.
-func (x *Executor) spreadMissed(n *node) {
+func (x *Executor) spreadMissed(n *live) {
 	if n.join != nil {
 		x.stats.spread(&n.join.missed, func(f func(planner.RuleID)) {
 			for _, r := range n.join.rules().all {
@@ -57,7 +57,7 @@ func (j *joiner) isLate(src int32) {
 	x := j.x
 	x.stats.Lost[loss.Late]++
 	j.missed.late++
-	if n := x.node(j.srcs[src].def.Num); n != nil {
+	if n := x.live(j.srcs[src].def.Num); n != nil {
 		n.late++
 	}
 }
@@ -97,7 +97,7 @@ func (s *Stats) LostBy(rule planner.RuleID) (c loss.Counts, ok bool) {
 // LateRows returns how many rows of a stream came later than a watermark since it
 // has rules. A row counts for each watermark that it is too late for.
 func (x *Executor) LateRows(stream uint32) uint64 {
-	if n := x.node(stream); n != nil {
+	if n := x.live(stream); n != nil {
 		return n.late
 	}
 	return 0

@@ -20,7 +20,7 @@ const maxPairs = 1 << 16
 
 // match finds, for every rule of n, the rows that it selects. Rows of rules that
 // send are noted as pairs; of the others only the number.
-func (x *Executor) match(n *node, m *machine) {
+func (x *Executor) match(n *live, m *machine) {
 	p := n.prog
 	x.stats.Lookups += uint64(len(p.Ranks) + len(p.Equals) + len(p.Conds))
 	for part := 0; part >= 0; {
@@ -30,7 +30,7 @@ func (x *Executor) match(n *node, m *machine) {
 
 // matchFrom is match from a part of the program on: the rules without a condition,
 // then one index after the other. It returns the next part to do, -1 at the end.
-func (x *Executor) matchFrom(n *node, m *machine, part int) (next int) {
+func (x *Executor) matchFrom(n *live, m *machine, part int) (next int) {
 	p := n.prog
 	ranks, equals := 1, 1+len(p.Ranks)
 	conds := equals + len(p.Equals)
@@ -296,7 +296,7 @@ func (x *Executor) matchTexts(m *machine, e *planner.EqualIndex, c *equalCount, 
 	if n := uint64(col.Valid.Count()); len(e.NumEntries) > 0 && n > 0 {
 		c.numFaults += n
 		last.num = max(last.num, lastOf(col.Valid))
-		if to := m.node.faultRules(x, indexRules{e, false}); len(to) > 0 {
+		if to := m.live.faultRules(x, indexRules{e, false}); len(to) > 0 {
 			col.Valid.Each(func(row int) { x.tellMisfit(m, indexRules{e, false}, planner.OpEq, row, col.Value(row)) })
 		}
 	}
@@ -341,7 +341,7 @@ func (x *Executor) matchCond(m *machine, c *planner.CondIndex) {
 				} else if v.Kind != vec.Bool {
 					x.loseAll(c.Send, 1, row, why)
 					x.loseAll(c.Count, 1, row, why)
-					if to := m.node.faultRules(x, indexRules{index: c}); len(to) > 0 {
+					if to := m.live.faultRules(x, indexRules{index: c}); len(to) > 0 {
 						x.tell(to, row, notCondition(v))
 					}
 				}

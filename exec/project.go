@@ -170,7 +170,7 @@ func (x *Executor) serial(m *machine) {
 			x.deliver(m)
 			if x.stats.Matched[s.Rule] > sent {
 				x.stats.hit[s.Rule] = x.now
-				if row < len(m.batch.At) && m.node.over {
+				if row < len(m.batch.At) && m.live.over {
 					x.stats.hit[s.Rule] = m.batch.At[row]
 				}
 			}

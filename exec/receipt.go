@@ -107,6 +107,6 @@ func (x *Executor) receipt(t Ticket) Receipt {
 
 // relieved tells whether a join that was crowded can take rows again.
 func (x *Executor) relieved(join uint32) bool {
-	n := x.node(join)
+	n := x.live(join)
 	return n == nil || n.join == nil || len(n.join.jobs) <= crowdJobs/2 && n.join.parked <= crowdRows/2
 }

@@ -39,7 +39,7 @@ func ringOf(x *Executor, def *planner.Window, windows ...[]*window) *ring {
 }
 
 // rings calls f for every ring of n.
-func (n *node) rings(f func(*ring)) {
+func (n *live) rings(f func(*ring)) {
 	for _, w := range n.windows {
 		if v := w.view; v != nil && !w.dead && v.leads() {
 			f(v.ring)
@@ -48,7 +48,7 @@ func (n *node) rings(f func(*ring)) {
 }
 
 // regroup makes views those of n that are on r. The base is empty.
-func (r *ring) regroup(n *node) {
+func (r *ring) regroup(n *live) {
 	same, was := true, len(r.views)
 	r.views = r.views[:0]
 	for _, w := range n.windows {

@@ -21,7 +21,7 @@ func (x *Executor) runSplit(b *vec.Batch) {
 	sp.order = sp.order[:0]
 	for i, r := range b.Route {
 		for _, s := range b.Routes.Streams[r] {
-			if x.node(s) == nil {
+			if x.live(s) == nil {
 				continue
 			}
 			if len(sp.rows[s]) == 0 {
@@ -50,7 +50,7 @@ func (x *Executor) runSplit(b *vec.Batch) {
 }
 
 // gather makes x.split.sub a batch of some rows of b with the columns that n reads.
-func (x *Executor) gather(n *node, b *vec.Batch, rows []int32) {
+func (x *Executor) gather(n *live, b *vec.Batch, rows []int32) {
 	sub := &x.split.sub
 	sub.Plan, sub.Rows, sub.Raw = b.Plan, len(rows), b.Raw
 	sub.Clean = sub.Clean.Grow(len(rows))

@@ -13,8 +13,8 @@ import (
 type stage struct {
 	x     *Executor
 	base  *planner.Stage
-	in    *node
-	out   *node  // nil: rows go elsewhere, to a join or a table
+	in    *live
+	out   *live  // nil: rows go elsewhere, to a join or a table
 	epoch uint64 // members up to it are known
 	dead  bool   // it broke
 
@@ -29,7 +29,7 @@ type staged interface{ common() *stage }
 func (s *stage) common() *stage { return s }
 
 // adoptStages makes n's stages those of p. A stage that both have keeps its state.
-func (x *Executor) adoptStages(n *node, p *planner.Program) {
+func (x *Executor) adoptStages(n *live, p *planner.Program) {
 	n.rings(func(r *ring) { r.flush() })
 	x.adoptWindows(n, p.Windows)
 	orders := n.orders
@@ -77,10 +77,10 @@ func running[S staged](old []S, id uint64) (s S, ok bool) {
 
 // newStage makes what is common to all stages of n; emits tells whether something
 // comes out.
-func (x *Executor) newStage(n *node, emits bool) stage {
+func (x *Executor) newStage(n *live, emits bool) stage {
 	s := stage{x: x, in: n}
 	if emits {
-		s.out = &node{over: true}
+		s.out = &live{over: true}
 	}
 	return s
 }
@@ -103,7 +103,7 @@ func (s *stage) adopt(def *planner.Stage) (known uint64) {
 }
 
 // eachStage calls f for every stage of n from which something comes out.
-func (n *node) eachStage(f func(*stage)) {
+func (n *live) eachStage(f func(*stage)) {
 	for _, o := range n.orders {
 		f(&o.stage)
 	}
@@ -113,7 +113,7 @@ func (n *node) eachStage(f func(*stage)) {
 }
 
 // feedStages gives m's batch to the stages of n.
-func (n *node) feedStages(m *machine) {
+func (n *live) feedStages(m *machine) {
 	for _, o := range n.orders {
 		feedStage(&o.stage, o.feed, m)
 	}

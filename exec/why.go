@@ -83,7 +83,7 @@ func (m *machine) reason(s planner.StepID, row int) string {
 	}
 	var err error
 	if st.Op == planner.OpCall {
-		_, err = m.callRow(m.node.function(m.x, s), st, row)
+		_, err = m.callRow(m.live.function(m.x, s), st, row)
 	} else {
 		_, err = m.scalar(st, args, row)
 	}

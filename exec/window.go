@@ -39,7 +39,7 @@ type driver interface {
 
 // adoptWindows makes n's windows those of defs. A window that was there keeps its
 // state; rules that are new in it see nothing of what it gathered.
-func (x *Executor) adoptWindows(n *node, defs []*planner.Window) {
+func (x *Executor) adoptWindows(n *live, defs []*planner.Window) {
 	old := n.windows
 	n.windows = nil
 	for _, def := range defs {
@@ -77,7 +77,7 @@ func (w *window) adopt(def *planner.Window) {
 }
 
 // newWindow makes a window of n, where old were there.
-func (x *Executor) newWindow(n *node, def *planner.Window, old []*window) *window {
+func (x *Executor) newWindow(n *live, def *planner.Window, old []*window) *window {
 	w := &window{stage: x.newStage(n, true), def: def, groups: &agg.Groups{}}
 	if def.Ring != "" && n.join == nil {
 		w.view = newView(w, ringOf(x, def, old, n.windows))
@@ -93,19 +93,19 @@ func (x *Executor) schedule() {
 	x.alarm.at, x.alarm.stale = 0, false
 	for _, n := range x.streams {
 		if n != nil {
-			x.scheduleNode(n)
+			x.scheduleIn(n)
 		}
 	}
 }
 
-func (x *Executor) scheduleNode(n *node) {
+func (x *Executor) scheduleIn(n *live) {
 	for _, w := range n.windows {
 		if !w.dead {
 			x.due(w.kind.deadline())
 		}
 	}
 	for _, o := range n.orders {
-		x.scheduleNode(o.out)
+		x.scheduleIn(o.out)
 	}
 }
 
@@ -116,7 +116,7 @@ func (x *Executor) due(at int64) {
 	}
 }
 
-func (n *node) advance(now int64) {
+func (n *live) advance(now int64) {
 	for _, w := range n.windows {
 		if !w.def.Spec.EventTime {
 			w.advance(now)
@@ -128,7 +128,7 @@ func (n *node) advance(now int64) {
 }
 
 // watermark tells the event-time windows over n that no older row will come.
-func (n *node) watermark(ms int64) {
+func (n *live) watermark(ms int64) {
 	for _, w := range n.windows {
 		if w.def.Spec.EventTime {
 			w.advance(ms)
@@ -275,7 +275,7 @@ func (w *window) emit(b *vec.Batch, keep func(planner.RuleID) bool) {
 }
 
 // identity makes column i of the program column i of the batch.
-func (n *node) identity() {
+func (n *live) identity() {
 	n.cols = resize(n.cols, len(n.prog.Cols))
 	for i := range n.cols {
 		n.cols[i] = i

@@ -6,9 +6,9 @@ import (
 	"github.com/weir-engine/weir/vec"
 )
 
-// node is a program in operation: what must outlive a batch and, if the program
+// live is a program in operation: what must outlive a batch and, if the program
 // is over a window's output, the window's side of it.
-type node struct {
+type live struct {
 	prog *planner.Program
 	plan *vec.Plan // cols is for batches of this plan
 	cols []int
@@ -43,7 +43,7 @@ type equalCount struct {
 }
 
 // adopt makes p the program of n.
-func (x *Executor) adopt(n *node, p *planner.Program) {
+func (x *Executor) adopt(n *live, p *planner.Program) {
 	if n.prog == p {
 		return
 	}
@@ -114,7 +114,7 @@ func resize[T any](s []T, n int) []T {
 
 // flush spreads what was counted per index over the rules: one row with a fault
 // cost one count, not one for each of 8,000 rules.
-func (x *Executor) flush(n *node) {
+func (x *Executor) flush(n *live) {
 	p := n.prog
 	for i, r := range p.Ranks {
 		c := &n.ranks[i]
@@ -153,7 +153,7 @@ func (x *Executor) flush(n *node) {
 }
 
 // flushIn adds rows that the stream had to each of its rules.
-func (x *Executor) flushIn(n *node, rows uint64) {
+func (x *Executor) flushIn(n *live, rows uint64) {
 	if rows == 0 {
 		return
 	}
@@ -203,7 +203,7 @@ func addOnce(counts []uint64, es []planner.Entry, n uint64) (rules uint64) {
 }
 
 // bind finds the program's columns in batches of plan.
-func (n *node) bind(plan *vec.Plan) {
+func (n *live) bind(plan *vec.Plan) {
 	if n.plan == plan && n.cols != nil {
 		return
 	}
@@ -218,7 +218,7 @@ func (n *node) bind(plan *vec.Plan) {
 }
 
 // function returns the function of a call, prepared for its literals.
-func (n *node) function(x *Executor, s planner.StepID) *fn.Bound {
+func (n *live) function(x *Executor, s planner.StepID) *fn.Bound {
 	if len(n.funcs) < len(n.prog.Steps) {
 		n.funcs = append(n.funcs, make([]*fn.Bound, len(n.prog.Steps)-len(n.funcs))...)
 	}
@@ -239,13 +239,13 @@ func (n *node) function(x *Executor, s planner.StepID) *fn.Bound {
 }
 
 // run evaluates n's program over all rows of b.
-func (x *Executor) run(n *node, b *vec.Batch) {
+func (x *Executor) run(n *live, b *vec.Batch) {
 	n.bind(b.Plan)
 	x.runBound(n, b)
 }
 
 // runBound is run for a batch whose columns were found.
-func (x *Executor) runBound(n *node, b *vec.Batch) {
+func (x *Executor) runBound(n *live, b *vec.Batch) {
 	n.in += uint64(b.Rows)
 	x.stats.Evaluations += uint64(b.Rows) * uint64(n.prog.Rules)
 	m := x.enter()
