@@ -58,7 +58,8 @@ type Options struct {
 	// Message reads the payloads of format protobuf; it belongs to the feed.
 	Message MessageReader
 	// NewDecoder, if set, makes the decoder of a plan in place of the one for
-	// Format json; it is called on the source's goroutine, once for each plan.
+	// Format: "json", whose objects are rows, or "binary", whose payloads are. It is
+	// called on the source's goroutine, once for each plan.
 	NewDecoder func(p *vec.Plan) (Decoder, error)
 }
 
@@ -98,7 +99,7 @@ func (o *Options) Validate() error {
 			faults = append(faults, errors.New(`format "protobuf": want the type of the messages`))
 		}
 	case "binary":
-		if len(o.Schema) > 1 || len(o.Schema) == 1 && o.Schema[0].Type.Kind != vec.Bytes {
+		if o.NewDecoder == nil && (len(o.Schema) > 1 || len(o.Schema) == 1 && o.Schema[0].Type.Kind != vec.Bytes) {
 			faults = append(faults, errors.New(`format "binary": want no schema or one field of type bytea`))
 		}
 	case "custom":
@@ -106,8 +107,8 @@ func (o *Options) Validate() error {
 	default:
 		faults = append(faults, fmt.Errorf("format %q: unknown, want json, delimited, binary, urlencoded or protobuf", o.Format))
 	}
-	if o.NewDecoder != nil && o.Format != "json" {
-		faults = append(faults, fmt.Errorf("format %q: a decoder of its own needs format json", o.Format))
+	if o.NewDecoder != nil && o.Format != "json" && o.Format != "binary" {
+		faults = append(faults, fmt.Errorf("format %q: a decoder of its own needs format json or binary", o.Format))
 	}
 	if o.Format == "delimited" && strings.ContainsAny(o.Delimiter, "\r\n") {
 		faults = append(faults, fmt.Errorf("delimiter %q: must not hold a line end", o.Delimiter))
@@ -159,10 +160,11 @@ type Ack struct {
 	Token uint64
 }
 
-// Decoder writes one JSON object into one row's columns. Decode is called for
+// Decoder writes the text of one row into the row's columns. Decode is called for
 // each row in turn on the source's goroutine (or, in Redecode, the executor's:
-// every goroutine has its own Decoder). The object begins at w.Src()[pos], which
-// holds '{'; end is the position behind it. m may be nil.
+// every goroutine has its own Decoder). The text begins at w.Src()[pos]: an object of
+// format json, with its '{', or the payload of format binary. end is the position
+// behind it. m may be nil.
 //
 // An error means that the message does not count; the columns that were set are
 // cleared by the caller.

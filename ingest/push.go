@@ -32,6 +32,9 @@ func formatOf(name string) format {
 
 // newDecoder makes the decoder of plan p.
 func newDecoder(o *Options, p *vec.Plan) (Decoder, error) {
+	if o.NewDecoder != nil {
+		return o.NewDecoder(p)
+	}
 	switch o.Format {
 	case "delimited":
 		return newDelimited(o, p), nil
@@ -39,9 +42,6 @@ func newDecoder(o *Options, p *vec.Plan) (Decoder, error) {
 		return newURLEncoded(o, p), nil
 	case "binary":
 		return newBinary(o, p), nil
-	}
-	if o.NewDecoder != nil {
-		return o.NewDecoder(p)
 	}
 	return NewObject(o, p, nil)
 }

@@ -55,7 +55,7 @@ func TestOptionsRefused(t *testing.T) {
 		{Format: "nonsense"},
 		{Format: "binary", Schema: []vec.Field{of("a", vec.Int64)}},
 		{Format: "delimited", Delimiter: "\n"},
-		{Format: "binary", NewDecoder: func(*vec.Plan) (Decoder, error) { return nil, nil }},
+		{Format: "delimited", NewDecoder: func(*vec.Plan) (Decoder, error) { return nil, nil }},
 	} {
 		if _, err := NewFeed(NewInbox(), o); err == nil {
 			t.Errorf("%+v: taken, want an error", o)

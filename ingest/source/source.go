@@ -1,6 +1,10 @@
-// Package source holds what the source types share: how a source writes to a
-// feed, how it reads its properties and how it tells its state. It knows no
-// source type.
+// Package source holds what the source types share: what a type is, how a source
+// writes to a feed and how it tells its state. It knows no source type.
+//
+// A new type is a package below ingest that makes a Type, with a table of its
+// properties, a Source (or an Attachment, if its connection serves many streams) and
+// tests of its own; a line in types.go of the engine, or in types_full.go if small
+// gateways go without it; and a page in docs.
 package source
 
 import (

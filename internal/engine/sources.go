@@ -178,6 +178,9 @@ func (e *Engine) feedOptions(s *stream, given map[string]any, use source.Use) (i
 	}
 	o.EnsureDefaults()
 	if isTwin {
+		if o.Format != "json" {
+			return o, fmt.Errorf("format %q: twins come as json", o.Format)
+		}
 		o.NewDecoder = twin.New(twins, o)
 	}
 	return o, o.Validate()
