@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/weir-engine/weir/internal/props"
 )
 
 // fault is one thing that is wrong with the settings.
@@ -168,7 +170,7 @@ func setScalar(n *node, v reflect.Value) error {
 	value := n.value
 	switch {
 	case v.Type() == durationType:
-		dur, ok := duration(value)
+		dur, ok := props.Span(value)
 		if !ok {
 			return wrong
 		}
@@ -209,23 +211,6 @@ func setScalar(n *node, v reflect.Value) error {
 		panic("bug: config field of type " + v.Type().String())
 	}
 	return nil
-}
-
-// duration reads whole milliseconds or a text with units.
-func duration(v any) (time.Duration, bool) {
-	if s, ok := v.(string); ok {
-		if d, err := time.ParseDuration(s); err == nil {
-			return d, true
-		}
-		if _, err := strconv.ParseInt(s, 10, 64); err != nil {
-			return 0, false
-		}
-	}
-	ms, ok := whole(v, true)
-	if !ok || ms > math.MaxInt64/int64(time.Millisecond) || ms < math.MinInt64/int64(time.Millisecond) {
-		return 0, false
-	}
-	return time.Duration(ms) * time.Millisecond, true
 }
 
 // whole reads an integer, from text too if that is allowed.

@@ -17,6 +17,7 @@ import (
 	"github.com/weir-engine/weir/planner/ruledef"
 	"github.com/weir-engine/weir/planner/sql"
 	"github.com/weir-engine/weir/sinks/encode"
+	"github.com/weir-engine/weir/vec/rawjson"
 )
 
 // Nothing is accepted in silence that has no effect: what a definition says beside
@@ -93,10 +94,10 @@ func sinkTable() props.Table {
 	}
 }
 
-// RuleWarnings lists what a rule says in vain: in its options, its sinks and the
-// sources of its graph.
+// RuleWarnings lists what a rule says in vain: in its keys, its options, its sinks
+// and the sources of its graph.
 func (e *Engine) RuleWarnings(def *ruledef.Def) []string {
-	out := slices.Clone(def.Warnings)
+	out := append(ruledef.KeyWarnings(rawjson.Keys(def.Raw)), def.Warnings...)
 	flow, err := graph.Compile(def, fn.Set{})
 	if err != nil {
 		return out // which its creation has told

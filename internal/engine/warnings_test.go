@@ -71,6 +71,11 @@ func TestRuleWarnings(t *testing.T) {
 	if got := d.get("/rules/r/status"); bytes.Contains(got, []byte("warnings")) {
 		t.Errorf("status without warnings: got %s", got)
 	}
+	typed := ruleOf("k", nil, nop)
+	typed["optoins"] = object{"qos": 1}
+	if got := d.send("POST", "/rules", typed); got != "Rule k was created successfully.\nwarning: unknown key \"optoins\": did you mean \"options\"?" {
+		t.Errorf("a key that does not exist: got %s", got)
+	}
 	d.send("PUT", "/rules/r", ruleOf("r", given, nop))
 	var status struct{ Warnings []string }
 	d.must(json.Unmarshal(d.get("/rules/r/status"), &status))

@@ -283,7 +283,7 @@ func (p *Prop) show() string {
 	v := reflect.ValueOf(p.to).Elem()
 	switch p.Kind {
 	case KindBytes:
-		return sizeText(v.Convert(reflect.TypeFor[int64]()).Int())
+		return SizeText(v.Convert(reflect.TypeFor[int64]()).Int())
 	case KindList:
 		return strings.Join(v.Interface().([]string), ",")
 	case KindNumber:
@@ -307,7 +307,7 @@ func (p *Prop) Want() string {
 		text := p.bounds(func(f float64) string { return time.Duration(f).String() })
 		return `a duration such as "5s", or a number of ` + map[time.Duration]string{time.Second: "seconds", time.Millisecond: "milliseconds"}[p.unit] + text
 	case KindBytes:
-		return `a size such as "16MB", or a number of bytes` + p.bounds(func(f float64) string { return sizeText(int64(f)) })
+		return `a size such as "16MB", or a number of bytes` + p.bounds(func(f float64) string { return SizeText(int64(f)) })
 	case KindList:
 		return "a list of texts"
 	case KindMap:

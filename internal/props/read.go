@@ -219,7 +219,7 @@ func (p *Prop) storeWhole(v any) bool {
 	case KindDuration:
 		n, ok = duration(v, p.unit)
 	case KindBytes:
-		n, ok = size(v)
+		n, ok = Size(v)
 	default:
 		n, ok = whole(v)
 	}

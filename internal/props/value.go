@@ -143,8 +143,8 @@ var units = []struct {
 	factor int64
 }{{"KIB", 1 << 10}, {"MIB", 1 << 20}, {"GIB", 1 << 30}, {"KB", 1 << 10}, {"MB", 1 << 20}, {"GB", 1 << 30}, {"K", 1 << 10}, {"M", 1 << 20}, {"G", 1 << 30}, {"B", 1}}
 
-// size reads a number of bytes.
-func size(v any) (int64, bool) {
+// Size reads a number of bytes, as all properties have it.
+func Size(v any) (int64, bool) {
 	if n, ok := whole(v); ok {
 		return n, true
 	}
@@ -167,8 +167,8 @@ func size(v any) (int64, bool) {
 	return 0, false
 }
 
-// sizeText writes a size in the largest unit that divides it.
-func sizeText(n int64) string {
+// SizeText writes a size in the largest unit that divides it.
+func SizeText(n int64) string {
 	for _, u := range []struct {
 		name   string
 		factor int64

@@ -105,8 +105,22 @@ func OptionProperties() props.Table {
 	return o.table()
 }
 
+// keys are the keys of the JSON text of a rule.
+var keys = props.Table{
+	{Name: "id"}, {Name: "name"}, {Name: "version"}, {Name: "sql"}, {Name: "graph"}, {Name: "actions"}, {Name: "triggered"}, {Name: "temp"}, {Name: "tags"}, {Name: "options"},
+}
+
 // known is what warnings are told by. Nothing is read into it.
 var known = OptionProperties()
+
+// KeyWarnings lists those of a rule's top-level keys that nothing reads.
+func KeyWarnings(names []string) []string {
+	m := make(map[string]any, len(names))
+	for _, name := range names {
+		m[name] = true
+	}
+	return props.Warnings("key", m, keys)
+}
 
 // parseOptions reads the options of a rule over defaults, and lists what has no
 // effect. All faults are in the error.
