@@ -243,6 +243,7 @@ func (x *Executor) resetJobs() {
 	for _, n := range x.streams {
 		if n != nil && n.join != nil && n.join.job != nil {
 			n.join.job = nil
+			x.stats.Lost[loss.Panic] += uint64(n.join.parked)
 			x.dropJobs(n)
 		}
 	}

@@ -82,6 +82,9 @@ var driven = []drivenLoss{
 		}
 		p.publish("in", `{"a":1}`)
 		out.want(`{"a":1}`)
+		if c := d.lost(conn.path, "counters"); c["messages_in"] != 1 || c["connects"] != 1 || c["retries"] != 0 || c["bytes_in"] == 0 {
+			d.t.Errorf("counters of the connection: got %v", c)
+		}
 		return []spot{conn, ofStream("s"), {"", "", "/rules/hot/status", "source_s_0_lost"}}
 	}},
 	{reason: loss.Unrouted, n: 1, drive: func(d *desk) []spot {
