@@ -178,7 +178,7 @@ func (b *bulk) end() {
 func (b *bulk) releaseLocked() {
 	for _, s := range b.held {
 		s.held = false
-		b.e.dirty.Store(true)
+		b.e.exec.Mark()
 	}
 	b.held = nil
 }

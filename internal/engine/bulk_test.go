@@ -21,7 +21,7 @@ func TestBulkStartsTogether(t *testing.T) {
 	r.memoryStream("u", "in/u")
 	r.rule("old", "SELECT seq FROM s", "old")
 	old, out := r.listen("old"), r.listen("out")
-	r.call(func() {})
+	r.exec.Sync()
 	epochs := r.epochs.Load()
 	halted := r.def("halted", "SELECT seq FROM s", toMemory("out"))
 	halted.Triggered = false
@@ -40,7 +40,7 @@ func TestBulkStartsTogether(t *testing.T) {
 			r.mu.Lock() // as any change of another rule would
 			r.touchLocked(r.mu.streams["s"])
 			r.mu.Unlock()
-			r.call(func() {})
+			r.exec.Sync()
 			r.publish("in", fmt.Sprintf(`{"seq":%d}`, 100+i))
 			old.want(fmt.Sprintf(`{"seq":%d}`, 100+i))
 			if got := r.epochs.Load() - epochs; got != 0 {
@@ -51,7 +51,7 @@ func TestBulkStartsTogether(t *testing.T) {
 	if err := errors.Join(errs...); err != nil {
 		t.Fatal(err)
 	}
-	r.call(func() {})
+	r.exec.Sync()
 	if got := r.epochs.Load() - epochs; got != 3 { // of two streams and a join
 		t.Errorf("the executor took %d programs, want 3", got)
 	}

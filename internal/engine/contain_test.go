@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/weir-engine/weir/exec"
 	"github.com/weir-engine/weir/internal/api"
+	"github.com/weir-engine/weir/internal/engine/run"
 	"github.com/weir-engine/weir/planner/ruledef"
 	"github.com/weir-engine/weir/sinks"
 )
@@ -25,11 +25,8 @@ func (bomb) Uint64() uint64 { panic("bang") }
 // to do with it.
 func newMinedRig(t *testing.T, rules int) *rig {
 	t.Helper()
-	r := newRig(t, Options{Patrol: 10 * time.Millisecond})
-	r.call(func() {
-		r.x = exec.New(exec.Env{Rand: rand.New(bomb{}), Faults: r.out.wantsFaults, Lookup: r.ask}, r.out)
-	})
-	t.Cleanup(func() { r.panics.total.Store(0) })
+	r := newRig(t, Options{Patrol: 10 * time.Millisecond, rand: rand.New(bomb{})})
+	r.mayPanic = true
 	r.memoryStream("s", "in")
 	defs := make([]*ruledef.Def, rules)
 	for i := range defs {
@@ -80,12 +77,12 @@ func TestPanicInBatch(t *testing.T) {
 			windows.want(`{"c":2}`)
 		}
 	}
-	before := r.panics.total.Load()
+	before := r.panicked()
 	r.await("the patrol has passed", func() bool { return len(r.RuleList()) == rules+3 })
 	r.must(r.StartRule("bad0")) // who starts it tries again
 	r.publish("in", `{"a":1}`)
 	r.broken("bad0")
-	if got := r.panics.total.Load(); got <= before {
+	if got := r.panicked(); got <= before {
 		t.Errorf("%d panics, as before", got)
 	}
 	rows.next(rules / 2)
@@ -108,7 +105,7 @@ func TestPanicInTimer(t *testing.T) {
 	for got := ""; got != `{"c":1}`; {
 		got = out.next(1)[0]
 	}
-	if got := r.panics.total.Load(); got > 20 {
+	if got := r.panicked(); got > 20 {
 		t.Errorf("it panicked %d times", got)
 	}
 	if lost := r.status("bad", "lost").(map[string]uint64); lost["panic"] != 1 {
@@ -117,38 +114,16 @@ func TestPanicInTimer(t *testing.T) {
 	r.wantStatus("good", "lost", "map[]")
 }
 
-// One in a timer that is laid to no rule neither stops the clock nor comes back at
-// once.
-func TestPanicOfNobody(t *testing.T) {
-	r := newMinedRig(t, 0)
-	out := r.listen("out")
-	r.rule("good", "SELECT count(*) AS c FROM s GROUP BY TUMBLINGWINDOW(ms, 100)", "out")
-	r.call(func() { r.out.soonest, r.out.waiting = 1, []*batched{nil} })
-	for n := range 3 {
-		r.publish("in", `{"a":1}`)
-		for got := ""; got != `{"c":1}`; {
-			got = out.next(1)[0]
-		}
-		if n == 0 {
-			r.await("it has panicked", func() bool { return r.panics.total.Load() > 0 })
-		}
-	}
-	if got := r.panics.total.Load(); got > 10 {
-		t.Errorf("it panicked %d times", got)
-	}
-	r.call(func() { r.out.soonest, r.out.waiting = 0, nil })
-}
-
 // One while changes are taken over does not end the process, and what comes later
 // is taken over.
 func TestPanicInChange(t *testing.T) {
 	r := newMinedRig(t, 2)
 	out := r.listen("out/0")
 	r.mu.Lock()
-	r.editedLocked(edit{release: []*sinks.Queue{nil}})
+	r.editedLocked(run.Rule{Release: []*sinks.Queue{nil}})
 	r.mu.Unlock()
-	r.call(func() {})
-	if got := r.panics.total.Load(); got != 1 {
+	r.exec.Sync()
+	if got := r.panicked(); got != 1 {
 		t.Errorf("it panicked %d times", got)
 	}
 	r.rule("next", "SELECT a + 1 AS a FROM s", "out/0")

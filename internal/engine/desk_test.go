@@ -16,6 +16,7 @@ import (
 
 	"github.com/cockroachdb/pebble/vfs"
 
+	"github.com/weir-engine/weir/exec"
 	"github.com/weir-engine/weir/internal/api"
 	"github.com/weir-engine/weir/internal/broker"
 	"github.com/weir-engine/weir/internal/metrics"
@@ -153,10 +154,8 @@ func TestSeriesMove(t *testing.T) {
 	if len(names) < 25 {
 		t.Fatalf("docs/operation.md names %d series: %q", len(names), names)
 	}
-	d.call(func() {
-		defer d.recovered(1)
-		panic("bug: of the test")
-	})
+	d.mayPanic = true
+	d.exec.Call(func(*exec.Executor) { panic("bug: of the test") })
 	for m := range strings.Lines(string(d.get("/metrics"))) {
 		if name, ok := strings.CutPrefix(m, "# HELP "); ok {
 			name, _, _ = strings.Cut(name, " ")
@@ -168,7 +167,6 @@ func TestSeriesMove(t *testing.T) {
 	for _, name := range names {
 		d.await(name+" moves", func() bool { return d.moves(name) })
 	}
-	d.panics.total.Store(0)
 	close(g.open) // or the end would wait for it
 }
 

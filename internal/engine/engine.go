@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/weir-engine/weir/exec"
 	"github.com/weir-engine/weir/ingest"
+	"github.com/weir-engine/weir/internal/engine/run"
 	"github.com/weir-engine/weir/internal/keyed"
 	"github.com/weir-engine/weir/internal/loss"
 	"github.com/weir-engine/weir/internal/membus"
@@ -57,6 +59,7 @@ type Options struct {
 	OnQuiet func()
 	// OnStop is called when a client asks the process to end.
 	OnStop func()
+	rand   *rand.Rand // of the functions; nil: the executor's own
 	// SetLevel changes the level of the log; nil: not possible.
 	SetLevel func(slog.Level)
 }
@@ -108,34 +111,25 @@ type Engine struct {
 	encoders encode.Interner
 	schemas  schemas
 	inbox    *ingest.Inbox
-	x        *exec.Executor
-	out      *output
+	exec     *run.Runner
 
-	answers answers
-	askers  sync.Map // workers of lookup tables, *asker by uint32
-	holding holding  // the executor's
+	askers sync.Map // workers of lookup tables, *asker by uint32
 
 	ctx    context.Context // ends when Close begins
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
-	calls  chan func() // for the executor goroutine
-	nudge  chan struct{}
-	room   chan struct{}
 	watch  chan struct{} // a rule with a schedule came or went
-	dirty  atomic.Bool
 
 	defLocks  *locks // of streams, tables and settings
 	ruleLocks *locks
 
-	feedSeq   atomic.Uint64
-	started   time.Time
-	panics    panics
-	notBefore int64       // the executor's: nothing is due until then, ms since 1970
-	lost      loss.Ledger // what belongs to nobody else
-	stages    *metrics.Stages
-	bad       badMessages
-	quiet     *time.Timer   // runs OnQuiet
-	epochs    atomic.Uint64 // programs that the executor took
+	feedSeq atomic.Uint64
+	started time.Time
+	panics  run.Panics
+	lost    loss.Ledger // what belongs to nobody else
+	stages  *metrics.Stages
+	quiet   *time.Timer   // runs OnQuiet
+	epochs  atomic.Uint64 // programs that the executor took
 
 	// mu guards the definitions and what runs for them. Functions that want it to be
 	// held have names that end in Locked; those that only look want it for reading.
@@ -156,8 +150,8 @@ type state struct {
 	confs   map[confName]map[string]any
 	joins   map[string]*stream // joins that the executor has not pulled yet, by text
 	changed []*stream          // builders that the executor has to pull
-	edits   []edit             // actions that the executor has to pull
-	fresh   []*sharedFeed      // feeds that the executor has to pull
+	edits   []run.Rule         // actions that the executor has to pull
+	fresh   []*run.Feed        // feeds that the executor has to pull
 	epoch   uint64             // of streams, tables and settings: what rules are compiled against
 	closing bool               // nothing is started any more
 	gone    ingest.Stats       // of feeds that are no more
@@ -173,7 +167,7 @@ func Open(o Options) (*Engine, error) {
 	}
 	e := &Engine{
 		opt: o, log: o.Logger, store: st, catalog: st.Catalog(), bus: membus.New(), pool: new(mqttconn.Pool),
-		inbox: ingest.NewInbox(), calls: make(chan func()), nudge: make(chan struct{}, 1), room: make(chan struct{}, 1), watch: make(chan struct{}, 1),
+		inbox: ingest.NewInbox(), watch: make(chan struct{}, 1),
 		defLocks: newLocks(), ruleLocks: newLocks(),
 		started: time.Now(), stages: metrics.NewStages(),
 	}
@@ -182,11 +176,9 @@ func Open(o Options) (*Engine, error) {
 		numbers: numbers{ofRule: make([]*rule, 1)}, feeds: map[string]*sharedFeed{}, confs: map[confName]map[string]any{},
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
-	e.answers.ready = make(chan struct{}, 1)
-	e.holding = holding{map[exec.Ticket]heldBatch{}, map[*sharedFeed]uint32{}}
 	so := o.Sinks
 	so.Logger = o.Logger
-	so.OnRoom = func() { signal(e.room) }
+	so.OnRoom = func() { e.exec.Room() }
 	so.OnWrite = func(d time.Duration) { e.stages.Observe(metrics.StageDeliver, d) }
 	e.schemas.catalog = e.catalog
 	e.keyed, err = keyed.Open(st.Keyed(), func(key string, err error) { e.log.Error("stored keyed state is refused", "key", key, "err", err) })
@@ -199,15 +191,18 @@ func Open(o Options) (*Engine, error) {
 		dir: o.Dir, files: o.Files, store: o.Store.Dir, log: o.Logger, bus: e.bus, pool: e.pool, ruleName: e.ruleName, later: e.wg.Go,
 	})
 	e.tables = e.types.tables()
-	e.out = newOutput(e)
-	e.x = exec.New(exec.Env{Location: o.Location, Started: e.started.UnixMilli(), State: e.keyed.Get, Faults: e.out.wantsFaults, Lookup: e.ask}, e.out)
+	e.exec = run.New(run.Options{
+		Env:   e.env(),
+		Inbox: e.inbox, Counters: &e.counters, Lost: &e.lost, Stages: e.stages, Panics: &e.panics, Log: e.log,
+		Changes: e.changes, Listeners: e.listeners, Broken: e.broke, Release: e.queues.Release,
+	})
 	if err := e.load(); err != nil {
 		e.cancel()
 		e.queues.Close(e.ctx)
 		return nil, errors.Join(err, st.Close())
 	}
 	e.quiet = time.AfterFunc(quietTime, e.settled)
-	e.wg.Go(e.loop)
+	e.wg.Go(func() { e.exec.Run(e.ctx) })
 	e.wg.Go(e.patrol)
 	e.wg.Go(e.keepTimes)
 	e.startLoaded()
@@ -232,7 +227,7 @@ func (e *Engine) Close(ctx context.Context) error {
 	}
 	e.mu.Unlock()
 	e.quiet.Stop()
-	e.settleLookups(ctx)
+	e.exec.Settle(ctx)
 	e.mu.Lock()
 	for _, s := range e.mu.streams {
 		e.deactivateLocked(s)
@@ -274,7 +269,7 @@ func (e *Engine) patrol() {
 // settled runs when definitions have not changed for a while. The executor takes
 // over what no message made it take over.
 func (e *Engine) settled() {
-	signal(e.nudge)
+	e.exec.Nudge()
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	if !e.mu.closing {
@@ -293,14 +288,9 @@ func (e *Engine) tidy() {
 // quietTime is how long definitions must not change before OnQuiet is called.
 const quietTime = time.Second
 
-// call runs f on the executor goroutine and waits for it.
-func (e *Engine) call(f func()) {
-	done := make(chan struct{})
-	select {
-	case e.calls <- func() { defer close(done); f() }:
-		<-done
-	case <-e.ctx.Done():
-	}
+// env is what the executor needs from outside.
+func (e *Engine) env() exec.Env {
+	return exec.Env{Location: e.opt.Location, Started: e.started.UnixMilli(), Rand: e.opt.rand, State: e.keyed.Get, Lookup: e.ask}
 }
 
 func signal(c chan struct{}) {

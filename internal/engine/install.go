@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/weir-engine/weir/internal/engine/run"
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/planner/ruledef"
 	"github.com/weir-engine/weir/sinks"
@@ -62,7 +63,7 @@ func (e *Engine) installLocked(r *rule, c *compiled) error {
 	}
 	r.wantsFaults = c.sendError
 	if r.wantsFaults {
-		e.bad.wanted.Add(1)
+		e.exec.WantBad(1)
 	}
 	r.running, r.failed, r.broken, r.pending, r.message = true, false, false, false, ""
 	r.run++
@@ -93,9 +94,9 @@ func (e *Engine) enterPartLocked(r *rule, c *part) {
 	default:
 		e.enterRuleLocked(streams[0], r, c.query.Root, c.count)
 	}
-	e.editedLocked(edit{rule: r.num, actions: acts, faults: r.wantsFaults, forget: true})
+	e.editedLocked(run.Rule{ID: r.num, Actions: acts, Faults: r.wantsFaults, Forget: true})
 	if c.window {
-		signal(e.nudge) // its windows begin now, not with the next message
+		e.exec.Nudge() // its windows begin now, not with the next message
 	}
 }
 
@@ -147,8 +148,8 @@ func (e *Engine) placeLocked(c *compiled) error {
 }
 
 // attachLocked makes the actions of a rule on streams.
-func (e *Engine) attachLocked(r *rule, c *part, streams []*stream) []action {
-	acts := make([]action, 0, len(c.actions))
+func (e *Engine) attachLocked(r *rule, c *part, streams []*stream) []run.Action {
+	acts := make([]run.Action, 0, len(c.actions))
 	for i := range c.actions {
 		ch := &c.actions[i]
 		q := ch.queue
@@ -158,22 +159,10 @@ func (e *Engine) attachLocked(r *rule, c *part, streams []*stream) []action {
 		if c.count {
 			continue // nothing is ever sent
 		}
-		to := e.outletLocked(q)
-		for _, s := range streams {
-			if to.feeds[s.feed]++; to.feeds[s.feed] == 1 && to.paused {
-				s.feed.pause(1)
-			}
-		}
-		a := action{num: num, to: to, route: ch.target.Route, enc: ch.enc, place: ch.place, header: ch.target.WithHeader}
-		if ch.enc.Batching() {
-			a.batch = &batched{rule: r.num}
-		}
-		acts = append(acts, a)
-	}
-	for i := range acts {
-		if b := acts[i].batch; b != nil {
-			b.a = &acts[i]
-		}
+		acts = append(acts, run.Action{
+			Num: num, To: e.exec.Attach(q, feedsOf(streams)), Route: ch.target.Route,
+			Encoder: ch.enc, Place: ch.place, Header: ch.target.WithHeader,
+		})
 	}
 	return acts
 }
@@ -185,14 +174,15 @@ func (e *Engine) sinkNumLocked(r *rule) uint32 {
 	return num
 }
 
-// outletLocked returns the executor's view of a queue.
-func (e *Engine) outletLocked(q *sinks.Queue) *outlet {
-	to := e.out.outlets[q]
-	if to == nil {
-		to = &outlet{queue: q, feeds: map[*sharedFeed]int{}}
-		e.out.outlets[q] = to
+// feedsOf returns the feeds of streams that are active.
+func feedsOf(streams []*stream) []*run.Feed {
+	var out []*run.Feed
+	for _, s := range streams {
+		if s.feed != nil {
+			out = append(out, s.feed.exec)
+		}
 	}
-	return to
+	return out
 }
 
 // detachLocked takes the sinks from a rule on streams. The queues are returned: the executor
@@ -202,23 +192,8 @@ func (e *Engine) detachLocked(r *rule, streams []*stream) []*sinks.Queue {
 	for _, k := range r.sinks {
 		out = append(out, k.queue)
 		e.mu.numbers.freeSink(k.num, k.queue)
-		to := e.out.outlets[k.queue]
-		if to == nil || !k.fed {
-			continue
-		}
-		for _, s := range streams {
-			if s.feed == nil {
-				continue
-			}
-			if to.feeds[s.feed]--; to.feeds[s.feed] == 0 {
-				delete(to.feeds, s.feed)
-				if to.paused {
-					s.feed.pause(-1)
-				}
-			}
-		}
-		if len(to.feeds) == 0 {
-			delete(e.out.outlets, k.queue)
+		if k.fed {
+			e.exec.Detach(k.queue, feedsOf(streams))
 		}
 	}
 	r.sinks = nil
@@ -232,7 +207,7 @@ func (e *Engine) uninstallLocked(r *rule) {
 		return
 	}
 	if r.wantsFaults {
-		e.bad.wanted.Add(-1)
+		e.exec.WantBad(-1)
 	}
 	r.stopMs = time.Now().UnixMilli()
 	for _, p := range r.parts() {
@@ -262,7 +237,7 @@ func (e *Engine) leavePartLocked(r *rule) {
 		}
 	}
 	e.leaveJoinLocked(r)
-	e.editedLocked(edit{rule: r.num, release: e.detachLocked(r, streams)})
+	e.editedLocked(run.Rule{ID: r.num, Release: e.detachLocked(r, streams)})
 }
 
 // leaveLocked stops the source of a stream that no rule reads.

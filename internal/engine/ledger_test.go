@@ -16,13 +16,13 @@ import (
 
 	"github.com/cockroachdb/pebble/vfs"
 
+	"github.com/weir-engine/weir/exec"
 	"github.com/weir-engine/weir/internal/api"
 	"github.com/weir-engine/weir/internal/broker"
 	"github.com/weir-engine/weir/internal/loss"
 	"github.com/weir-engine/weir/internal/store"
 	"github.com/weir-engine/weir/planner/ruledef"
 	"github.com/weir-engine/weir/sinks"
-	"github.com/weir-engine/weir/vec"
 )
 
 // spot is where a count is to be found.
@@ -190,12 +190,9 @@ var driven = []drivenLoss{
 		d.publish("in/other", append(rows, `{"a":1}`, `{"a":2}`)...)
 		return []spot{ofRule("hot")}
 	}},
-	{reason: loss.Panic, n: 3, drive: func(d *desk) []spot {
-		d.call(func() {
-			defer d.recovered(3)
-			panic("bug: of the test")
-		})
-		d.panics.total.Store(0)
+	{reason: loss.Panic, n: 1, drive: func(d *desk) []spot {
+		d.mayPanic = true
+		d.exec.Call(func(*exec.Executor) { panic("bug: of the test") })
 		return nil
 	}},
 	{reason: loss.Encode, n: 1, drive: func(d *desk) []spot {
@@ -223,15 +220,6 @@ var driven = []drivenLoss{
 		}
 		close(g.open)
 		return []spot{{"", "", "/rules/hot/status", "sink_rest_0_0_lost"}}
-	}},
-	{reason: loss.Redecode, n: 2, drive: func(d *desk) []spot {
-		d.call(func() {
-			for f, fd := range d.out.feeds { // a batch that is not of the feed
-				d.process(f, &vec.Batch{Rows: 2, Plan: vec.NewPlan(fd.plan.Version+1, nil)})
-				return
-			}
-		})
-		return nil
 	}},
 	{reason: loss.Unsaved, n: 2, drive: func(d *desk) []spot {
 		_, err := d.bus.Subscribe("out", 1) // never read, so it is full after a message
@@ -263,10 +251,11 @@ var driven = []drivenLoss{
 // elsewhere are the reasons that no client brings about, and the tests that count
 // them.
 var elsewhere = map[loss.Reason]string{
-	loss.Handler: "internal/mqttconn: TestHandlerPanics",
-	loss.Parked:  "exec: TestParkedBound",
-	loss.Stored:  "TestStoredRubbish",
-	loss.Broker:  "TestBrokerDrops",
+	loss.Handler:  "internal/mqttconn: TestHandlerPanics",
+	loss.Redecode: "internal/engine/run: TestRedecode",
+	loss.Parked:   "exec: TestParkedBound",
+	loss.Stored:   "TestStoredRubbish",
+	loss.Broker:   "TestBrokerDrops",
 }
 
 // Every reason is brought about by some test.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/weir-engine/weir/internal/engine/run"
 	"github.com/weir-engine/weir/internal/store"
 	"github.com/weir-engine/weir/planner/ruledef"
 )
@@ -84,7 +85,7 @@ func (e *Engine) enterLocked(d *ruledef.Def, c *compiled) *rule {
 // freeRuleLocked takes the number of a rule that does not run, or of a part of one, back.
 func (e *Engine) freeRuleLocked(r *rule) {
 	e.mu.numbers.freeRule(r)
-	e.editedLocked(edit{rule: r.num, forget: true})
+	e.editedLocked(run.Rule{ID: r.num, Forget: true})
 }
 
 // setPartsLocked gives a rule that does not run as many parts as it is to have.
@@ -347,7 +348,7 @@ func (e *Engine) RestartRule(id string) error {
 	if !e.stop(id) {
 		return ruledef.ErrNotFound
 	}
-	e.call(func() {}) // the executor has let it go
+	e.exec.Sync() // the executor has let it go
 	if err := e.start(id); err != nil {
 		return err
 	}

@@ -144,7 +144,7 @@ func (v *lives) drop(l *life) {
 func (v *lives) text() string { return lifeTexts[v.rnd.IntN(len(lifeTexts))] }
 
 // settle has the undisturbed executor take over what changed.
-func (v *lives) settle() { v.alone.call(func() {}) }
+func (v *lives) settle() { v.alone.exec.Sync() }
 
 // send publishes a message for a stream and waits until it has gone through.
 func (v *lives) send(stream string) {
@@ -330,7 +330,7 @@ func TestOldMessages(t *testing.T) {
 	r.publish("in", `{"a":2}`, `{"a":3}`)
 	r.await("the rule has sent", func() bool { return fmt.Sprint(r.status("old", "op_3_project_0_records_out_total")) == "3" })
 	r.must(r.DeleteRule("old"))
-	r.call(func() {})
+	r.exec.Sync()
 	r.rule("new", "SELECT a FROM s", "out")
 	out := &listener{t: t, sub: sub}
 	out.want(`{"a":1}`, `{"a":2}`, `{"a":3}`)

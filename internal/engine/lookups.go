@@ -14,7 +14,6 @@ import (
 	"github.com/weir-engine/weir/ingest/lookup"
 	"github.com/weir-engine/weir/ingest/source"
 	"github.com/weir-engine/weir/planner"
-	"github.com/weir-engine/weir/vec"
 )
 
 // The executor never waits for the store of a lookup table. Its question goes to
@@ -176,7 +175,7 @@ func (e *Engine) ask(l *exec.Lookup) {
 		}
 		a.mu.Unlock()
 	}
-	e.answer(l, refuse(l, errStopped))
+	e.exec.Answer(l, refuse(l, errStopped))
 }
 
 var errStopped = errors.New("the lookup table is stopped")
@@ -201,7 +200,7 @@ func (a *asker) run(ctx context.Context) {
 			a.queue = nil
 			a.mu.Unlock()
 			for _, l := range left {
-				a.e.answer(l, refuse(l, errStopped))
+				a.e.exec.Answer(l, refuse(l, errStopped))
 			}
 			return
 		}
@@ -246,14 +245,14 @@ func (a *asker) askFor(ctx context.Context, ls []*exec.Lookup) {
 	a.mu.Unlock()
 	for _, l := range ls {
 		if err != nil {
-			a.e.answer(l, refuse(l, err))
+			a.e.exec.Answer(l, refuse(l, err))
 			continue
 		}
 		rows := make([]exec.LookupRows, len(l.Keys))
 		for i, k := range l.Keys {
 			rows[i] = exec.LookupRows(found[at[k.Text]])
 		}
-		a.e.answer(l, rows)
+		a.e.exec.Answer(l, rows)
 	}
 }
 
@@ -261,131 +260,9 @@ func (a *asker) askFor(ctx context.Context, ls []*exec.Lookup) {
 func (a *asker) fetch(ctx context.Context, fields []string, keys []lookup.Key) (found []lookup.Answer, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			a.e.panics.note(a.e.log, "a question to a lookup table is given up", fmt.Sprint(r), debug.Stack())
+			a.e.panics.Note(a.e.log, "a question to a lookup table is given up", fmt.Sprint(r), debug.Stack())
 			err = errors.New("the lookup failed: a fault of weir, see the log")
 		}
 	}()
 	return lookup.Ask(ctx, a.store, a.timeout, fields, keys)
-}
-
-// answered is an answer on its way to the executor.
-type answered struct {
-	l    *exec.Lookup
-	rows []exec.LookupRows
-}
-
-// answers are those that the executor has not taken. What is under way bounds
-// their number.
-type answers struct {
-	ready chan struct{}
-	mu    sync.Mutex
-	list  []answered
-}
-
-func (e *Engine) answer(l *exec.Lookup, rows []exec.LookupRows) {
-	e.answers.mu.Lock()
-	e.answers.list = append(e.answers.list, answered{l, rows})
-	e.answers.mu.Unlock()
-	signal(e.answers.ready)
-}
-
-// takeAnswers runs what waited for lookup tables. It runs on the executor
-// goroutine.
-func (e *Engine) takeAnswers() {
-	e.answers.mu.Lock()
-	list := e.answers.list
-	e.answers.list = nil
-	e.answers.mu.Unlock()
-	if len(list) > 0 && e.dirty.Load() {
-		e.pull()
-	}
-	for _, a := range list {
-		e.found(a)
-	}
-}
-
-func (e *Engine) found(a answered) {
-	defer e.recovered(0)
-	now := time.Now().UnixMilli()
-	e.out.begin(now)
-	got := e.x.Found(a.l, a.rows, now)
-	e.out.flush()
-	e.settle(&got)
-}
-
-// heldBatch is a batch with rows that wait for lookup tables.
-type heldBatch struct {
-	feed  *ingest.Feed
-	batch *vec.Batch
-}
-
-// holding is what the executor keeps of batches and feeds that wait for lookup
-// tables.
-type holding struct {
-	batches map[exec.Ticket]heldBatch
-	crowded map[*sharedFeed]uint32 // feeds that are paused, with the join
-}
-
-// finish gives a batch back that was run, or holds it.
-func (e *Engine) finish(f *ingest.Feed, b *vec.Batch, got *exec.Receipt) {
-	if got.Held != 0 {
-		e.holding.batches[got.Held] = heldBatch{f, b}
-	} else {
-		f.Done(b)
-	}
-	for _, join := range got.Crowded {
-		if fd := e.out.feeds[f]; fd != nil {
-			if _, paused := e.holding.crowded[fd]; !paused {
-				e.mu.Lock()
-				fd.pause(1)
-				e.mu.Unlock()
-			}
-			e.holding.crowded[fd] = join
-		}
-	}
-	e.settle(got)
-}
-
-// settle gives back the batches that wait no more, lets feeds go on, and stops the
-// rules that broke.
-func (e *Engine) settle(got *exec.Receipt) {
-	for _, t := range got.Free {
-		if h, ok := e.holding.batches[t]; ok {
-			delete(e.holding.batches, t)
-			h.feed.Done(h.batch)
-		}
-	}
-	for _, relieved := range got.Relieved {
-		for fd, join := range e.holding.crowded {
-			if join == relieved {
-				delete(e.holding.crowded, fd)
-				e.mu.Lock()
-				fd.pause(-1)
-				e.mu.Unlock()
-			}
-		}
-	}
-	e.contain(got.Broken)
-}
-
-// settleLookups waits until nothing waits for lookup tables, which takes as long as
-// their timeouts say, or ctx is done.
-func (e *Engine) settleLookups(ctx context.Context) {
-	beat := time.NewTicker(5 * time.Millisecond)
-	defer beat.Stop()
-	for {
-		waiting := 0
-		e.call(func() {
-			e.drain()
-			waiting = e.x.Stats().Parked
-		})
-		if waiting == 0 {
-			return
-		}
-		select {
-		case <-beat.C:
-		case <-ctx.Done():
-			return
-		}
-	}
 }

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/weir-engine/weir/exec"
 	"github.com/weir-engine/weir/internal/api"
 )
 
@@ -100,9 +101,12 @@ func (g *service) table(r *rig, more map[string]any) {
 	r.sql(`CREATE TABLE t () WITH (TYPE="httppull", DATASOURCE="", CONF_KEY="gate", KIND="lookup")`)
 }
 
-func (r *rig) heldBatches() (n int) {
-	r.call(func() { n = len(r.holding.batches) })
-	return n
+// idle tells whether the batches of a stream are given back.
+func (r *rig) idle(stream string) bool {
+	r.exec.Sync()
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.mu.streams[stream].feed.Idle()
 }
 
 // A slow service delays its own rule only. Rows that wait keep their order, and
@@ -119,15 +123,15 @@ func TestLookupSlow(t *testing.T) {
 		r.publish("in/s", fmt.Sprintf(`{"id":"%d","v":%d}`, i, i), fmt.Sprintf(`{"v":%d}`, i))
 		other.want(fmt.Sprintf(`{"v":%d}`, i), fmt.Sprintf(`{"v":%d}`, i))
 	}
-	if n := r.heldBatches(); n != 5 {
-		t.Errorf("got %d batches that wait, want 5", n)
+	if n := parked(r); n != 5 || r.idle("s") {
+		t.Errorf("got %d rows that wait, want 5 in batches that are not given back", n)
 	}
 	r.wantStatus("j", "op_3_project_0_records_out_total", 0)
 	g.open()
 	for i := range 5 {
 		joined.want(fmt.Sprintf(`{"name":"row %d","v":%d}`, i, i), fmt.Sprintf(`{"v":%d}`, i))
 	}
-	r.await("batches are given back", func() bool { return r.heldBatches() == 0 })
+	r.await("batches are given back", func() bool { return r.idle("s") })
 }
 
 // When enough waits, the stream is read no further; other streams are.
@@ -146,7 +150,7 @@ func TestLookupCrowded(t *testing.T) {
 		r.publish("in/s", fmt.Sprintf(`{"id":"%d","v":%d}`, n, n))
 		same.want(fmt.Sprintf(`{"v":%d}`, n))
 		n++
-		r.call(func() {}) // the batch is finished
+		r.exec.Sync() // the batch is finished
 	}
 	if n != 16 {
 		t.Errorf("got %d batches before the stream was paused, want 16", n)
@@ -246,7 +250,7 @@ func TestLookupDropped(t *testing.T) {
 				other.want(fmt.Sprintf(`{"v":%d}`, v))
 			}
 			end(r)
-			r.await("batches are given back", func() bool { return r.heldBatches() == 0 })
+			r.await("batches are given back", func() bool { return r.idle("s") })
 			r.publish("in/s", `{"v":100}`)
 			other.want(`{"v":100}`)
 			if n := parked(r); n != 0 {
@@ -257,7 +261,7 @@ func TestLookupDropped(t *testing.T) {
 }
 
 func parked(r *rig) (n int) {
-	r.call(func() { n = r.x.Stats().Parked })
+	r.exec.Call(func(x *exec.Executor) { n = x.Stats().Parked })
 	return n
 }
 

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"github.com/weir-engine/weir/exec"
 	"github.com/weir-engine/weir/internal/api"
 	"github.com/weir-engine/weir/internal/loss"
 	"github.com/weir-engine/weir/internal/metrics"
@@ -44,9 +45,9 @@ func (s *stream) lostOfLocked(late uint64) (c loss.Counts) {
 // lateRows asks the executor how many rows of streams were late.
 func (e *Engine) lateRows(streams []*stream) []uint64 {
 	late := make([]uint64, len(streams))
-	e.call(func() {
+	e.exec.Call(func(x *exec.Executor) {
 		for i, s := range streams {
-			late[i] = e.x.LateRows(s.num)
+			late[i] = x.LateRows(s.num)
 		}
 	})
 	return late

@@ -32,6 +32,7 @@ const patience = 30 * time.Second
 type rig struct {
 	t testing.TB
 	*Engine
+	mayPanic bool
 }
 
 // newRig starts an engine on a store in memory, or on o's.
@@ -50,7 +51,7 @@ func newRig(t testing.TB, o Options) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{t, e}
+	r := &rig{t: t, Engine: e}
 	t.Cleanup(r.close)
 	return r
 }
@@ -62,9 +63,15 @@ func (r *rig) close() {
 	if err := r.Close(ctx); err != nil {
 		r.t.Error(err)
 	}
-	if n := r.panics.total.Load(); n != 0 {
+	if n := r.panicked(); n != 0 && !r.mayPanic {
 		r.t.Errorf("the executor panicked %d times", n)
 	}
+}
+
+// panicked returns how often the executor panicked.
+func (r *rig) panicked() uint64 {
+	n, _ := r.panics.Total()
+	return n
 }
 
 // sql runs a statement that must be good.

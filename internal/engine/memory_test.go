@@ -43,7 +43,7 @@ func TestMemoryOfRules(t *testing.T) {
 			r := newRig(t, Options{Store: store.Options{FS: vfs.Default, Dir: t.TempDir()}}) // not in memory
 			r.memoryStream("s", "in")
 			r.rule("first", c.sql(0), "out") // what all share
-			r.call(func() {})
+			r.exec.Sync()
 			before := liveHeap()
 			var waiting int64
 			for i, err := range r.CreateRules(func(yield func(*ruledef.Def) bool) {
@@ -58,7 +58,7 @@ func TestMemoryOfRules(t *testing.T) {
 					t.Fatalf("rule %d: %v", i, err)
 				}
 			}
-			r.call(func() {}) // the executor has them
+			r.exec.Sync() // the executor has them
 			r.must(r.store.Tidy())
 			running := (liveHeap() - before) / rules
 			// The store's background work lets go of the commit when it ends, a little later.

@@ -3,6 +3,7 @@ package engine
 import (
 	"sort"
 
+	"github.com/weir-engine/weir/exec"
 	"github.com/weir-engine/weir/ingest"
 	"github.com/weir-engine/weir/internal/loss"
 	"github.com/weir-engine/weir/internal/metrics"
@@ -11,8 +12,8 @@ import (
 // Totals returns the sums over the life of the process.
 func (e *Engine) Totals() metrics.Totals {
 	var t metrics.Totals
-	e.call(func() {
-		s := e.x.Stats()
+	e.exec.Call(func(x *exec.Executor) {
+		s := x.Stats()
 		t.Batches, t.Rows, t.Evaluations, t.Lost = s.Batches, s.Rows, s.Evaluations, s.Lost
 	})
 	e.mu.RLock()
@@ -38,7 +39,8 @@ func (e *Engine) Totals() metrics.Totals {
 	if messages, bytes, err := e.queues.Left(); err == nil { // an error is one of the store, which /healthz tells
 		t.LeftMessages, t.LeftBytes = uint64(messages), uint64(bytes)
 	}
-	t.Epochs, t.Panics = e.epochs.Load(), e.panics.total.Load()
+	t.Epochs = e.epochs.Load()
+	t.Panics, _ = e.panics.Total()
 	return t
 }
 

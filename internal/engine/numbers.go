@@ -105,7 +105,7 @@ func (n *numbers) freeSink(num uint32, q *sinks.Queue) {
 
 // streamNumLocked returns a number for a stream.
 func (e *Engine) streamNumLocked() uint32 {
-	if e.bad.some.Load() { // they name streams by their numbers
+	if e.exec.HasBad() { // they name streams by their numbers
 		return e.mu.numbers.newStream()
 	}
 	return e.mu.numbers.stream()

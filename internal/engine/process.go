@@ -25,7 +25,7 @@ func (e *Engine) Healthy() error {
 	if err := e.store.Health(); err != nil {
 		return err
 	}
-	return e.panics.health()
+	return e.degraded()
 }
 
 // Configure changes settings of the running process.

@@ -12,6 +12,7 @@ import (
 	"github.com/weir-engine/weir/ingest"
 	"github.com/weir-engine/weir/ingest/source"
 	"github.com/weir-engine/weir/ingest/twin"
+	"github.com/weir-engine/weir/internal/engine/run"
 	"github.com/weir-engine/weir/internal/props"
 	"github.com/weir-engine/weir/vec"
 )
@@ -24,9 +25,8 @@ type sharedFeed struct {
 	streams int // active streams
 	specs   map[string]vec.ColumnSpec
 	refs    map[string]int
-	plan    *vec.Plan
 	replan  bool
-	pauses  int // outlets that are full
+	exec    *run.Feed // as the executor sees it
 }
 
 // running is a source in operation.
@@ -37,22 +37,14 @@ type running interface {
 	status() source.Status
 }
 
-// renew makes the plan of the columns that are read now. It runs on the
-// executor goroutine.
-func (f *sharedFeed) renew() {
+// columns returns the columns that are read now, in order.
+func (f *sharedFeed) columns() []vec.ColumnSpec {
 	keys := slices.Sorted(maps.Keys(f.specs))
 	specs := make([]vec.ColumnSpec, len(keys))
 	for i, k := range keys {
 		specs[i] = f.specs[k]
 	}
-	f.plan = vec.NewPlan(f.plan.Version+1, specs)
-	f.SetPlan(f.plan)
-}
-
-// pause counts full outlets that the feed's rules send to.
-func (f *sharedFeed) pause(n int) {
-	f.pauses += n
-	f.SetPaused(f.pauses > 0 && f.streams > 0)
+	return specs
 }
 
 // useLocked brings the columns of s up to date with its builder.
@@ -114,7 +106,7 @@ func (e *Engine) propsLocked(s *stream) (map[string]any, error) {
 func (e *Engine) activateLocked(s *stream) error {
 	// What the source delivers at once must find the program: the executor sees
 	// that there is something to pull, and waits for the lock.
-	e.dirty.Store(true)
+	e.exec.Mark()
 	props, err := e.propsLocked(s)
 	if err != nil {
 		return err
@@ -209,14 +201,14 @@ func feedKey(hub string, s *stream, o *ingest.Options, given map[string]any) str
 }
 
 func (e *Engine) newFeedLocked(key string, o ingest.Options) (*sharedFeed, error) {
-	o.OnBad = e.badMessage
+	o.OnBad = e.exec.Bad
 	f, err := ingest.NewFeed(e.inbox, o)
 	if err != nil {
 		return nil, err
 	}
-	fd := &sharedFeed{key: key, Feed: f, specs: map[string]vec.ColumnSpec{}, refs: map[string]int{}, plan: vec.NewPlan(0, nil)}
+	fd := &sharedFeed{key: key, Feed: f, specs: map[string]vec.ColumnSpec{}, refs: map[string]int{}, exec: run.NewFeed(f)}
 	e.mu.feeds[key] = fd
-	e.mu.fresh = append(e.mu.fresh, fd)
+	e.mu.fresh = append(e.mu.fresh, fd.exec)
 	return fd, nil
 }
 
@@ -303,11 +295,11 @@ func (e *Engine) deactivateLocked(s *stream) {
 	s.builder = b
 	if f.streams--; f.streams == 0 {
 		f.Close()
-		f.SetPaused(false) // what it has is run, whatever the sinks do
-		f.replan = false   // with the columns that its rules read
+		f.exec.End()
+		f.replan = false // what it has is run with the columns that its rules read
 		delete(e.mu.feeds, f.key)
 		e.mu.gone = sum(e.mu.gone, f.Stats())
 	}
 	s.feed, s.source, s.cols = nil, nil, nil
-	e.dirty.Store(true)
+	e.exec.Mark()
 }

@@ -61,8 +61,8 @@ func (r *rule) sum(counts []ruleCounts) (c ruleCounts) {
 
 // counts asks the executor for the counters of all rules by number.
 func (e *Engine) counts() (all []ruleCounts) {
-	e.call(func() {
-		s := e.x.Stats()
+	e.exec.Call(func(x *exec.Executor) {
+		s := x.Stats()
 		all = make([]ruleCounts, len(s.In))
 		for i := range all {
 			all[i] = countsOf(s, i)
@@ -87,8 +87,8 @@ func (e *Engine) partCounts(r *rule) (counts []ruleCounts, joined map[string]uin
 	}
 	e.mu.RUnlock()
 	counts = make([]ruleCounts, most+1)
-	e.call(func() {
-		s := e.x.Stats()
+	e.exec.Call(func(x *exec.Executor) {
+		s := x.Stats()
 		for _, n := range nums {
 			if int(n) < len(s.In) {
 				counts[n] = countsOf(s, int(n))
@@ -98,7 +98,7 @@ func (e *Engine) partCounts(r *rule) (counts []ruleCounts, joined map[string]uin
 			if joined == nil {
 				joined = map[string]uint64{}
 			}
-			maps.Copy(joined, e.x.JoinRows(j))
+			maps.Copy(joined, x.JoinRows(j))
 		}
 	})
 	return counts, joined
@@ -273,7 +273,7 @@ func (f *fields) source(s *stream, prefix string, in, late uint64) {
 	f.add(prefix+"decode_errors_total", st.DecodeErrors)
 	f.add(prefix+"conversion_errors_total", st.BadValues)
 	if s != nil && s.feed != nil {
-		f.add(prefix+"paused", s.feed.pauses > 0)
+		f.add(prefix+"paused", s.feed.exec.Paused())
 		lost := s.lostOfLocked(late)
 		f.lost(prefix, &lost)
 	}

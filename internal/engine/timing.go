@@ -50,6 +50,10 @@ func (e *Engine) wakeLocked(r *rule, s *schedule) {
 	signal(e.watch)
 }
 
+// longestWait is the longest time that keepTimes sleeps, so that a clock that was set
+// forward is noticed.
+const longestWait = 10 * time.Second
+
 // keepTimes starts and stops the rules that have a schedule. One timer serves all
 // of them; without such rules it does not run.
 func (e *Engine) keepTimes() {
@@ -70,7 +74,7 @@ func (e *Engine) keepTimes() {
 		case len(ids) > 0:
 			timer.Reset(0)
 		case look > 0:
-			timer.Reset(min(max(time.Until(time.UnixMilli(look)), 0), maxBeat))
+			timer.Reset(min(max(time.Until(time.UnixMilli(look)), 0), longestWait))
 		default:
 			timer.Stop()
 		}

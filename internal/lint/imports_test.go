@@ -56,8 +56,9 @@ var rooms = []struct {
 	{"internal/metrics", []string{"internal/loss"}},
 	{"internal/api", []string{"planner/ruledef"}},
 	{"internal/config", []string{"planner/ruledef", "internal/props"}},
+	{"internal/engine/run", []string{"vec", "planner", "exec", "ingest", "sinks", "sinks/encode", "internal/loss", "internal/metrics"}},
 	{"internal/engine", []string{
-		"vec/...", "planner/...", "exec/...", "ingest/...", "sinks/...",
+		"vec/...", "planner/...", "exec/...", "ingest/...", "sinks/...", "internal/engine/run",
 		"internal/keyed", "internal/loss", "internal/mqttconn", "internal/membus", "internal/props", "internal/store", "internal/metrics", "internal/api",
 	}},
 	{"internal/rowref", []string{"vec/...", "planner/...", "exec/fn"}}, // not exec: it is what exec is held against

@@ -1,10 +1,9 @@
-package engine
+package run
 
 import (
 	"errors"
 
 	"github.com/weir-engine/weir/exec"
-	"github.com/weir-engine/weir/ingest"
 	"github.com/weir-engine/weir/internal/loss"
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/sinks"
@@ -12,46 +11,38 @@ import (
 	"github.com/weir-engine/weir/vec"
 )
 
-// action is one sink of a rule, ready to use.
+// Action is one sink of a rule, ready to use.
+type Action struct {
+	Num     uint32 // whose counters its messages change
+	To      *Outlet
+	Route   *sinks.Route
+	Encoder *encode.Encoder
+	Place   *encode.Template // topic, URL or path that differs per message; nil: the route's
+	// Header says that each payload has the line of column names before it.
+	Header bool
+}
+
+// action is an Action in operation.
 type action struct {
-	num   uint32 // whose counters its messages change
-	to    *outlet
-	route *sinks.Route
-	enc   *encode.Encoder
-	place *encode.Template // topic, URL or path that differs per message; nil: the route's
-	batch *batched         // batchSize or lingerInterval; nil: none
-	// header says that each payload has the line of column names before it.
-	header bool
+	Action
+	batch *batched // batchSize or lingerInterval; nil: none
 }
 
-// outlet is a queue as the executor sees it: what this batch puts there, and
-// which feeds stop when it is full.
-type outlet struct {
-	queue  *sinks.Queue
-	msgs   []sinks.Message
-	feeds  map[*sharedFeed]int // feeds whose rules send here, with their number
-	paused bool
-}
-
-// batched is the state of an action that collects messages.
-type batched struct {
-	encode.Batcher
-	rule  planner.RuleID
-	a     *action
-	place string
-	at    int // in output.waiting
-}
-
-// output takes what rules send, encodes it and puts it into queues. It belongs
-// to the executor goroutine.
+// output takes what rules send, encodes it and puts it into queues. It belongs to
+// the executor goroutine.
+//
+// A row that several rules send alike is encoded once: what was encoded last is
+// remembered by the projection and the number of its content. The memory and the
+// buffer that it points into go with each flush.
 type output struct {
-	e       *Engine
-	actions [][]action // by rule
-	faults  []bool     // by rule
-	feeds   map[*ingest.Feed]*sharedFeed
+	x        *exec.Executor
+	counters *sinks.Counters
+	lost     *loss.Ledger
+	actions  [][]action // by rule
+	faults   []bool     // by rule
 
-	outlets map[*sinks.Queue]*outlet // guarded by Engine.mu, with feeds and paused
-	used    []*outlet
+	outlets *outlets
+	used    []*Outlet // with messages
 	buf     []byte
 	queued  int
 	memo    [4]encoded
@@ -81,23 +72,29 @@ const (
 	maxBuf    = 1 << 20
 )
 
-func newOutput(e *Engine) *output {
-	return &output{e: e, feeds: map[*ingest.Feed]*sharedFeed{}, outlets: map[*sinks.Queue]*outlet{}}
-}
-
 // set takes over the actions of a rule. What the old ones have collected is sent.
-func (o *output) set(ed *edit) {
-	for int(ed.rule) >= len(o.actions) {
+func (o *output) set(c *Rule) {
+	for int(c.ID) >= len(o.actions) {
 		o.actions = append(o.actions, nil)
 		o.faults = append(o.faults, false)
 	}
-	for i := range o.actions[ed.rule] {
-		if b := o.actions[ed.rule][i].batch; b != nil && b.Len() > 0 {
+	for i := range o.actions[c.ID] {
+		if b := o.actions[c.ID][i].batch; b != nil && b.Len() > 0 {
 			o.sendNow(b)
 		}
 	}
-	o.actions[ed.rule] = ed.actions
-	o.faults[ed.rule] = ed.faults
+	o.actions[c.ID] = nil
+	if len(c.Actions) > 0 {
+		acts := make([]action, len(c.Actions))
+		for i, a := range c.Actions {
+			acts[i].Action = a
+			if a.Encoder.Batching() {
+				acts[i].batch = &batched{rule: c.ID, a: &acts[i]}
+			}
+		}
+		o.actions[c.ID] = acts
+	}
+	o.faults[c.ID] = c.Faults
 }
 
 func (o *output) wantsFaults(r planner.RuleID) bool { return int(r) < len(o.faults) && o.faults[r] }
@@ -110,7 +107,7 @@ func (o *output) Send(rule planner.RuleID, p *vec.Projection, row int) (lost err
 	for i := range o.actions[rule] {
 		a := &o.actions[rule][i]
 		err := error(nil)
-		if a.header {
+		if a.Header {
 			err = o.sendOne(rule, a, p, int32(row))
 		} else {
 			err = o.sendShared(rule, a, p, row)
@@ -124,17 +121,17 @@ func (o *output) Send(rule planner.RuleID, p *vec.Projection, row int) (lost err
 
 // sendShared sends one row, which other rules may send alike.
 func (o *output) sendShared(rule planner.RuleID, a *action, p *vec.Projection, row int) (err error) {
-	m := o.encode(a.enc, p, row)
+	m := o.encode(a.Encoder, p, row)
 	if m.err != nil || !m.sent {
 		return o.failed(rule, a, m.err)
 	}
 	place := ""
 	switch {
-	case a.place == nil:
-	case a.enc.Single():
-		place, err = a.place.EvalRow(p, row)
+	case a.Place == nil:
+	case a.Encoder.Single():
+		place, err = a.Place.EvalRow(p, row)
 	default:
-		place, err = a.place.Eval(p, []int32{int32(row)})
+		place, err = a.Place.Eval(p, []int32{int32(row)})
 	}
 	if err != nil {
 		return o.failed(rule, a, err)
@@ -163,7 +160,7 @@ func (o *output) encode(enc *encode.Encoder, p *vec.Projection, row int) *encode
 func (o *output) SendRows(rule planner.RuleID, p *vec.Projection, rows []int32) (lost error) {
 	for i := range o.actions[rule] {
 		a := &o.actions[rule][i]
-		if !a.enc.Single() {
+		if !a.Encoder.Single() {
 			if err := o.sendAll(rule, a, p, rows); err != nil {
 				lost = errors.Join(lost, err)
 			}
@@ -181,18 +178,18 @@ func (o *output) SendRows(rule planner.RuleID, p *vec.Projection, rows []int32) 
 // sendAll sends rows as one message.
 func (o *output) sendAll(rule planner.RuleID, a *action, p *vec.Projection, rows []int32) error {
 	n := len(o.buf)
-	if a.header && len(rows) > 0 {
-		o.buf = append(a.enc.Header(o.buf, p, int(rows[0])), '\n')
+	if a.Header && len(rows) > 0 {
+		o.buf = append(a.Encoder.Header(o.buf, p, int(rows[0])), '\n')
 	}
 	var sent bool
 	var err error
-	o.buf, sent, err = a.enc.AppendRows(o.buf, p, rows)
+	o.buf, sent, err = a.Encoder.AppendRows(o.buf, p, rows)
 	if err != nil || !sent {
 		return o.failed(rule, a, err)
 	}
 	place := ""
-	if a.place != nil {
-		if place, err = a.place.Eval(p, rows); err != nil {
+	if a.Place != nil {
+		if place, err = a.Place.Eval(p, rows); err != nil {
 			return o.failed(rule, a, err)
 		}
 	}
@@ -202,18 +199,18 @@ func (o *output) sendAll(rule planner.RuleID, a *action, p *vec.Projection, rows
 // sendOne sends one row.
 func (o *output) sendOne(rule planner.RuleID, a *action, p *vec.Projection, row int32) error {
 	n := len(o.buf)
-	if a.header {
-		o.buf = append(a.enc.Header(o.buf, p, int(row)), '\n')
+	if a.Header {
+		o.buf = append(a.Encoder.Header(o.buf, p, int(row)), '\n')
 	}
 	var sent bool
 	var err error
-	o.buf, sent, err = a.enc.AppendMessage(o.buf, p, int(row))
+	o.buf, sent, err = a.Encoder.AppendMessage(o.buf, p, int(row))
 	if err != nil || !sent {
 		return o.failed(rule, a, err)
 	}
 	place := ""
-	if a.place != nil {
-		if place, err = a.place.EvalRow(p, int(row)); err != nil {
+	if a.Place != nil {
+		if place, err = a.Place.EvalRow(p, int(row)); err != nil {
 			return o.failed(rule, a, err)
 		}
 	}
@@ -228,7 +225,7 @@ func (o *output) put(a *action, payload []byte, place string) error {
 			o.waiting = append(o.waiting, b)
 		}
 		b.place = place
-		if b.Add(a.enc, payload, o.now) {
+		if b.Add(a.Encoder, payload, o.now) {
 			return o.send(b)
 		}
 		if d, ok := b.Deadline(); ok && (o.soonest == 0 || d < o.soonest) {
@@ -236,11 +233,11 @@ func (o *output) put(a *action, payload []byte, place string) error {
 		}
 		return nil
 	}
-	o.enqueue(a.to, sinks.Message{Route: a.route, Target: place, Payload: payload, Rule: a.num})
+	o.enqueue(a.To, sinks.Message{Route: a.Route, Target: place, Payload: payload, Rule: a.Num})
 	return nil
 }
 
-func (o *output) enqueue(to *outlet, m sinks.Message) {
+func (o *output) enqueue(to *Outlet, m sinks.Message) {
 	if len(to.msgs) == 0 {
 		o.used = append(o.used, to)
 	}
@@ -250,88 +247,17 @@ func (o *output) enqueue(to *outlet, m sinks.Message) {
 	}
 }
 
-// send ends a collected batch. One that panics is lost.
-func (o *output) send(b *batched) (lost error) {
-	defer func() {
-		if r := recover(); r != nil {
-			o.brokeSending(b.rule, r)
-			o.leaveOut(b)
-		}
-	}()
-	n := len(o.buf)
-	var sent bool
-	var err error
-	o.buf, sent, err = b.Flush(b.a.enc, o.buf)
-	o.leaveOut(b)
-	if err != nil || !sent {
-		return o.failed(b.rule, b.a, err)
-	}
-	o.enqueue(b.a.to, sinks.Message{Route: b.a.route, Target: b.place, Payload: o.buf[n:len(o.buf):len(o.buf)], Rule: b.a.num})
-	return nil
-}
-
-// sendNow is send outside of a run, in which the executor is told of errors.
-func (o *output) sendNow(b *batched) {
-	if err := o.send(b); err != nil {
-		o.e.x.Failed(b.rule, err.Error())
-	}
-}
-
-// leaveOut takes a batch from those that wait, if it is there.
-func (o *output) leaveOut(b *batched) {
-	last := len(o.waiting) - 1
-	if b.at > last || o.waiting[b.at] != b {
-		return
-	}
-	o.waiting[b.at] = o.waiting[last]
-	o.waiting[b.at].at = b.at
-	o.waiting[last] = nil
-	o.waiting = o.waiting[:last]
-}
-
-// linger sends the collected batches whose time has come.
-func (o *output) linger(now int64) {
-	if o.soonest == 0 || now < o.soonest {
-		return
-	}
-	o.soonest = 0
-	for i := 0; i < len(o.waiting); {
-		d, ok := o.waiting[i].Deadline()
-		if ok && d <= now {
-			o.sendNow(o.waiting[i]) // the last takes its place
-			continue
-		}
-		if ok && (o.soonest == 0 || d < o.soonest) {
-			o.soonest = d
-		}
-		i++
-	}
-}
-
-// deadline returns when linger has something to look at; 0: not before more is
-// collected. It is asked for after each batch, so it does not look at all that
-// wait.
-func (o *output) deadline() int64 { return o.soonest }
-
-// finish sends everything that is still collected.
-func (o *output) finish() {
-	for len(o.waiting) > 0 {
-		o.sendNow(o.waiting[0])
-	}
-	o.flush()
-}
-
 // failed counts a message that could not be made, or returns err for the rule to
 // be charged with. A nil err says that it was not to be sent.
 //
 // What does not fit the message type of a sink is that sink's; the rest is the
 // rule's.
 func (o *output) failed(rule planner.RuleID, a *action, err error) error {
-	if err == nil || a.enc.Format() != encode.Protobuf {
+	if err == nil || a.Encoder.Format() != encode.Protobuf {
 		return err
 	}
-	o.e.counters.Fail(a.num, loss.Encode, err)
-	o.e.lost.Add(loss.Encode, 1)
+	o.counters.Fail(a.Num, loss.Encode, err)
+	o.lost.Add(loss.Encode, 1)
 	if o.wantsFaults(rule) {
 		o.Fault(rule, err.Error())
 	}
@@ -342,8 +268,8 @@ func (o *output) failed(rule planner.RuleID, a *action, err error) error {
 func (o *output) Fault(rule planner.RuleID, text string) {
 	for i := range o.actions[rule] {
 		a := &o.actions[rule][i]
-		if a.to != nil {
-			o.enqueue(a.to, sinks.Message{Route: a.route, Payload: []byte(text), Rule: a.num})
+		if a.To != nil {
+			o.enqueue(a.To, sinks.Message{Route: a.Route, Payload: []byte(text), Rule: a.Num})
 		}
 	}
 }
@@ -356,7 +282,7 @@ func (o *output) flush() {
 		clear(to.msgs)
 		to.msgs = to.msgs[:0]
 		if to.queue.Full() {
-			o.hold(to)
+			o.outlets.hold(to)
 		}
 	}
 	o.used = o.used[:0]
@@ -365,33 +291,6 @@ func (o *output) flush() {
 		o.buf = nil
 	}
 	o.buf = o.buf[:0]
-}
-
-// hold pauses the feeds of a queue that is full.
-func (o *output) hold(to *outlet) {
-	o.e.mu.Lock()
-	defer o.e.mu.Unlock()
-	if to.paused {
-		return
-	}
-	to.paused = true
-	for f := range to.feeds {
-		f.pause(1)
-	}
-}
-
-// resume lets the feeds of queues go on that have room again.
-func (o *output) resume() {
-	o.e.mu.Lock()
-	defer o.e.mu.Unlock()
-	for _, to := range o.outlets {
-		if to.paused && !to.queue.Full() {
-			to.paused = false
-			for f := range to.feeds {
-				f.pause(-1)
-			}
-		}
-	}
 }
 
 // drop forgets the outputs of a batch that failed.
