@@ -5,8 +5,8 @@ import "slices"
 // gone is the source of a row that its table has no more.
 const gone = -1
 
-// live yields the positions of the rows that are there.
-func (s *joinSource) live(yield func(int32) bool) {
+// present yields the positions of the rows that are there.
+func (s *joinSource) present(yield func(int32) bool) {
 	for i := range s.rows {
 		if s.rows[i].src != gone && !yield(int32(i)) {
 			return
@@ -14,8 +14,20 @@ func (s *joinSource) live(yield func(int32) bool) {
 	}
 }
 
-// hashIndex finds the rows of a source by key, in their order. That of a table
-// follows its changes.
+// hashIndex finds the rows of a source by key, in the order of their positions: a
+// join gives its rows in that order, whatever the keys.
+//
+// The rows with one key are a chain: ends has its first and last row, next the row
+// that follows, of the chain of each row. Every row with a key is in exactly one
+// chain, and positions rise along it. A row that is behind its chain's last, as all
+// are while an index is made, is added in constant time; one in the middle is a row
+// of a table that changed, and walks.
+//
+// The index of a stream's rows lives for one window or batch. That of a table is as
+// large as the table and follows its changes, which follow notes and begin looks at,
+// or each of them would cost a look at every row. It is made anew when more rows
+// changed than there are, or when half of the chains have no row left, which is the
+// only way in which keys that are gone leave the map.
 type hashIndex struct {
 	valid  bool
 	chains map[string]int32 // by key: position in ends
@@ -58,7 +70,7 @@ func (h *hashIndex) begin(s *joinSource) []int32 {
 		}
 		clear(h.chains)
 		h.ends, h.next, h.of, h.empty = h.ends[:0], h.next[:0], h.of[:0], 0
-		h.stale = slices.AppendSeq(h.stale[:0], s.live)
+		h.stale = slices.AppendSeq(h.stale[:0], s.present)
 	} else {
 		slices.Sort(h.stale)
 		h.stale = slices.Compact(h.stale)

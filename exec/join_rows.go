@@ -40,7 +40,7 @@ type joinPair struct{ l, r int32 }
 func (j *joiner) joinRows() (t *tuples, ok bool) {
 	t, other := &j.a, &j.b
 	t.width(1)
-	t.cols[0] = slices.AppendSeq(t.cols[0], j.srcs[0].live)
+	t.cols[0] = slices.AppendSeq(t.cols[0], j.srcs[0].present)
 	t.n = len(t.cols[0])
 	for k := range j.plan.Steps {
 		if !j.match(k, t) {
@@ -66,7 +66,7 @@ func (j *joiner) match(k int, t *tuples) bool {
 	}
 	if len(st.Left) == 0 {
 		for l := range t.n {
-			for r := range src.live {
+			for r := range src.present {
 				if !f.add(int32(l), r) {
 					return false
 				}
@@ -251,7 +251,7 @@ func (j *joiner) combine(k int, t, out *tuples) {
 	if kind == planner.RightJoin { // in order of the new source's rows
 		slices.SortStableFunc(j.pairs, func(a, b joinPair) int { return int(a.r) - int(b.r) })
 		i := 0
-		for r := range src.live {
+		for r := range src.present {
 			if i == len(j.pairs) || j.pairs[i].r != r {
 				emit(-1, r)
 			}
@@ -276,7 +276,7 @@ func (j *joiner) combine(k int, t, out *tuples) {
 		for _, p := range j.pairs {
 			matched.Set(int(p.r))
 		}
-		for r := range src.live {
+		for r := range src.present {
 			if !matched.Has(int(r)) {
 				emit(-1, r)
 			}

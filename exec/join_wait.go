@@ -8,9 +8,21 @@ import (
 
 // A job is what a join does with rows, or with a window of them, where rows of a
 // store are needed. The executor cannot wait for a store: the job asks, is parked,
-// and goes on when the answer comes. Jobs of a join are done in the order in which
-// they came, so that its rules send in the order of their input; later ones may
-// ask before the first is done.
+// and goes on when the answer comes.
+//
+// Jobs of a join are done in the order in which they came, so that its rules send in
+// the order of their input; only the first is ever finished. A later one is joined
+// once when it comes, and when an answer comes for it, for nothing but the questions
+// that this raises: so a hundred jobs wait for a store about as long as one.
+//
+// A job is joined from its beginning each time, see resolve, for what a later source
+// is asked depends on the rows of an earlier one: it asks as far as it can see, and
+// what it has found is kept in found. State that survives an attempt, faults and lost
+// rows, is of the last attempt alone. To continue where an attempt stopped would need
+// the state of every loop of a join, and save little: most jobs have one question.
+//
+// A job holds the batch whose rows it has: the source is told that they are done
+// when the last job of the batch is.
 type job struct {
 	rows   []windowRow
 	ticket Ticket // of the batch that it holds, 0: none

@@ -180,12 +180,24 @@ func (b *binder) windowConditions(w *BoundWindow) {
 }
 
 // lifter rewrites expressions over a window's input into expressions over its
-// output.
+// output. The deepest part of an expression that the window can give becomes a column
+// of its output; what is above stays as it is and is computed over those columns.
+//
+//   - A window of groups gives its keys, its aggregates and, for a bare column beside
+//     them, the value in the group's first row: an aggregate called first.
+//   - A window of rows gives the columns of its rows. An aggregate is then one over
+//     all of them: it becomes OpSpan, which is computed over the output.
+//
+// From of a lifted column is what it stands for, in terms of the input: the builder of
+// the stage finds by it what the window has to gather. Texts are not changed: over the
+// output they name the same value as over the input, so that EXPLAIN and faults speak
+// the user's language. Programs over different stages have steps of their own, so that
+// equal texts in both are never mixed up.
 type lifter struct {
 	group bool
 	keys  []*Node
 	first *FuncSig
-	rows  bool // an aggregate needs every row
+	rows  bool // an aggregate needs every row: it cannot be merged from those of parts
 }
 
 func (l *lifter) list(ns []*Node) []*Node {

@@ -11,6 +11,15 @@ import (
 // one goroutine.
 //
 // Published parts are frozen: the next edit of a part copies it first.
+//
+// Columns, steps, projections and output columns of stages are counted: whoever names
+// one by its number holds a reference, taken by intern, column and project and given
+// back by release, dropColumn and dropProj. A step holds its operands and its column,
+// a projection its steps, an index its step, a stage its fixed steps and, through its
+// output columns, the steps that they are made of. At zero the slot is free and the
+// next that comes gets its number: numbers of what is still used never change, since
+// published programs, and the state that the executor keeps by them, name them.
+// Without counts, a rule that goes would cost a look at the 8,000 that stay.
 type Builder struct {
 	prog  Program
 	dirty bool
@@ -220,7 +229,9 @@ func (b *Builder) intern(n *Node) StepID {
 		s.Col = b.column(n)
 	} else if len(n.Args) > 0 {
 		s.In = make([]StepID, len(n.Args))
-		own := *n // of the nodes of steps: what equals them is let go
+		// The operands point at the nodes of the steps, so that the equal subtree of
+		// this rule can be collected.
+		own := *n
 		own.Args = make([]*Node, len(n.Args))
 		for i, a := range n.Args {
 			s.In[i] = b.intern(a)

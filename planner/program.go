@@ -33,7 +33,7 @@ type Program struct {
 	// stages mean something only among the programs of one origin.
 	Origin *Origin
 	Rules  int              // over the input, those of windows included
-	Cols   []vec.ColumnSpec // the input columns that steps read; a zero Path and Meta false may be unused slots, see Used
+	Cols   []vec.ColumnSpec // the input columns that steps read, and free slots: see Used
 	Used   []bool           // Cols[i] is read by a step
 	Steps  []Step           // freed slots have a nil Node
 	Projs  []*Projection    // nil in freed slots
@@ -133,7 +133,7 @@ type AtomKind uint8
 const (
 	AtomTrue AtomKind = iota // the step is true
 	AtomNum                  // the step compares with Num by Op
-	AtomText                 // the step compares with Text by Op (= or !=)
+	AtomText                 // the step is the text Text; Op is OpEq
 )
 
 // Atom is a condition that is checked on single rows.
