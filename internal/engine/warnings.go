@@ -109,7 +109,7 @@ func (e *Engine) RuleWarnings(def *ruledef.Def) []string {
 	}
 	for _, q := range flow.Queries {
 		for _, a := range q.Actions {
-			list := props.Warnings("property", a.Props, e.tables.sinks[a.Type])
+			list := propertyWarnings(a.Props, e.tables.sinks[a.Type])
 			if a.Node != "" {
 				out = append(out, under("node", a.Node, list)...)
 			} else {
@@ -167,7 +167,7 @@ func (e *Engine) createWarnings(c *sql.Create) []string {
 	if s.lookup() {
 		table = e.tables.lookups[s.typ()]
 	}
-	return append(out, props.Warnings("property", o.Extra, table)...)
+	return append(out, propertyWarnings(o.Extra, table)...)
 }
 
 func (e *Engine) hasConf(n confName) bool {
@@ -178,16 +178,29 @@ func (e *Engine) hasConf(n confName) bool {
 
 // ConfWarnings lists what a group of settings says in vain.
 func (e *Engine) ConfWarnings(kind api.ConfKind, typ string, given map[string]any) []string {
-	return props.Warnings("property", given, e.tables.group(string(kind), strings.ToLower(typ)))
+	return propertyWarnings(given, e.tables.group(string(kind), strings.ToLower(typ)))
 }
 
-// warnConfs logs what the groups of the configuration file say in vain.
+// propertyWarnings lists what properties of a type say in vain. A type that there is
+// not has no table, and is refused by name.
+func propertyWarnings(given map[string]any, t props.Table) []string {
+	if t == nil {
+		return nil
+	}
+	return props.Warnings("property", given, t)
+}
+
+// warnConfs logs what the groups of the configuration file say in vain, and those
+// that nothing can use.
 func (e *Engine) warnConfs() {
 	for kind, types := range e.opt.Confs {
 		for typ, groups := range types {
 			for _, key := range slices.Sorted(maps.Keys(groups)) {
 				for _, text := range e.ConfWarnings(api.ConfKind(kind), typ, groups[key]) {
 					e.log.Warn("settings have no effect", "kind", kind, "type", typ, "group", key, "warning", text)
+				}
+				if err := e.checkConf(confName{kind, strings.ToLower(typ), key}, groups[key]); err != nil {
+					e.log.Warn("settings cannot be used", "kind", kind, "type", typ, "group", key, "err", err)
 				}
 			}
 		}

@@ -5,13 +5,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/cockroachdb/pebble/vfs"
+
 	"github.com/weir-engine/weir/internal/props"
+	"github.com/weir-engine/weir/internal/store"
 	"github.com/weir-engine/weir/planner/ruledef"
 )
 
@@ -201,6 +205,37 @@ func TestImportWarnings(t *testing.T) {
 	var answer struct{ Warnings []string }
 	d.must(json.Unmarshal([]byte(d.send("POST", "/data/import?partial=1", set)), &answer))
 	check("data", answer.Warnings)
+}
+
+// The start warns of what groups of the configuration file say in vain, and of those
+// that nothing can use.
+func TestConfWarnings(t *testing.T) {
+	var text bytes.Buffer
+	e, err := Open(Options{
+		Store: store.Options{FS: vfs.NewMem(), ReserveBytes: 1}, Dir: t.TempDir(), Logger: slog.New(slog.NewTextHandler(&text, nil)),
+		Confs: map[string]map[string]map[string]map[string]any{
+			"sources": {"mqtt": {"a": {"sever": "x"}}, "sim": {"b": {"devices": "many"}}},
+			"sinks":   {"rest": {"c": {"timeout": -1}, "d": {"timeout": "5s"}}},
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`msg="settings have no effect" kind=sources type=mqtt group=a warning="unknown property \"sever\": did you mean \"server\"?"`,
+		`msg="settings cannot be used" kind=sources type=sim group=b err="property \"devices\": want a whole number from 1 to 10000000, got \"many\""`,
+		`msg="settings cannot be used" kind=sinks type=rest group=c err="property \"timeout\": must not be negative, got -1"`,
+	} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("got %s, want %s", text.String(), want)
+		}
+	}
+	if strings.Contains(text.String(), "group=d") {
+		t.Errorf("got %s", text.String())
+	}
 }
 
 // TestTables holds what is written about properties: each has a line of

@@ -167,7 +167,7 @@ func TestFaults(t *testing.T) {
 		`{"count": "0x10"}`:                  `property "count": want a whole number from 0 to 1000, got "0x10"`,
 		`{"rate": "inf"}`:                    `property "rate": want a number from -1 to 1e+09, got "inf"`,
 		`{"timeout": "5 parsecs"}`:           `property "timeout": want a duration such as "5s", or a number of milliseconds, got "5 parsecs"`,
-		`{"timeout": -1}`:                    `property "timeout": want a duration such as "5s", or a number of milliseconds, got -1`,
+		`{"timeout": -1}`:                    `property "timeout": must not be negative, got -1`,
 		`{"timeout": 1e300}`:                 `property "timeout": want a duration such as "5s", or a number of milliseconds, got 1e+300`,
 		`{"pause": "2m"}`:                    `property "pause": want a duration such as "5s", or a number of seconds from 0s to 1m0s, got "2m"`,
 		`{"limit": "2 apples"}`:              `property "limit": want a size such as "16MB", or a number of bytes from 0 to 1024GB, got "2 apples"`,

@@ -157,12 +157,23 @@ func (p *Prop) take(g given, f *Faults) {
 		}
 	default:
 		switch ok := p.store(g.v); {
+		case !ok && p.negative(g.v):
+			f.Add(g.name, "must not be negative, got %s", p.quote(g.v))
 		case !ok:
 			f.Add(g.name, "want %s, got %s", p.Want(), p.quote(g.v))
 		case p.Must && p.empty():
 			f.Missing(p.Name, p.Doc)
 		}
 	}
+}
+
+// negative tells whether v is a time below zero, which no fault of form says.
+func (p *Prop) negative(v any) bool {
+	if p.Kind != KindDuration || p.Min != 0 {
+		return false
+	}
+	n, ok := duration(v, p.unit)
+	return ok && n < 0
 }
 
 // empty tells whether the field of p has no value.

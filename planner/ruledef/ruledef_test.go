@@ -90,7 +90,7 @@ func TestParseFaults(t *testing.T) {
 		{rule(`,"options":{"qos":3,"concurrency":1.5,"bufferLength":"x"}`), `Rule r has invalid options: concurrency: want a whole number, at least 0, got 1.5; bufferLength: want a whole number, at least 0, got "x"; qos: want a whole number from 0 to 2, got 3.`},
 		{rule(`,"options":{"lateTolerance":"1 s"}`), `Rule r has invalid options: lateTolerance: want a duration such as "5s", or a number of milliseconds, got "1 s".`},
 		{rule(`,"options":{"lateTolerance":1e300}`), `Rule r has invalid options: lateTolerance: want a duration such as "5s", or a number of milliseconds, got 1e+300.`},
-		{rule(`,"options":{"checkpointInterval":"-1s"}`), `Rule r has invalid options: checkpointInterval: want a duration such as "5s", or a number of milliseconds, got "-1s".`},
+		{rule(`,"options":{"checkpointInterval":"-1s"}`), `Rule r has invalid options: checkpointInterval: must not be negative, got "-1s".`},
 		{rule(`,"options":{"isEventTime":"yes"}`), `Rule r has invalid options: isEventTime: want true or false, got "yes".`},
 		{rule(`,"options":{"restartStrategy":{"attempts":-1}}`), `Rule r has invalid options: restartStrategy.attempts: want a whole number, at least 0, got -1.`},
 		{rule(`,"options":{"cron":"* *"}`), `Rule r has invalid options: cron: want 5 or 6 fields, got "* *".`},

@@ -26,7 +26,7 @@ func TestFaultyProperties(t *testing.T) {
 		`{"batchSize":-1}`:                                     `property "batchSize": want a whole number, at least 0, got -1`,
 		`{"batchSize":"two"}`:                                  `property "batchSize": want a whole number, at least 0, got "two"`,
 		`{"lingerInterval":"soon"}`:                            `property "lingerInterval": want a duration such as "5s", or a number of milliseconds, got "soon"`,
-		`{"lingerInterval":-5}`:                                `property "lingerInterval": want a duration such as "5s", or a number of milliseconds, got -5`,
+		`{"lingerInterval":-5}`:                                `property "lingerInterval": must not be negative, got -5`,
 		`{"dataTemplate":"{{.a"}`:                              `dataTemplate:1: unclosed action`,
 		`{"dataTemplate":"{{nope .a}}"}`:                       `dataTemplate:1: function "nope" not defined`,
 		`{"dataTemplate":"{{env \"HOME\"}}"}`:                  `dataTemplate:1: function "env" not defined`,
