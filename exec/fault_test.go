@@ -2,6 +2,7 @@ package exec_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -115,4 +116,26 @@ func mixed() *vec.Batch {
 		}
 	}
 	return b
+}
+
+// The texts of faults that nobody is told of cost as much as the steps that failed:
+// one for each and batch, however many rows and rules lost something.
+func TestFaultTextsCost(t *testing.T) {
+	b := planner.NewBuilder()
+	for i := range 50 {
+		add(t, b, planner.RuleID(i+1), fmt.Sprintf("SELECT 12 / (a - a) AS q FROM s WHERE a >= %d", i%7), false)
+	}
+	x := exec.New(exec.Env{}, &counting{})
+	x.SetProgram(0, b.Program(), 1000)
+	in := batch(rand.New(rand.NewPCG(1, 1)), planOf(), vec.MaxRows, 0, false)
+	run := func() { x.Run(in, 1000) }
+	for range 5 {
+		run()
+	}
+	if n := testing.AllocsPerRun(20, run); n > 4 {
+		t.Errorf("%v allocations", n)
+	}
+	if s := x.Stats(); s.Faults[50] == 0 || s.Last[50] != "divided by zero" {
+		t.Errorf("rule 50: %d faults, last %q", s.Faults[50], s.Last[50])
+	}
 }

@@ -25,6 +25,7 @@ func (m *machine) ones(mm *memo) {
 // it counts them, as eKuiper does; ORDER BY of the rule comes later.
 func (x *Executor) number(m *machine, p *projection, rows []int32) error {
 	p.ready = false
+	m.answer = answer{} // of steps that have other values from here on
 	for _, s := range p.plan.Numbered {
 		m.memos[s].gen = 0
 	}

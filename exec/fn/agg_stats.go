@@ -76,7 +76,7 @@ func (s *statsState) Add(args []vec.Value) {
 	f, err := number(args[0])
 	if err != nil {
 		if s.err == nil {
-			s.err = err
+			s.err = errors.New(err.Error()) // err borrows the value
 		}
 		return
 	}

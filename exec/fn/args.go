@@ -41,10 +41,16 @@ func emptyNested(v *vec.Value) bool {
 	return false
 }
 
-// Wrong is the fault of a value that is not of the kind that a function wants.
-func Wrong(want string, v vec.Value) error {
-	return fmt.Errorf("want %s, got %s", want, Show(v))
+// Wrong is the fault of a value that is not of the kind that a function wants. It
+// borrows v, and its text is made only if somebody reads it.
+func Wrong(want string, v vec.Value) error { return wrongKind{want, v} }
+
+type wrongKind struct {
+	want string
+	v    vec.Value
 }
+
+func (e wrongKind) Error() string { return "want " + e.want + ", got " + Show(e.v) }
 
 // number returns v as a float64; only numbers are.
 func number(v vec.Value) (float64, error) {
