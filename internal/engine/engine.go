@@ -26,7 +26,6 @@ import (
 	"github.com/weir-engine/weir/internal/loss"
 	"github.com/weir-engine/weir/internal/membus"
 	"github.com/weir-engine/weir/internal/metrics"
-	"github.com/weir-engine/weir/internal/mqttconn"
 	"github.com/weir-engine/weir/internal/store"
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/planner/ruledef"
@@ -103,7 +102,6 @@ type Engine struct {
 	catalog  store.Catalog
 	keyed    *keyed.State
 	bus      *membus.Bus
-	pool     *mqttconn.Pool
 	types    types
 	tables   typeTables // of types
 	queues   *sinks.Queues
@@ -166,7 +164,7 @@ func Open(o Options) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{
-		opt: o, log: o.Logger, store: st, catalog: st.Catalog(), bus: membus.New(), pool: new(mqttconn.Pool),
+		opt: o, log: o.Logger, store: st, catalog: st.Catalog(), bus: membus.New(),
 		inbox: ingest.NewInbox(), watch: make(chan struct{}, 1),
 		defLocks: newLocks(), ruleLocks: newLocks(),
 		started: time.Now(), stages: metrics.NewStages(),
@@ -188,7 +186,7 @@ func Open(o Options) (*Engine, error) {
 	}
 	e.queues = sinks.NewQueues(so, st, &e.counters)
 	e.types = newTypes(typeEnv{
-		dir: o.Dir, files: o.Files, store: o.Store.Dir, log: o.Logger, bus: e.bus, pool: e.pool, ruleName: e.ruleName, later: e.wg.Go,
+		dir: o.Dir, files: o.Files, store: o.Store.Dir, log: o.Logger, bus: e.bus, ruleName: e.ruleName, later: e.wg.Go,
 	})
 	e.tables = e.types.tables()
 	e.exec = run.New(run.Options{
@@ -236,8 +234,8 @@ func (e *Engine) Close(ctx context.Context) error {
 	e.cancel()
 	e.wg.Wait()
 	e.queues.Close(ctx)
-	for _, c := range e.pool.Conns() {
-		c.Close()
+	for _, p := range e.types.pools {
+		p.Close()
 	}
 	return e.store.Close()
 }

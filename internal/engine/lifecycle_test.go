@@ -394,8 +394,8 @@ func TestConnectionTimes(t *testing.T) {
 	r.memoryStream("m", "in")
 	r.rule("q", "SELECT a FROM q", "out")
 	r.rule("m", "SELECT a FROM m", "out")
-	r.connected("q", "q")
 	for _, s := range []string{"q", "m"} {
+		r.connected(s, s)
 		if at := r.status(s, "source_"+s+"_0_connection_last_connected_time").(int64); at < before || at > time.Now().UnixMilli() {
 			t.Errorf("%s: connected at %d, want since %d", s, at, before)
 		}

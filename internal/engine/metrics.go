@@ -32,9 +32,12 @@ func (e *Engine) Totals() metrics.Totals {
 	t.Lost[loss.Decode] += in.DecodeErrors
 	out := e.queues.Total()
 	t.Outputs, t.Delivered, t.QueuedBytes = out.Received, out.Delivered, uint64(max(out.Bytes, 0))
-	own, conns := e.lost.Counts(), e.pool.Lost()
-	for _, lost := range []*loss.Counts{&out.Lost, &own, &conns} {
-		t.Lost.Merge(lost)
+	own := e.lost.Counts()
+	t.Lost.Merge(&out.Lost)
+	t.Lost.Merge(&own)
+	for _, p := range e.types.pools {
+		conns := p.Lost()
+		t.Lost.Merge(&conns)
 	}
 	if messages, bytes, err := e.queues.Left(); err == nil { // an error is one of the store, which /healthz tells
 		t.LeftMessages, t.LeftBytes = uint64(messages), uint64(bytes)

@@ -13,6 +13,7 @@ import (
 	"github.com/weir-engine/weir/ingest/mqtt"
 	"github.com/weir-engine/weir/ingest/sim"
 	"github.com/weir-engine/weir/ingest/source"
+	"github.com/weir-engine/weir/internal/loss"
 	"github.com/weir-engine/weir/internal/membus"
 	"github.com/weir-engine/weir/internal/mqttconn"
 	"github.com/weir-engine/weir/sinks"
@@ -41,7 +42,6 @@ type typeEnv struct {
 	store    string // of the store, in which nobody else has files
 	log      *slog.Logger
 	bus      *membus.Bus
-	pool     *mqttconn.Pool
 	ruleName func(num uint32) string // of a sink, by the number of its counters
 	later    func(func())            // runs what may wait for the network; Close waits for it
 }
@@ -51,15 +51,25 @@ type types struct {
 	sources source.Registry
 	lookups lookup.Registry
 	sinks   sinks.Registry
+	pools   []pool
+}
+
+// pool is connections that sources and sinks of a type share. Lost is what all of
+// them lost, those that were closed included. Close comes last, when nobody uses
+// them.
+type pool interface {
+	Lost() loss.Counts
+	Close()
 }
 
 func newTypes(env typeEnv) types {
 	lines := sinklog.Options{Logger: env.log, RuleName: env.ruleName}
+	conns := new(mqttconn.Pool)
 	t := types{
 		sources: source.Registry{
 			"file":      file.NewType(env.dir),
 			"memory":    memory.NewType(env.bus),
-			"mqtt":      mqtt.NewType(env.pool, env.later),
+			"mqtt":      mqtt.NewType(conns, env.later),
 			"sim":       sim.NewType(),
 			"simulator": sim.NewPlaybackType(),
 		},
@@ -72,10 +82,11 @@ func newTypes(env typeEnv) types {
 			"file":   &sinkfile.Factory{Dir: env.files, Store: env.store},
 			"log":    sinklog.New(lines),
 			"memory": sinkmemory.New(env.bus),
-			"mqtt":   sinkmqtt.New(env.pool),
+			"mqtt":   sinkmqtt.New(conns),
 			"nop":    nop.New(lines),
 			"rest":   &rest.Factory{},
 		},
+		pools: []pool{conns},
 	}
 	t.addFull(env)
 	return t

@@ -86,6 +86,13 @@ func (p *Pool) Each(f func(c *Conn, users int)) {
 	}
 }
 
+// Close closes the connections that are still in use.
+func (p *Pool) Close() {
+	for _, c := range p.Conns() {
+		c.Close()
+	}
+}
+
 // Lost returns what all connections lost, those that were closed included.
 func (p *Pool) Lost() loss.Counts {
 	p.mu.Lock()
