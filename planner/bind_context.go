@@ -37,10 +37,8 @@ func (b *binder) context(e *sql.Call, n *Node) *Node {
 		}
 		n.agg = true
 	}
-	n.seal()
-	n.Text += "@" + b.self
 	n.hits = true
-	return n
+	return n.sealIn(b.self)
 }
 
 // grouped tells whether the query groups rows or aggregates them.

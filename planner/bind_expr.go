@@ -202,9 +202,7 @@ func (b *binder) call(e *sql.Call) *Node {
 	}
 	if sig.Volatile {
 		b.calls++
-		n.seal()
-		n.Text += "@" + b.self + "#" + strconv.Itoa(b.calls) // never shared
-		return n
+		return n.sealIn(b.self + "#" + strconv.Itoa(b.calls)) // never shared
 	}
 	return b.fold(n.seal())
 }

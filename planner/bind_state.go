@@ -32,9 +32,7 @@ func (b *binder) number(e *sql.Call, n *Node) *Node {
 			return nil
 		}
 	}
-	n.inherit().seal()
-	n.Text += "@" + b.self
-	return n
+	return n.inherit().sealIn(b.self)
 }
 
 // noNumber refuses row_number where rows are not counted yet.
@@ -71,11 +69,16 @@ func (b *binder) analytic(e *sql.Call, n *Node) *Node {
 		n.Keys++
 		n.Args = append(n.Args, k)
 	}
-	n.inherit().seal()
-	if b.set.Epoch > 0 {
-		n.Text += "@" + strconv.FormatUint(b.set.Epoch, 10)
+	return b.chained(b.sealSince(n.inherit()))
+}
+
+// sealSince seals an expression that remembers the rows since its rule started:
+// rules that start together share it.
+func (b *binder) sealSince(n *Node) *Node {
+	if b.set.Epoch == 0 {
+		return n.seal()
 	}
-	return b.chained(n)
+	return n.sealIn(strconv.FormatUint(b.set.Epoch, 10))
 }
 
 // stateful is the analytic calls of a rule in their order.
@@ -108,10 +111,7 @@ func (b *binder) chained(n *Node) *Node {
 		}
 	}
 	if n.After = len(n.Args) - args; n.After > 0 {
-		n.seal()
-		if b.set.Epoch > 0 {
-			n.Text += "@" + strconv.FormatUint(b.set.Epoch, 10)
-		}
+		b.sealSince(n)
 	}
 	if c.byText == nil {
 		c.byText = map[string]*Node{}
@@ -189,10 +189,7 @@ func (b *binder) spread(e sql.Expr) (n *Node, ok bool) {
 		}
 	}
 	n.Op = OpAnalytic
-	n.inherit().seal()
+	b.sealSince(n.inherit())
 	b.noNumber(e.Pos(), n)
-	if b.set.Epoch > 0 {
-		n.Text += "@" + strconv.FormatUint(b.set.Epoch, 10)
-	}
 	return b.chained(n), true
 }

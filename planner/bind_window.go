@@ -215,8 +215,8 @@ func (l *lifter) lift(n *Node) *Node {
 	switch {
 	case n.Op == OpAgg && !l.group:
 		s := *n
-		s.Op, s.agg, s.Args, s.Text = OpSpan, false, l.list(n.Args), n.Text+" OVER ()"
-		return &s
+		s.Op, s.agg, s.Args = OpSpan, false, l.list(n.Args)
+		return s.seal()
 	case n.Op == OpAgg:
 		l.rows = l.rows || n.Diff || !n.Func.Parts
 		return &Node{Op: OpColumn, From: n, FromKind: ColAgg, Text: n.Text}

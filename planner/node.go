@@ -224,6 +224,9 @@ func (n *Node) seal() *Node {
 		b.WriteString(" IS " + not + "NULL)")
 	case OpCall, OpAgg, OpAnalytic:
 		n.callText(&b, list)
+	case OpSpan:
+		n.callText(&b, list)
+		b.WriteString(" OVER ()")
 	case OpNumber:
 		n.numberText(&b)
 	default:
@@ -234,6 +237,16 @@ func (n *Node) seal() *Node {
 		b.WriteByte(')')
 	}
 	n.Text = b.String()
+	return n
+}
+
+// sealIn is seal for an expression that is not the same wherever it is written: it
+// counts, remembers or depends on a rule. Only those of one scope are the same: a
+// rule, the rules that start in an epoch, or a single call. Scopes stand in the text,
+// so that equal texts stay the one thing that makes two expressions one step.
+func (n *Node) sealIn(scope string) *Node {
+	n.seal()
+	n.Text += "@" + scope
 	return n
 }
 
