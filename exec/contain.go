@@ -40,7 +40,15 @@ type broken struct {
 
 // putAside notes a panic that is laid to rules.
 func (x *Executor) putAside(rules []planner.RuleID, r any) string {
-	text := fmt.Sprintf("stopped by a fault of weir: %v", r)
+	text := brokenText(r)
+	x.putAsideFor(rules, text)
+	return text
+}
+
+func brokenText(r any) string { return fmt.Sprintf("stopped by a fault of weir: %v", r) }
+
+// putAsideFor is putAside for a panic whose text was made before.
+func (x *Executor) putAsideFor(rules []planner.RuleID, text string) {
 	if x.broken.rules == nil {
 		x.broken.rules = map[planner.RuleID]bool{}
 	}
@@ -51,7 +59,6 @@ func (x *Executor) putAside(rules []planner.RuleID, r any) string {
 		x.recount(loss.Panic, rule)
 	}
 	x.broken.list = append(x.broken.list, Breakdown{slices.Clone(rules), text, debug.Stack()})
-	return text
 }
 
 // breakStep is the end of a step that panicked.

@@ -67,6 +67,8 @@ type crowd struct {
 	b    *planner.Builder
 	out  *sent
 	asks []exec.Breakdown
+
+	first func() // called in the second second
 }
 
 const (
@@ -98,6 +100,9 @@ func (c *crowd) run() {
 	for sec := range 6 {
 		now := int64(1000 + 1000*sec)
 		for k := range 3 {
+			if sec == 1 && k == 1 && c.first != nil {
+				c.first()
+			}
 			c.asks = append(c.asks, c.x.Run(batch(r, plan, 20, 100*sec+20*k, false), now+int64(100*k)).Broken...)
 		}
 		c.asks = append(c.asks, c.x.Advance(now+1000).Broken...)
@@ -213,6 +218,28 @@ func TestPanicInWindow(t *testing.T) {
 			}
 			if d := c.x.Deadline(); d <= 20000 {
 				t.Errorf("the next deadline is %d", d)
+			}
+		})
+	}
+}
+
+// A panic in an aggregate costs the rules with that aggregate, not those that share
+// the window and its panes.
+func TestPanicInAggregate(t *testing.T) {
+	for _, where := range []string{"add", "merge", "result"} {
+		t.Run(where, func(t *testing.T) {
+			alone := newCrowd(t, "")
+			alone.run()
+			c := newCrowd(t, "SELECT sum(a) AS t, min(b) AS x, count(*) AS c FROM s GROUP BY HOPPINGWINDOW(ss, 3, 1)")
+			c.first = func() { c.x.MineAggregate(0, "min", where) }
+			c.run()
+			c.want(t, alone)
+			var rules []planner.RuleID
+			for _, b := range c.asks {
+				rules = append(rules, b.Rules...)
+			}
+			if !slices.Equal(rules, []planner.RuleID{culprit}) {
+				t.Errorf("got %v, %v", rules, c.asks)
 			}
 		})
 	}

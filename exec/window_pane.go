@@ -1,6 +1,8 @@
 package exec
 
 import (
+	"slices"
+
 	"github.com/weir-engine/weir/exec/agg"
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/vec"
@@ -89,7 +91,22 @@ func (p *pane) update(m *machine, def *planner.Window, all *agg.Groups, rows, gi
 		}
 		p.count[g]++
 	}
-	for i, a := range p.aggs {
+	for i := 0; i < len(p.aggs); {
+		i = p.updateFrom(m, def, i, rows, gids)
+	}
+}
+
+// updateFrom is update for the aggregates from position i on. It returns how far it
+// came: one that panics is broken from then on, and the others go on.
+func (p *pane) updateFrom(m *machine, def *planner.Window, i int, rows, gids []int32) (next int) {
+	defer func() {
+		if r := recover(); r != nil {
+			p.aggs[i] = &agg.Broken{Text: m.x.putAside(nil, r)} // result names the rules
+			next = i + 1
+		}
+	}()
+	for ; i < len(p.aggs); i++ {
+		a := p.aggs[i]
 		if a == nil {
 			continue
 		}
@@ -107,6 +124,7 @@ func (p *pane) update(m *machine, def *planner.Window, all *agg.Groups, rows, gi
 		}
 		a.Add(m.input(d.Args), r2, g2)
 	}
+	return i
 }
 
 // add adds rows that meet the conditions of w.
@@ -170,20 +188,38 @@ func (p *pane) merge(src *pane, from []int) {
 		}
 		p.count[g] += src.count[g]
 	}
-	for i, a := range p.aggs {
-		k := i
-		if from != nil {
-			k = from[i]
-		}
-		if a != nil && src.aggs[k] != nil {
-			a.Merge(src.aggs[k], src.order)
-		}
+	for i := 0; i < len(p.aggs); {
+		i = p.mergeFrom(src, from, i)
 	}
 	for i := range p.cols {
 		p.cols[i] = append(p.cols[i], src.cols[i]...)
 	}
 	p.n += src.n
 	p.seen += src.seen
+}
+
+// mergeFrom merges the aggregates from position i on, as updateFrom updates them.
+func (p *pane) mergeFrom(src *pane, from []int, i int) (next int) {
+	defer func() {
+		if r := recover(); r != nil {
+			p.aggs[i] = &agg.Broken{Text: brokenText(r)}
+			next = i + 1
+		}
+	}()
+	for ; i < len(p.aggs); i++ {
+		k := i
+		if from != nil {
+			k = from[i]
+		}
+		switch b, broken := src.aggs[k].(*agg.Broken); {
+		case p.aggs[i] == nil || src.aggs[k] == nil:
+		case broken:
+			p.aggs[i] = b
+		default:
+			p.aggs[i].Merge(src.aggs[k], src.order)
+		}
+	}
+	return i
 }
 
 // reset empties a pane.
@@ -289,12 +325,45 @@ func (p *pane) result(w *window, dst *vec.Column, col int) {
 	if a == nil {
 		return
 	}
+	if !p.results(w, dst, col, a) || isBroken(a) {
+		w.breakColumn(dst, col, p)
+	}
+	if len(p.order) == 0 && w.def.Aggs[i].Func == "collect" {
+		dst.Set(0, vec.JSONValue("null"))
+	}
+}
+
+// results writes the values of a in order of the groups; false: it panicked.
+func (p *pane) results(w *window, dst *vec.Column, col int, a agg.State) (ok bool) {
+	defer func() {
+		if r := recover(); r != nil {
+			p.aggs[w.def.Cols[col].Index] = &agg.Broken{Text: brokenText(r)}
+		}
+	}()
 	for r, g := range p.order {
 		if note := a.Result(&w.x.ctx, dst, r, g); note != "" {
 			w.note(col, r, note)
 		}
 	}
-	if len(p.order) == 0 && w.def.Aggs[i].Func == "collect" {
-		dst.Set(0, vec.JSONValue("null"))
+	return true
+}
+
+func isBroken(a agg.State) bool {
+	_, is := a.(*agg.Broken)
+	return is
+}
+
+// breakColumn makes an output column whose aggregate broke a fault of every row, and
+// puts the rules aside that read it.
+func (w *window) breakColumn(dst *vec.Column, col int, p *pane) {
+	b := p.aggs[w.def.Cols[col].Index].(*agg.Broken)
+	dst.Reset(w.batch.Rows)
+	for r := range w.batch.Rows {
+		dst.SetFault(r)
+		w.note(col, r, b.Text)
+	}
+	rules := w.def.Out.RulesOfColumn(col)
+	if slices.ContainsFunc(rules, func(r planner.RuleID) bool { return !w.x.broken.rules[r] }) {
+		w.x.putAsideFor(rules, b.Text)
 	}
 }

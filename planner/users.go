@@ -17,6 +17,14 @@ func (p *Program) AllRules() []RuleID {
 	return u.rules()
 }
 
+// RulesOfColumn returns the rules that need column i of the input.
+func (p *Program) RulesOfColumn(i int) []RuleID {
+	u := users{p: p, step: make([]bool, len(p.Steps))}
+	u.markColumn(i)
+	u.spread()
+	return u.rules()
+}
+
 // RulesOfPart returns the rules of one part of what selects rows: 0 are those without
 // a condition, then come Ranks, Equals and Conds.
 func (p *Program) RulesOfPart(part int) []RuleID {
@@ -42,6 +50,15 @@ type users struct {
 	step []bool // by step: it is one of them, or needs one
 	all  bool   // whatever a rule needs
 	out  []RuleID
+}
+
+// markColumn marks the steps that are column i of the input.
+func (u *users) markColumn(i int) {
+	for k, s := range u.p.Steps {
+		if s.Node != nil && s.Op == OpColumn && s.Col == i {
+			u.step[k] = true
+		}
+	}
 }
 
 // spread marks the steps that need a marked one.
@@ -156,11 +173,7 @@ func (u *users) inStage(s *Stage, aggs []Agg, own bool) {
 		if !marked {
 			continue
 		}
-		for k, st := range s.Out.Steps {
-			if st.Node != nil && st.Op == OpColumn && st.Col == i {
-				over.step[k] = true
-			}
-		}
+		over.markColumn(i)
 	}
 	over.spread()
 	u.out = append(u.out, over.rules()...)
