@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/planner/sql"
 	"github.com/weir-engine/weir/vec"
 )
 
@@ -248,7 +249,7 @@ func (j *joiner) combine(k int, t, out *tuples) {
 		}
 		out.cols[k+1] = append(out.cols[k+1], r)
 	}
-	if kind == planner.RightJoin { // in order of the new source's rows
+	if kind == sql.RightJoin { // in order of the new source's rows
 		slices.SortStableFunc(j.pairs, func(a, b joinPair) int { return int(a.r) - int(b.r) })
 		i := 0
 		for r := range src.present {
@@ -264,14 +265,14 @@ func (j *joiner) combine(k int, t, out *tuples) {
 	}
 	i := 0
 	for l := range int32(t.n) {
-		if keeps := kind == planner.LeftJoin || kind == planner.FullJoin; keeps && (i == len(j.pairs) || j.pairs[i].l != l) {
+		if keeps := kind == sql.LeftJoin || kind == sql.FullJoin; keeps && (i == len(j.pairs) || j.pairs[i].l != l) {
 			emit(l, -1)
 		}
 		for ; i < len(j.pairs) && j.pairs[i].l == l; i++ {
 			emit(l, j.pairs[i].r)
 		}
 	}
-	if kind == planner.FullJoin {
+	if kind == sql.FullJoin {
 		matched := make(vec.Bitmap, vec.Words(len(src.rows)))
 		for _, p := range j.pairs {
 			matched.Set(int(p.r))

@@ -4,7 +4,7 @@ import (
 	"slices"
 
 	"github.com/weir-engine/weir/internal/loss"
-	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/planner/sql"
 	"github.com/weir-engine/weir/vec"
 )
 
@@ -138,7 +138,7 @@ func (j *joiner) joinEach(rows []windowRow) {
 // joined row then has its row of the stream.
 func (j *joiner) oneBatch() bool {
 	for _, s := range j.plan.Steps {
-		if s.Kind == planner.RightJoin || s.Kind == planner.FullJoin {
+		if s.Kind == sql.RightJoin || s.Kind == sql.FullJoin {
 			return false
 		}
 	}

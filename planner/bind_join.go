@@ -270,7 +270,7 @@ func (b *binder) bindJoin() *BoundJoin {
 		})
 	}
 	for i, k := range b.sel.Joins {
-		s := BoundJoinStep{Kind: JoinKind(k.Kind)}
+		s := BoundJoinStep{Kind: k.Kind}
 		if k.On != nil {
 			on := b.expr(k.On)
 			if on == nil {
@@ -280,7 +280,7 @@ func (b *binder) bindJoin() *BoundJoin {
 			s.divide(j.Sources, i+1, conjuncts(on))
 		}
 		if b.srcs[i+1].Lookup {
-			if s.Kind != InnerJoin && s.Kind != LeftJoin {
+			if s.Kind != sql.InnerJoin && s.Kind != sql.LeftJoin {
 				b.fault(k.At, "lookup table %s can be joined with INNER or LEFT JOIN only, not %s", k.Name, k.Kind)
 			} else if len(s.Left) == 0 {
 				b.fault(k.At, "lookup table %s: ON wants an equality between a value of the stream and one of the table", k.Name)

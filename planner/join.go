@@ -9,22 +9,6 @@ import (
 	"github.com/weir-engine/weir/vec"
 )
 
-// JoinKind says which rows a join gives beside those that match.
-type JoinKind sql.JoinKind
-
-// The joins. Left keeps the rows before it that have no match, Right those of
-// the new source, Full both; Cross takes every pair.
-const (
-	InnerJoin = JoinKind(sql.InnerJoin)
-	LeftJoin  = JoinKind(sql.LeftJoin)
-	RightJoin = JoinKind(sql.RightJoin)
-	FullJoin  = JoinKind(sql.FullJoin)
-	CrossJoin = JoinKind(sql.CrossJoin)
-)
-
-// String returns the keyword.
-func (k JoinKind) String() string { return sql.JoinKind(k).String() }
-
 // JoinSource is a stream or table that is joined.
 type JoinSource struct {
 	Stream    string // its name
@@ -65,7 +49,7 @@ type BoundJoin struct {
 // BoundJoinStep joins one source. Left[i] and Right[i], the one over the sources
 // before it and the other over it alone, must be equal, and Rest must hold.
 type BoundJoinStep struct {
-	Kind        JoinKind
+	Kind        sql.JoinKind
 	Left, Right []*Node
 	Rest        []*Node
 }
@@ -94,7 +78,7 @@ type JoinPlan struct {
 // JoinStep is a BoundJoinStep as steps of the program, and the columns that they
 // read.
 type JoinStep struct {
-	Kind                          JoinKind
+	Kind                          sql.JoinKind
 	Left, Right, Rest             []StepID
 	LeftCols, RightCols, RestCols []int
 	Keys                          []string // external lookup table: its columns that must equal Left

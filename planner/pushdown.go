@@ -3,6 +3,7 @@ package planner
 import (
 	"slices"
 
+	"github.com/weir-engine/weir/planner/sql"
 	"github.com/weir-engine/weir/vec"
 )
 
@@ -46,7 +47,7 @@ func rowOf(n *Node) *Node {
 // one, whatever other rows there are.
 func (j *BoundJoin) eachAlone() bool {
 	for i, s := range j.Steps {
-		if !j.Sources[i+1].Table || s.Kind != InnerJoin && s.Kind != LeftJoin {
+		if !j.Sources[i+1].Table || s.Kind != sql.InnerJoin && s.Kind != sql.LeftJoin {
 			return false
 		}
 	}

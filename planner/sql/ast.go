@@ -221,10 +221,11 @@ func (s Source) Label() string {
 	return s.Name
 }
 
-// JoinKind is the kind of a Join.
+// JoinKind says which rows a Join gives beside those that match.
 type JoinKind uint8
 
-// The joins.
+// The joins. Left keeps the rows before it that have no match, Right those of
+// the new source, Full both; Cross takes every pair.
 const (
 	InnerJoin JoinKind = iota
 	LeftJoin
