@@ -98,6 +98,7 @@ bench:
 rewrite:
 	$(GO) test -count=1 $$(grep -rlE --include='*_test.go' '^\s*"[a-z./-]*/(datadriven|logictest)"$$' . | xargs -n1 dirname | sort -u) -rewrite
 	$(GO) test -count=1 ./internal/conformance -rewrite
+	$(GO) test -count=1 -run TestReference ./internal/engine -rewrite
 	git --no-pager diff --stat
 
 check: test testslim test32 ports race lint

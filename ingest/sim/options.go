@@ -67,7 +67,7 @@ type Options struct {
 	Devices int
 	// Prefix begins their names, which are <prefix>-0001 and so on; default sensor.
 	Prefix string
-	// Namespace makes the ids in topics <namespace>/<device>, as KubeEdge does
+	// Namespace stands in topics before the device, with a slash, as KubeEdge does
 	// since 1.16.2; default none, as before.
 	Namespace string
 	// Topic replaces the topic of the form; {device} stands for the device's id.
@@ -248,7 +248,7 @@ func (o *Options) topic(i int) string {
 func (o *Options) table() props.Table {
 	return props.Table{
 		props.Whole(&o.Devices, "devices", 1, 10_000_000, "the number of devices"),
-		props.Text(&o.Prefix, "prefix", "how their names begin: <prefix>-0001 and so on"),
+		props.Text(&o.Prefix, "prefix", "how their names begin, before -0001 and so on"),
 		props.Text(&o.Namespace, "namespace", "makes the ids in topics <namespace>/<device>"),
 		props.Text(&o.Topic, "topic", "the topic; {device} stands for the device's id").Otherwise("that of the form"),
 		props.Other("form", strings.Join(formNames[:], ", "), "the shape of the messages: "+strings.Join(formNames[:], ", "), o.readForm).Otherwise(formNames[0]),

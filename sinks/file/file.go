@@ -61,7 +61,7 @@ func newSettings() *settings {
 
 func (s *settings) table() props.Table {
 	return props.Table{
-		props.Text(&s.Path, "path", "the file, relative to the data directory; may be a template"),
+		props.Text(&s.Path, "path", "the file, relative to the folder files of the data directory; may be a template"),
 		props.OneOf(&s.Type, "fileType", "what a file is: a message a line, one JSON array, or CSV", "lines", "json", "csv"),
 		props.OneOf(&s.Pattern, "rollingNamePattern", "where the time stands in the name of a file of a series; none: one file, no series", "prefix", "suffix", "none"),
 		props.Duration(&s.roll, "rollingInterval", "the age at which the next file of a series begins; 0: no bound"),

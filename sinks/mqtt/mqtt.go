@@ -56,7 +56,15 @@ func (o *options) table() props.Table {
 }
 
 // Properties describes what can be set.
-func (f *Factory) Properties() props.Table { return new(options).table().And(mqttconn.Properties()) }
+func (f *Factory) Properties() props.Table {
+	t := new(options).table().And(mqttconn.Properties())
+	for i := range t {
+		if t[i].Name == "server" { // which a source may leave out
+			t[i] = t[i].Required().Otherwise("")
+		}
+	}
+	return t
+}
 
 // Open checks an action's properties.
 func (f *Factory) Open(given map[string]any) (sinks.Target, error) {
