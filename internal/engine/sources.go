@@ -219,10 +219,12 @@ func (a attached) stop() { a.Close() }
 
 func (a attached) status() source.Status { return a.Status() }
 
-// startSharedLocked has a connection deliver to s.
+// startSharedLocked has a connection deliver to s. Streams that it serves alike share
+// a feed, which key finds.
 func (e *Engine) startSharedLocked(s *stream, use source.Use, key string, o ingest.Options) error {
-	f, err := e.mu.feeds[key], error(nil)
+	f := e.mu.feeds[key]
 	if f == nil {
+		var err error
 		if f, err = e.newFeedLocked(key, o); err != nil {
 			return err
 		}
