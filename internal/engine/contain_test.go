@@ -94,6 +94,37 @@ func TestPanicInBatch(t *testing.T) {
 	}
 }
 
+// Rules that share a join, its rows and its windows with one that panics go on.
+func TestPanicInJoin(t *testing.T) {
+	const on = " FROM s INNER JOIN u ON s.a = u.a"
+	r := newMinedRig(t, 0)
+	r.memoryStream("u", "in/u")
+	out := r.listen("out")
+	for n, text := range []string{
+		"SELECT s.a, rand() AS x" + on + " GROUP BY COUNTWINDOW(2)",
+		"SELECT s.a" + on + " WHERE s.a > rand() GROUP BY COUNTWINDOW(2)",
+		"SELECT sum(rand()) AS x" + on + " GROUP BY COUNTWINDOW(2)",
+		"SELECT s.a" + on + " AND s.a > rand() GROUP BY COUNTWINDOW(2)",
+		"SELECT acc_sum(rand()) AS x" + on + " GROUP BY COUNTWINDOW(2)",
+	} {
+		bad, good := fmt.Sprint("bad", n), fmt.Sprint("good", n)
+		list := []*ruledef.Def{r.def(bad, text, toMemory("bad")), r.def(good, "SELECT s.a, u.b"+on+" GROUP BY COUNTWINDOW(2)", toMemory("out"))}
+		for _, err := range r.CreateRules(slices.Values(list)) { // they share a join
+			r.must(err)
+		}
+		for k := range 3 {
+			r.publish("in", fmt.Sprintf(`{"a":%d}`, k))
+			r.publish("in/u", fmt.Sprintf(`{"a":%d,"b":%d}`, k, n))
+			out.want(fmt.Sprintf(`{"a":%d,"b":%d}`, k, n))
+		}
+		r.broken(bad)
+		if got := r.statusOf(good); got != "running" {
+			t.Errorf("beside %s: %s", text, got)
+		}
+		r.must(r.DeleteRule(good))
+	}
+}
+
 // One in a timer stops its rule, too, and the windows of others end in time.
 func TestPanicInTimer(t *testing.T) {
 	r := newMinedRig(t, 0)
