@@ -56,6 +56,9 @@ func (m *machine) begin(n *live, b *vec.Batch) {
 	m.oneMessage = false
 	m.notes, m.answer = nil, answer{}
 	clear(m.kept)
+	for _, c := range m.pool[:m.used] {
+		c.Poison()
+	}
 	m.used = 0
 	if len(m.memos) < len(p.Steps) {
 		m.memos = append(m.memos, make([]memo, len(p.Steps)-len(m.memos))...)

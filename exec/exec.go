@@ -189,6 +189,7 @@ func (x *Executor) live(stream uint32) *live {
 // until Run returns, or, if it is held, until a receipt says that it is free. now is
 // the time at which the batch was picked up.
 func (x *Executor) Run(b *vec.Batch, now int64) Receipt {
+	b.Check()
 	x.now = now
 	w := &x.waiting
 	w.ticket++
@@ -337,7 +338,10 @@ func (x *Executor) bitmap(rows int) vec.Bitmap {
 	return b.Grow(rows)
 }
 
-func (x *Executor) free(b vec.Bitmap) { x.scratch.bitmaps = append(x.scratch.bitmaps, b) }
+func (x *Executor) free(b vec.Bitmap) {
+	x.lent(b)
+	x.scratch.bitmaps = append(x.scratch.bitmaps, b)
+}
 
 func trailing(w uint64) int { return bits.TrailingZeros64(w) }
 

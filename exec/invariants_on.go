@@ -8,6 +8,7 @@ import (
 
 	"github.com/weir-engine/weir/exec/agg"
 	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/vec"
 )
 
 // check panics unless the base and the panes of all views are laid out as their
@@ -33,6 +34,19 @@ func (r *ring) check() {
 			panic(fmt.Sprintf("bug: %s: %d panes, flip %d, merged %d, open %v", name, len(v.panes), v.flip, v.merged, v.open))
 		}
 	}
+}
+
+// lent panics if b, which is given back, was given back before, and poisons it.
+func (x *Executor) lent(b vec.Bitmap) {
+	if cap(b) == 0 {
+		return
+	}
+	for _, o := range x.scratch.bitmaps {
+		if cap(o) > 0 && &o[:1][0] == &b[:1][0] {
+			panic("bug: a bitmap is given back twice")
+		}
+	}
+	b.Poison()
 }
 
 // checkFrom panics unless each aggregate of v is where from says in the base.

@@ -1,8 +1,10 @@
 package ingest
 
 import (
+	"math"
 	"slices"
 
+	"github.com/weir-engine/weir/internal/invariants"
 	"github.com/weir-engine/weir/vec"
 )
 
@@ -189,6 +191,7 @@ func (b *batch) reset() {
 	if b.Rows*4 < b.rows {
 		b.rows = max(minRows, b.rows/4)
 	}
+	b.poison()
 	b.Rows, b.Raw = 0, b.Raw[:0]
 	clear(b.infos)
 	clear(b.acks)
@@ -197,12 +200,24 @@ func (b *batch) reset() {
 	b.end, b.done = false, false
 }
 
+// poison fills what a batch in the pool has with rubbish, in builds with the tag
+// invariants.
+func (b *batch) poison() {
+	invariants.Bytes(b.Raw)
+	b.Clean.Poison()
+	invariants.Fill(b.Row, vec.Span{Off: math.MaxUint32})
+	invariants.Fill(b.Route, math.MaxUint32)
+	invariants.Fill(b.At, math.MinInt64)
+	invariants.Fill(b.tokens, math.MaxUint64)
+}
+
 // takeBack returns the buffers of all touched columns to spare.
 func (b *batch) takeBack() {
 	n := len(b.touched)
 	for k := n - 1; k >= 0; k-- {
 		c := &b.Cols[b.touched[k]]
 		clear(c.Vals)
+		c.Poison()
 		if c.Dict == nil || cap(c.Dict.Data) <= keepString {
 			b.spare = append(b.spare, *c)
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/weir-engine/weir/internal/invariants"
 	"github.com/weir-engine/weir/internal/store"
 )
 
@@ -39,6 +40,7 @@ func newChunk(places, size int) *chunk {
 
 func (c *chunk) reset() {
 	clear(c.msgs) // lets go of routes and targets
+	invariants.Bytes(c.buf)
 	c.msgs, c.buf = c.msgs[:0], c.buf[:0]
 	c.bytes, c.since, c.disk, c.block = 0, 0, false, store.Block{}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/weir-engine/weir/internal/invariants"
 	"github.com/weir-engine/weir/internal/loss"
 	"github.com/weir-engine/weir/internal/store"
 )
@@ -247,6 +248,7 @@ func (l *lane) wait(d time.Duration) {
 func (l *lane) finished(c *chunk) {
 	if c.disk {
 		l.part(c, len(c.msgs))
+		invariants.Bytes(c.buf)
 		if cap(c.buf) > 4*maxChunk {
 			c.buf = nil
 		}

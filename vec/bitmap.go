@@ -1,6 +1,10 @@
 package vec
 
-import "math/bits"
+import (
+	"math/bits"
+
+	"github.com/weir-engine/weir/internal/invariants"
+)
 
 // Bitmap is a set of row numbers, one bit a row, 64 rows a word. A nil Bitmap
 // is the empty set. Bits at and beyond the number of rows are zero.
@@ -23,14 +27,30 @@ func (b Bitmap) Grow(rows int) Bitmap {
 
 // Has tells whether row is in b; b must hold at least row+1 bits or be nil.
 func (b Bitmap) Has(row int) bool {
-	return b != nil && b[row>>6]>>(row&63)&1 != 0
+	if b == nil {
+		return false
+	}
+	if invariants.Enabled {
+		b.holds(row)
+	}
+	return b[row>>6]>>(row&63)&1 != 0
 }
 
 // Set adds row.
-func (b Bitmap) Set(row int) { b[row>>6] |= 1 << (row & 63) }
+func (b Bitmap) Set(row int) {
+	if invariants.Enabled {
+		b.holds(row)
+	}
+	b[row>>6] |= 1 << (row & 63)
+}
 
 // Unset removes row.
-func (b Bitmap) Unset(row int) { b[row>>6] &^= 1 << (row & 63) }
+func (b Bitmap) Unset(row int) {
+	if invariants.Enabled {
+		b.holds(row)
+	}
+	b[row>>6] &^= 1 << (row & 63)
+}
 
 // SetAll makes b the set of the first rows numbers.
 func (b Bitmap) SetAll(rows int) {
@@ -63,20 +83,29 @@ func (b Bitmap) Any() bool {
 
 // And keeps in b only the rows that are in o too. Both have the same length.
 func (b Bitmap) And(o Bitmap) {
+	if invariants.Enabled {
+		b.fits(o)
+	}
 	for i := range b {
 		b[i] &= o[i]
 	}
 }
 
-// Or adds the rows of o, which may be nil.
+// Or adds the rows of o, which is as long or nil.
 func (b Bitmap) Or(o Bitmap) {
+	if invariants.Enabled {
+		b.fits(o)
+	}
 	for i, w := range o {
 		b[i] |= w
 	}
 }
 
-// AndNot removes the rows of o, which may be nil.
+// AndNot removes the rows of o, which is as long or nil.
 func (b Bitmap) AndNot(o Bitmap) {
+	if invariants.Enabled {
+		b.fits(o)
+	}
 	for i, w := range o {
 		b[i] &^= w
 	}

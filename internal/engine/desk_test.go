@@ -143,6 +143,11 @@ func TestSeriesMove(t *testing.T) {
 		loud.publish("other", strings.Repeat("x", 64<<10))
 		return b.Dropped() > 0
 	})
+	box, err := d.store.Outbox("rest http://nobody") // of a rule that is gone
+	d.must(err)
+	tx := d.store.Begin()
+	d.must(box.Append(tx, 1, []byte("x")))
+	d.must(tx.Commit(store.Lazy))
 	doc, err := os.ReadFile("../../docs/operation.md")
 	d.must(err)
 	var names []string

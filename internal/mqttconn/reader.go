@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/weir-engine/weir/internal/invariants"
 	"github.com/weir-engine/weir/internal/loss"
 )
 
@@ -67,6 +68,11 @@ func (c *Conn) hand(at int64, msgs []Message) {
 	default:
 		if h != nil {
 			c.call(h, at, msgs)
+		}
+	}
+	for i := range msgs {
+		if invariants.Enabled { // not beyond: the next packet lies there
+			invariants.Bytes(msgs[i].Payload[:len(msgs[i].Payload):len(msgs[i].Payload)])
 		}
 	}
 	clear(msgs)

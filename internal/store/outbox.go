@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 
 	"github.com/cockroachdb/pebble"
+
+	"github.com/weir-engine/weir/internal/invariants"
 )
 
 // firstSeq leaves room before it for Prepend.
@@ -100,9 +102,22 @@ func (s *Store) Outbox(key string) (*Outbox, error) {
 			return nil, fmt.Errorf("outbox %q: %w", key, err)
 		}
 	}
+	if invariants.Enabled {
+		s.checkID(o)
+	}
 	o.opened = o.head.seq
 	s.open[key] = o
 	return o, nil
+}
+
+// checkID panics if the number of o, which is being opened, is that of an outbox that
+// is open: each would deliver what is the other's.
+func (s *Store) checkID(o *Outbox) {
+	for _, other := range s.open {
+		if other.id == o.id {
+			invariants.Fail("outboxes %q and %q both have number %d", o.key, other.key, o.id)
+		}
+	}
 }
 
 // Outboxes returns the keys of all destinations that ever had something on disk
@@ -218,6 +233,9 @@ func (o *Outbox) join(t *Txn) error {
 }
 
 func (o *Outbox) put(t *Txn, b segment, data []byte) {
+	if invariants.Enabled && o.gone {
+		invariants.Fail("outbox %q was removed and is written to", o.key)
+	}
 	v := make([]byte, 4, 4+len(data))
 	binary.BigEndian.PutUint32(v, uint32(b.messages))
 	t.set(o.blockKey(b.num, b.first), append(v, data...))

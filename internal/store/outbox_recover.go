@@ -7,6 +7,8 @@ import (
 	"fmt"
 
 	"github.com/cockroachdb/pebble"
+
+	"github.com/weir-engine/weir/internal/invariants"
 )
 
 // The records of an outbox, integers big-endian:
@@ -59,6 +61,9 @@ func summary(messages, bytes int64) []byte {
 
 // setCursor writes the cursor. It counts as a deletion: it makes room.
 func (o *Outbox) setCursor(t *Txn, c cursor) {
+	if invariants.Enabled && o.gone {
+		invariants.Fail("outbox %q was removed and is written to", o.key)
+	}
 	v := binary.BigEndian.AppendUint32(nil, c.seg)
 	v = binary.BigEndian.AppendUint64(v, c.seq)
 	v = binary.BigEndian.AppendUint32(v, uint32(c.skip))

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/weir-engine/weir/exec"
+	"github.com/weir-engine/weir/internal/invariants"
 	"github.com/weir-engine/weir/internal/loss"
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/sinks"
@@ -290,6 +291,7 @@ func (o *output) flush() {
 	if cap(o.buf) > 2*maxBuf {
 		o.buf = nil
 	}
+	invariants.Bytes(o.buf)
 	o.buf = o.buf[:0]
 }
 
