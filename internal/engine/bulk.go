@@ -100,6 +100,7 @@ func (b *bulk) stage(r *rule, c *compiled) {
 
 // undoLocked takes back what add did.
 func (e *Engine) undoLocked(w reserved) {
+	e.mu.AssertHeld()
 	if w.c != nil {
 		e.unstageLocked(w.r, w.c)
 	}
@@ -108,6 +109,7 @@ func (e *Engine) undoLocked(w reserved) {
 
 // unstageLocked takes what stage added out again.
 func (e *Engine) unstageLocked(r *rule, c *compiled) {
+	e.mu.AssertHeld()
 	for i := range c.parts {
 		if !c.parts[i].staged {
 			continue

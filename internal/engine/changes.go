@@ -43,6 +43,7 @@ func (e *Engine) changes() run.Change {
 
 // touchLocked notes that the executor has to pull s.
 func (e *Engine) touchLocked(s *stream) {
+	e.mu.AssertHeld()
 	if !s.dirty {
 		s.dirty = true
 		e.mu.changed = append(e.mu.changed, s)
@@ -52,6 +53,7 @@ func (e *Engine) touchLocked(s *stream) {
 
 // editedLocked notes a change of what is done with the rows of a rule.
 func (e *Engine) editedLocked(ed run.Rule) {
+	e.mu.AssertHeld()
 	e.mu.edits = append(e.mu.edits, ed)
 	e.quiet.Reset(quietTime)
 	if e.mu.numbers.many() {

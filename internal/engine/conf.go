@@ -88,6 +88,7 @@ func (e *Engine) confLocked(n confName) map[string]any { return e.mu.confs[n] }
 
 // sinkPropsLocked returns an action's properties over the group that it names.
 func (e *Engine) sinkPropsLocked(a ruledef.Action) (map[string]any, error) {
+	e.mu.AssertRHeld()
 	var base map[string]any
 	for _, ref := range []struct{ prop, kind string }{{"connectionSelector", "connections"}, {"resourceId", "sinks"}} {
 		v, _ := props.Get(a.Props, ref.prop)
@@ -189,6 +190,7 @@ func equalProps(a, b map[string]any) bool {
 
 // confUsersLocked lists the active streams that a group of settings concerns.
 func (e *Engine) confUsersLocked(n confName) []string {
+	e.mu.AssertRHeld()
 	var out []string
 	for name, s := range e.mu.streams {
 		if s.feed == nil || n.typ != s.typ() {

@@ -45,6 +45,7 @@ type brokenRun struct {
 
 // brokenRunLocked returns the run of a rule, by a number that the executor has.
 func (e *Engine) brokenRunLocked(num planner.RuleID) (brokenRun, bool) {
+	e.mu.AssertRHeld()
 	for i := range e.mu.edits {
 		if e.mu.edits[i].ID == num { // it is another by now
 			return brokenRun{}, false

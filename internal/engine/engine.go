@@ -22,6 +22,7 @@ import (
 	"github.com/weir-engine/weir/exec"
 	"github.com/weir-engine/weir/ingest"
 	"github.com/weir-engine/weir/internal/engine/run"
+	"github.com/weir-engine/weir/internal/invariants"
 	"github.com/weir-engine/weir/internal/keyed"
 	"github.com/weir-engine/weir/internal/loss"
 	"github.com/weir-engine/weir/internal/membus"
@@ -132,7 +133,7 @@ type Engine struct {
 	// mu guards the definitions and what runs for them. Functions that want it to be
 	// held have names that end in Locked; those that only look want it for reading.
 	mu struct {
-		sync.RWMutex
+		invariants.RWMutex
 		state
 	}
 }
@@ -300,6 +301,7 @@ func signal(c chan struct{}) {
 
 // sourceLocked resolves a name for the binder.
 func (e *Engine) sourceLocked(name string) (*planner.Source, bool) {
+	e.mu.AssertRHeld()
 	s := e.mu.streams[name]
 	if s == nil || s.dropped {
 		return nil, false
@@ -309,6 +311,7 @@ func (e *Engine) sourceLocked(name string) (*planner.Source, bool) {
 
 // plannedLocked returns s as the binder sees it.
 func (e *Engine) plannedLocked(s *stream) *planner.Source {
+	e.mu.AssertRHeld()
 	src := &planner.Source{
 		Name: s.name, Table: s.def.Table, Lookup: s.lookup(), Key: s.def.Options.Key, Retain: s.def.Options.RetainSize,
 		Fields: s.fields(), Timestamp: s.def.Options.Timestamp, TimeFormat: s.def.Options.TimestampFormat,

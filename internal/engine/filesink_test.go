@@ -32,8 +32,8 @@ func TestPayloadChoosesFile(t *testing.T) {
 		r.publish("in", string(text))
 	}
 	r.await("the last file is written", func() bool {
-		_, err := os.Stat(filepath.Join(top, "data/files/dev/ü"))
-		return err == nil
+		st, err := os.Stat(filepath.Join(top, "data/files/dev/ü"))
+		return err == nil && st.Size() > 0
 	})
 	r.await("refusals are counted", func() bool {
 		return fmt.Sprint(r.status("a", "sink_file_0_0_exceptions_total")) == fmt.Sprint(len(bad))

@@ -34,6 +34,7 @@ func (c catalog) Source(name string) (*planner.Source, bool) {
 // flowSourcesLocked checks the sources of a graph and makes the streams that it
 // defines.
 func (e *Engine) flowSourcesLocked(c *compiled) error {
+	e.mu.AssertRHeld()
 	for _, src := range c.flow.Sources {
 		if err := e.flowSourceLocked(c, src); err != nil {
 			return fmt.Errorf("node %q: %w", src.Node, err)
@@ -43,6 +44,7 @@ func (e *Engine) flowSourcesLocked(c *compiled) error {
 }
 
 func (e *Engine) flowSourceLocked(c *compiled, src graph.Source) error {
+	e.mu.AssertRHeld()
 	if src.Create != nil {
 		s := &stream{name: src.Name, only: []string{src.Name}, def: src.Create, inline: true}
 		if err := e.checkType(s); err != nil {

@@ -43,6 +43,7 @@ func (e *Engine) shut(c *compiled) {
 
 // installLocked starts a compiled rule whose queues are open, and takes them.
 func (e *Engine) installLocked(r *rule, c *compiled) error {
+	e.mu.AssertHeld()
 	if c.def != nil && c.epoch != e.mu.epoch { // definitions changed since it was checked
 		n, err := e.compileLocked(c.def)
 		e.shut(c)
@@ -79,6 +80,7 @@ func (e *Engine) installLocked(r *rule, c *compiled) error {
 
 // enterPartLocked starts a statement whose streams are there.
 func (e *Engine) enterPartLocked(r *rule, c *part) {
+	e.mu.AssertHeld()
 	r.inputs = c.query.Streams
 	streams := make([]*stream, len(r.inputs))
 	for i, name := range r.inputs {
@@ -102,6 +104,7 @@ func (e *Engine) enterPartLocked(r *rule, c *part) {
 
 // enterRuleLocked adds a rule to the program of a stream.
 func (e *Engine) enterRuleLocked(s *stream, r *rule, root *planner.Bound, count bool) {
+	e.mu.AssertHeld()
 	if s.builder == nil {
 		s.builder = planner.NewBuilder()
 	}
@@ -112,6 +115,7 @@ func (e *Engine) enterRuleLocked(s *stream, r *rule, root *planner.Bound, count 
 
 // placeLocked starts the sources of the streams that c reads.
 func (e *Engine) placeLocked(c *compiled) error {
+	e.mu.AssertHeld()
 	if e.mu.closing {
 		return errClosing
 	}
@@ -149,6 +153,7 @@ func (e *Engine) placeLocked(c *compiled) error {
 
 // attachLocked makes the actions of a rule on streams.
 func (e *Engine) attachLocked(r *rule, c *part, streams []*stream) []run.Action {
+	e.mu.AssertHeld()
 	acts := make([]run.Action, 0, len(c.actions))
 	for i := range c.actions {
 		ch := &c.actions[i]
@@ -169,6 +174,7 @@ func (e *Engine) attachLocked(r *rule, c *part, streams []*stream) []run.Action 
 
 // sinkNumLocked gives a sink of r the number of its counters.
 func (e *Engine) sinkNumLocked(r *rule) uint32 {
+	e.mu.AssertHeld()
 	num := e.mu.numbers.sink(r)
 	e.counters.Reset(num)
 	return num
@@ -188,6 +194,7 @@ func feedsOf(streams []*stream) []*run.Feed {
 // detachLocked takes the sinks from a rule on streams. The queues are returned: the executor
 // may still put into them until it has seen that the rule is gone.
 func (e *Engine) detachLocked(r *rule, streams []*stream) []*sinks.Queue {
+	e.mu.AssertHeld()
 	var out []*sinks.Queue
 	for _, k := range r.sinks {
 		out = append(out, k.queue)
@@ -202,6 +209,7 @@ func (e *Engine) detachLocked(r *rule, streams []*stream) []*sinks.Queue {
 
 // uninstallLocked stops a running rule.
 func (e *Engine) uninstallLocked(r *rule) {
+	e.mu.AssertHeld()
 	r.timing = nil
 	if !r.running {
 		return
@@ -223,6 +231,7 @@ func (e *Engine) uninstallLocked(r *rule) {
 
 // leavePartLocked stops a statement. Its streams stay as they are.
 func (e *Engine) leavePartLocked(r *rule) {
+	e.mu.AssertHeld()
 	var streams []*stream
 	for _, name := range r.inputs {
 		s := e.mu.streams[name]
@@ -242,6 +251,7 @@ func (e *Engine) leavePartLocked(r *rule) {
 
 // leaveLocked stops the source of a stream that no rule reads.
 func (e *Engine) leaveLocked(s *stream) {
+	e.mu.AssertHeld()
 	if s.pins > 0 || s.builder != nil && s.builder.Len() > 0 || e.mu.streams[s.name] != s {
 		return
 	}
@@ -254,6 +264,7 @@ func (e *Engine) leaveLocked(s *stream) {
 
 // discardLocked forgets a stream that has no source any more.
 func (e *Engine) discardLocked(s *stream) {
+	e.mu.AssertHeld()
 	delete(e.mu.streams, s.name)
 	e.mu.numbers.freeStream(s.num, s.last)
 	s.builder = nil
@@ -306,6 +317,7 @@ func (e *Engine) startStored(id string, data []byte) bool {
 
 // noteLocked keeps in a rule why it could not be started, if it could not.
 func (e *Engine) noteLocked(r *rule, err error) {
+	e.mu.AssertHeld()
 	if err != nil {
 		r.failed, r.message = true, err.Error()
 	}

@@ -8,6 +8,7 @@ import "github.com/weir-engine/weir/planner"
 
 // enterJoinLocked adds a rule to the join of its streams and has them feed it.
 func (e *Engine) enterJoinLocked(r *rule, q *planner.Query, streams []*stream) {
+	e.mu.AssertHeld()
 	j := e.mu.joins[q.Join.Text]
 	if j == nil {
 		nums := map[string]uint32{}
@@ -27,6 +28,7 @@ func (e *Engine) enterJoinLocked(r *rule, q *planner.Query, streams []*stream) {
 
 // leaveJoinLocked takes a rule from its join; the last one ends it.
 func (e *Engine) leaveJoinLocked(r *rule) {
+	e.mu.AssertHeld()
 	j := r.join
 	if j == nil {
 		return

@@ -67,6 +67,7 @@ func (e *Engine) reserve(d *ruledef.Def) (*rule, *compiled, error) {
 
 // enterLocked makes the rule of a definition.
 func (e *Engine) enterLocked(d *ruledef.Def, c *compiled) *rule {
+	e.mu.AssertHeld()
 	r := &rule{id: d.ID, name: d.Name, version: d.Version, tags: d.Tags, temp: d.Temp}
 	e.readsLocked(r, c)
 	if d.Temp {
@@ -79,12 +80,14 @@ func (e *Engine) enterLocked(d *ruledef.Def, c *compiled) *rule {
 
 // freeRuleLocked takes the number of a rule that does not run, or of a part of one, back.
 func (e *Engine) freeRuleLocked(r *rule) {
+	e.mu.AssertHeld()
 	e.mu.numbers.freeRule(r)
 	e.editedLocked(run.Rule{ID: r.num, Forget: true})
 }
 
 // setPartsLocked gives a rule that does not run as many parts as it is to have.
 func (e *Engine) setPartsLocked(r *rule, n int) {
+	e.mu.AssertHeld()
 	for len(r.more) > n-1 {
 		last := len(r.more) - 1
 		e.freeRuleLocked(r.more[last])
@@ -105,6 +108,7 @@ func (e *Engine) forget(r *rule) {
 }
 
 func (e *Engine) removeLocked(r *rule) {
+	e.mu.AssertHeld()
 	delete(e.mu.rules, r.id)
 	e.readsLocked(r, &compiled{})
 	e.setPartsLocked(r, 1)
@@ -116,6 +120,7 @@ func (e *Engine) usedLocked(name string) bool { return e.mu.users[name] > 0 }
 
 // readsLocked notes what a rule reads and sends.
 func (e *Engine) readsLocked(r *rule, c *compiled) {
+	e.mu.AssertHeld()
 	for _, name := range c.streams {
 		e.mu.users[name]++
 	}
@@ -177,6 +182,7 @@ func (e *Engine) restore(old *rule, def *ruledef.Def) error {
 
 // exchangeLocked makes r the rule of def.
 func (e *Engine) exchangeLocked(r *rule, def *ruledef.Def, c *compiled) {
+	e.mu.AssertHeld()
 	// The streams of the old rule stay connected: the new one may read them, and
 	// must not miss a message.
 	pinned := r.streams

@@ -60,6 +60,7 @@ func (e *Engine) checkLookup(s *stream) error {
 
 // checkTablesLocked refuses lookup tables that cannot be asked.
 func (e *Engine) checkTablesLocked(q *planner.Query) error {
+	e.mu.AssertRHeld()
 	if q.Join == nil {
 		return nil
 	}
@@ -85,6 +86,7 @@ func (e *Engine) checkTablesLocked(q *planner.Query) error {
 
 // cacheOfLocked returns what is kept of the answers of a table.
 func (e *Engine) cacheOfLocked(s *stream) planner.LookupCache {
+	e.mu.AssertRHeld()
 	props, err := e.propsLocked(s)
 	if err != nil {
 		return planner.LookupCache{}
@@ -116,6 +118,7 @@ type asker struct {
 
 // activateLookupLocked starts the worker of a lookup table. Its feed never has rows.
 func (e *Engine) activateLookupLocked(s *stream, props map[string]any) error {
+	e.mu.AssertHeld()
 	o, use, err := e.lookupUse(s, props)
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 // lostByLocked returns what r lost: what the executor counted for its parts, and what
 // became of its messages.
 func (e *Engine) lostByLocked(r *rule, c ruleCounts) loss.Counts {
+	e.mu.AssertRHeld()
 	lost := c.losses()
 	for _, p := range r.parts() {
 		for _, k := range p.sinks {

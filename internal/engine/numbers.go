@@ -105,6 +105,7 @@ func (n *numbers) freeSink(num uint32, q *sinks.Queue) {
 
 // streamNumLocked returns a number for a stream.
 func (e *Engine) streamNumLocked() uint32 {
+	e.mu.AssertHeld()
 	if e.exec.HasBad() { // they name streams by their numbers
 		return e.mu.numbers.newStream()
 	}

@@ -111,6 +111,7 @@ type checked struct {
 
 // compileLocked checks everything about a rule that can be checked before it runs.
 func (e *Engine) compileLocked(def *ruledef.Def) (*compiled, error) {
+	e.mu.AssertRHeld()
 	flow, err := graph.Compile(def, fn.Set{})
 	if err != nil {
 		return nil, err
@@ -145,6 +146,7 @@ func (e *Engine) compileLocked(def *ruledef.Def) (*compiled, error) {
 
 // compilePartLocked checks statement i of a rule.
 func (e *Engine) compilePartLocked(c *compiled, i int) (p part, err error) {
+	e.mu.AssertRHeld()
 	q := &c.flow.Queries[i]
 	st, err := sql.Parse(q.SQL)
 	if err != nil {
@@ -191,6 +193,7 @@ func (e *Engine) compilePartLocked(c *compiled, i int) (p part, err error) {
 // checkStreamsLocked refuses a stream that is gone after a restart for a rule that is
 // not, and a shared one for a rule that wants to hold it up alone.
 func (e *Engine) checkStreamsLocked(c *compiled, q *planner.Query) error {
+	e.mu.AssertRHeld()
 	for _, name := range q.Streams {
 		s := e.mu.streams[name]
 		if s == nil {
@@ -213,6 +216,7 @@ func (e *Engine) checkStreamsLocked(c *compiled, q *planner.Query) error {
 // start together share what depends on the rows since. Tables that are joined
 // without a window are content, not a beginning.
 func (e *Engine) startEpochLocked(sel *sql.Select) uint64 {
+	e.mu.AssertRHeld()
 	if len(sel.Joins) > 0 && sel.Window == nil {
 		return 0
 	}
@@ -224,6 +228,7 @@ func (e *Engine) startEpochLocked(sel *sql.Select) uint64 {
 
 // checkActionLocked checks one sink of the rule called id.
 func (e *Engine) checkActionLocked(id string, a ruledef.Action) (checked, error) {
+	e.mu.AssertRHeld()
 	given, err := e.sinkPropsLocked(a)
 	if err != nil {
 		return checked{}, err

@@ -165,6 +165,7 @@ func (e *Engine) putSchema(sc api.Schema) error {
 // retypeLocked gives the streams their message types anew and returns the running rules
 // that read them, or that send messages of a type.
 func (e *Engine) retypeLocked() []*rule {
+	e.mu.AssertHeld()
 	var names []string
 	for name, s := range e.mu.streams {
 		if s.def.Options.Format != "protobuf" {

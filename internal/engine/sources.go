@@ -49,6 +49,7 @@ func (f *sharedFeed) columns() []vec.ColumnSpec {
 
 // useLocked brings the columns of s up to date with its builder.
 func (e *Engine) useLocked(s *stream) {
+	e.mu.AssertHeld()
 	f := s.feed
 	if f == nil {
 		return
@@ -78,6 +79,7 @@ func (e *Engine) useLocked(s *stream) {
 // propsLocked returns the settings of a stream's source: the group default, the group
 // that CONF_KEY names, then EXTRA.
 func (e *Engine) propsLocked(s *stream) (map[string]any, error) {
+	e.mu.AssertRHeld()
 	typ := s.typ()
 	out := e.confLocked(confName{"sources", typ, "default"})
 	if k := strings.ToLower(s.def.Options.ConfKey); k != "" && k != "default" {
@@ -104,6 +106,7 @@ func (e *Engine) propsLocked(s *stream) (map[string]any, error) {
 
 // activateLocked starts the source of s.
 func (e *Engine) activateLocked(s *stream) error {
+	e.mu.AssertHeld()
 	// What the source delivers at once must find the program: the executor sees
 	// that there is something to pull, and waits for the lock.
 	e.exec.Mark()
@@ -126,6 +129,7 @@ func (e *Engine) activateLocked(s *stream) error {
 
 // activateRowsLocked starts the source of a stream, or of a table that is kept in memory.
 func (e *Engine) activateRowsLocked(s *stream, props map[string]any) error {
+	e.mu.AssertHeld()
 	t, err := e.types.source(s.typ())
 	if err != nil {
 		return err
@@ -201,6 +205,7 @@ func feedKey(hub string, s *stream, o *ingest.Options, given map[string]any) str
 }
 
 func (e *Engine) newFeedLocked(key string, o ingest.Options) (*sharedFeed, error) {
+	e.mu.AssertHeld()
 	o.OnBad = e.exec.Bad
 	f, err := ingest.NewFeed(e.inbox, o)
 	if err != nil {
@@ -222,6 +227,7 @@ func (a attached) status() source.Status { return a.Status() }
 // startSharedLocked has a connection deliver to s. Streams that it serves alike share
 // a feed, which key finds.
 func (e *Engine) startSharedLocked(s *stream, use source.Use, key string, o ingest.Options) error {
+	e.mu.AssertHeld()
 	f := e.mu.feeds[key]
 	if f == nil {
 		var err error
@@ -259,6 +265,7 @@ func (r *runner) status() source.Status { return r.Status() }
 
 // startOwnLocked starts a source that only s has.
 func (e *Engine) startOwnLocked(s *stream, use source.Use, o ingest.Options) error {
+	e.mu.AssertHeld()
 	f, err := e.newFeedLocked(fmt.Sprintf("%s %s %d", s.typ(), s.name, e.feedSeq.Add(1)), o)
 	if err != nil {
 		return err
@@ -283,6 +290,7 @@ func (e *Engine) startOwnLocked(s *stream, use source.Use, o ingest.Options) err
 
 // deactivateLocked stops the source of s; what it delivered is still run.
 func (e *Engine) deactivateLocked(s *stream) {
+	e.mu.AssertHeld()
 	if s.feed == nil {
 		return
 	}

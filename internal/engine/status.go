@@ -153,6 +153,7 @@ func (e *Engine) RuleStatus(id string) ([]api.StatusField, error) {
 
 // streamsOfLocked returns the streams that r reads and that are there.
 func (e *Engine) streamsOfLocked(r *rule) (out []*stream) {
+	e.mu.AssertRHeld()
 	for _, name := range r.streams {
 		if s := e.mu.streams[name]; s != nil {
 			out = append(out, s)

@@ -264,6 +264,7 @@ func (e *Engine) ReplaceStream(kind api.StreamKind, name, text string) error {
 
 // readersLocked returns the running rules that read one of streams.
 func (e *Engine) readersLocked(streams ...string) []*rule {
+	e.mu.AssertRHeld()
 	if !slices.ContainsFunc(streams, e.usedLocked) {
 		return nil
 	}
@@ -313,6 +314,7 @@ func (e *Engine) restartUsers(change func() []*rule) {
 
 // startAsLocked starts r as def says, unless that could not be read.
 func (e *Engine) startAsLocked(r *rule, def *ruledef.Def, err error) error {
+	e.mu.AssertHeld()
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,7 @@ func (s *schedule) rests(now time.Time) bool {
 
 // sleepLocked makes r wait for its time.
 func (e *Engine) sleepLocked(r *rule, s *schedule) {
+	e.mu.AssertHeld()
 	now := time.Now().UnixMilli()
 	r.timing = &timing{schedule: s, look: s.next(now)}
 	if on, _ := s.on(now); on { // its time came while it was compiled
@@ -37,6 +38,7 @@ func (e *Engine) sleepLocked(r *rule, s *schedule) {
 
 // wakeLocked notes that r, whose schedule is s, runs from now on.
 func (e *Engine) wakeLocked(r *rule, s *schedule) {
+	e.mu.AssertHeld()
 	if s == nil {
 		return
 	}

@@ -7,12 +7,6 @@ import "sync"
 // Enabled says whether the program checks itself.
 const Enabled = false
 
-// Mutex is a sync.Mutex.
-type Mutex struct{ sync.Mutex }
-
-// AssertHeld does nothing.
-func (*Mutex) AssertHeld() {}
-
 // RWMutex is a sync.RWMutex.
 type RWMutex struct{ sync.RWMutex }
 

@@ -39,34 +39,6 @@ func goroutine() int64 {
 	return id
 }
 
-// Mutex is a sync.Mutex that knows who holds it.
-type Mutex struct {
-	mu sync.Mutex
-	h  holder
-}
-
-// Lock locks m.
-func (m *Mutex) Lock() {
-	if m.h.mine() {
-		Fail("a goroutine locks a mutex twice")
-	}
-	m.mu.Lock()
-	m.h.take()
-}
-
-// Unlock unlocks m.
-func (m *Mutex) Unlock() {
-	m.h.give()
-	m.mu.Unlock()
-}
-
-// AssertHeld panics unless the caller holds m.
-func (m *Mutex) AssertHeld() {
-	if !m.h.mine() {
-		Fail("the caller does not hold the lock")
-	}
-}
-
 // RWMutex is a sync.RWMutex that knows who holds it, and for reading how many do.
 type RWMutex struct {
 	mu      sync.RWMutex
