@@ -279,7 +279,7 @@ func (e *Engine) startLoaded() {
 	defer e.mu.Unlock()
 	var bad int
 	err := e.catalog.Each(kindRule, func(id string, data []byte) error {
-		if !e.startStored(id, data) {
+		if !e.startStoredLocked(id, data) {
 			bad++
 		}
 		return nil
@@ -292,8 +292,8 @@ func (e *Engine) startLoaded() {
 	}
 }
 
-// startStored enters one rule of the store; it tells whether its text is good.
-func (e *Engine) startStored(id string, data []byte) bool {
+// startStoredLocked enters one rule of the store; it tells whether its text is good.
+func (e *Engine) startStoredLocked(id string, data []byte) bool {
 	def, err := ruledef.ParseFor(id, append([]byte(nil), data...), e.opt.Rules)
 	if err != nil {
 		e.log.Error("stored rule is refused", "rule", id, "err", err)

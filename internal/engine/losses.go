@@ -92,13 +92,12 @@ func (e *Engine) StreamStatus(kind api.StreamKind, name string) ([]api.StatusFie
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	var f fields
-	f.source(s, "", s.rows(), late[0])
+	f.source(s, "", s.rowsLocked(), late[0])
 	return f.list, nil
 }
 
-// rows returns how many rows came for s since its source runs. The caller
-// holds e.mu.
-func (s *stream) rows() uint64 {
+// rowsLocked returns how many rows came for s since its source runs.
+func (s *stream) rowsLocked() uint64 {
 	if s.feed == nil {
 		return 0
 	}

@@ -126,7 +126,7 @@ func (e *Engine) RuleStatus(id string) ([]api.StatusField, error) {
 	f.add("message", r.message)
 	f.add("lastStartTimestamp", r.startMs)
 	f.add("lastStopTimestamp", r.stopMs)
-	f.add("nextStartTimestamp", r.nextStart())
+	f.add("nextStartTimestamp", r.nextStartLocked())
 	for _, name := range r.streams {
 		in, ok := joined[name]
 		for _, p := range r.parts() {

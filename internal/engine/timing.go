@@ -141,9 +141,8 @@ func (e *Engine) turn(id string) {
 	e.mu.Unlock()
 }
 
-// nextStart is what the status of a rule says about its next run. The caller
-// holds e.mu.
-func (r *rule) nextStart() int64 {
+// nextStartLocked is what the status of a rule says about its next run.
+func (r *rule) nextStartLocked() int64 {
 	if r.timing == nil {
 		return 0
 	}
