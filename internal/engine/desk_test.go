@@ -109,6 +109,10 @@ func TestSeriesMove(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	plain, err := broker.Start(broker.Options{Listen: "127.0.0.1:0"}) // which drops nothing
+	if err != nil {
+		t.Fatal(err)
+	}
 	o := Options{Store: store.Options{FS: vfs.NewMem(), Dir: "data"}, Dir: t.TempDir()}
 	leaveBehind(t, o)
 	o.Sinks = sinks.Options{MemoryBytes: 16 << 10, MaxBytes: 300 << 10, DropOldest: true}
@@ -116,8 +120,9 @@ func TestSeriesMove(t *testing.T) {
 	t.Cleanup(func() {
 		d.close() // the clients first
 		d.must(b.Close())
+		d.must(plain.Close())
 	})
-	d.must(d.PutConfKey(api.ConfSources, "mqtt", "mine", map[string]any{"server": "tcp://" + b.Addr(), "maxPacketBytes": 1024.0}))
+	d.must(d.PutConfKey(api.ConfSources, "mqtt", "mine", map[string]any{"server": "tcp://" + plain.Addr(), "maxPacketBytes": 1024.0}))
 	d.must(d.PutConfKey(api.ConfSources, "mqtt", "dead", map[string]any{"server": "tcp://127.0.0.1:1"}))
 	d.sql(`CREATE STREAM s (a BIGINT) WITH (TYPE="mqtt", DATASOURCE="in", FORMAT="json", CONF_KEY="mine")`)
 	d.sql(`CREATE STREAM dead () WITH (TYPE="mqtt", DATASOURCE="in", FORMAT="json", CONF_KEY="dead")`)
@@ -128,14 +133,15 @@ func TestSeriesMove(t *testing.T) {
 	d.must(d.CreateRule(d.def("slow", "SELECT * FROM calm", g.action(), fmt.Sprintf(`{"rest":{"url":%q,"method":"post"}}`, refuses.URL))))
 	d.rule("dead", "SELECT a FROM dead", "x")
 	d.connected("hot", "s")
-	p := newPublisher(t, b.Addr())
+	p := newPublisher(t, plain.Addr())
 	for _, text := range []string{`{"a":1}`, `{"a":"x"}`, `{`, `{"a":"` + strings.Repeat("x", 2000) + `"}`} {
 		p.publish("in", text)
 	}
 	for i := range 200 {
 		d.publish("in/calm", fmt.Sprintf(`{"a":"%d %s"}`, i, strings.Repeat("x", 4000)))
 	}
-	p.write([]byte("\x82\x0a\x00\x01\x00\x05other\x00")) // and never read
+	deaf := newPublisher(t, b.Addr())
+	deaf.write([]byte("\x82\x0a\x00\x01\x00\x05other\x00")) // and never reads
 	loud := dialBroker(t, b.Addr())
 	loud.write([]byte("\x10\x0f\x00\x04MQTT\x04\x02\x00\x00\x00\x03big"))
 	loud.read(4)
