@@ -135,7 +135,7 @@ func (d *demo) prepare() (remove func(), err error) {
 	d.cfg.Dir, d.cfg.Data.Dir = dir, filepath.Join(dir, "data")
 	err = d.listenAddresses()
 	if err == nil {
-		err = os.MkdirAll(d.cfg.Data.Dir, 0o755)
+		err = os.MkdirAll(d.cfg.Data.Dir, 0o700)
 	}
 	if err == nil {
 		err = os.WriteFile(filepath.Join(dir, demoModelFile), []byte(demoModel), 0o644)

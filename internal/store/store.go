@@ -119,7 +119,7 @@ func Open(o Options) (*Store, error) {
 	o.EnsureDefaults()
 	s := &Store{o: o, fs: newDiskFS(o.FS, o.Logger), open: make(map[string]*Outbox)}
 	s.space = space{fs: o.FS, dir: o.Dir, reserve: o.ReserveBytes}
-	if err := makeDir(o.FS, o.Dir); err != nil {
+	if err := makeDir(o.FS, o.Dir, 0o700); err != nil {
 		return nil, openError(o.Dir, err)
 	}
 	if o.FS == vfs.Default {
@@ -164,18 +164,19 @@ func (s *Store) pebbleOptions(cache *pebble.Cache) *pebble.Options {
 	return p
 }
 
-// makeDir makes dir so that it is there after a power cut.
-func makeDir(fs vfs.FS, dir string) error {
+// makeDir makes dir so that it is there after a power cut. What is in it is for
+// nobody else: rules have secrets. Directories above it are made as usual.
+func makeDir(fs vfs.FS, dir string, mode os.FileMode) error {
 	if _, err := fs.Stat(dir); err == nil || dir == "" {
 		return nil
 	}
 	parent := fs.PathDir(dir)
 	if parent != dir {
-		if err := makeDir(fs, parent); err != nil {
+		if err := makeDir(fs, parent, 0o755); err != nil {
 			return err
 		}
 	}
-	if err := fs.MkdirAll(dir, 0o755); err != nil {
+	if err := fs.MkdirAll(dir, mode); err != nil {
 		return err
 	}
 	d, err := fs.OpenDir(parent)

@@ -184,6 +184,9 @@ func TestOpenErrors(t *testing.T) {
 		t.Errorf("a file as directory: got %v", err)
 	}
 	s := mustOpen(t, Options{Dir: filepath.Join(dir, "a", "b")})
+	if st, err := os.Stat(filepath.Join(dir, "a", "b")); err != nil || st.Mode().Perm() != 0o700 {
+		t.Errorf("the directory that was made: %v, %v, want mode 0700", st, err)
+	}
 	_, err := Open(Options{Dir: filepath.Join(dir, "a", "b")})
 	if err == nil || !strings.Contains(err.Error(), "is used by another process") {
 		t.Errorf("a directory in use: got %v", err)
