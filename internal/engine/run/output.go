@@ -267,6 +267,9 @@ func (o *output) failed(rule planner.RuleID, a *action, err error) error {
 
 // Fault sends the text of a fault to the sinks of a rule that asked for it.
 func (o *output) Fault(rule planner.RuleID, text string) {
+	if int(rule) >= len(o.actions) {
+		return // it came when the message that did not decode was there already
+	}
 	for i := range o.actions[rule] {
 		a := &o.actions[rule][i]
 		if a.To != nil {

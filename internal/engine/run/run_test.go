@@ -73,7 +73,7 @@ func newBench(t *testing.T, text string) *bench {
 			}
 			return c
 		},
-		Listeners: func(uint32) []planner.RuleID { return nil },
+		Listeners: func(uint32) []planner.RuleID { return []planner.RuleID{1, 7} }, // the executor does not know 7 yet
 		Broken:    func(b exec.Breakdown) { t.Errorf("it broke: %s", b.Text) },
 	})
 	ctx, cancel := context.WithCancel(context.Background())
@@ -141,6 +141,20 @@ func TestPanicInCall(t *testing.T) {
 	b.await(1)
 	if got, at := b.o.Panics.Total(); got != 1 || time.Since(at) > time.Hour {
 		t.Errorf("it panicked %d times, the last at %v", got, at)
+	}
+}
+
+// A rule that came after a message that did not decode, and that the executor has
+// not taken over, is not told of it, and nobody is the worse for it.
+func TestBadBefore(t *testing.T) {
+	b := newBench(t, "SELECT a FROM s")
+	b.WantBad(1)
+	b.Bad([]uint32{0}, "rubbish")
+	b.push(`{"a":1}`)
+	b.await(1)
+	b.Sync()
+	if got, _ := b.o.Panics.Total(); got != 0 || b.HasBad() {
+		t.Errorf("it panicked %d times, and messages are left: %v", got, b.HasBad())
 	}
 }
 
