@@ -19,6 +19,9 @@ const (
 	stampDigits = 19
 )
 
+// firstStamp is what stands where the time of sending will be, as wide as that is.
+const firstStamp int64 = 1_000_000_000_000_000_001
+
 var stampKey = []byte(`"ts":`)
 
 // top is the upper end of the values: they are uniform from 0, and Selectivity
@@ -48,9 +51,9 @@ func (c *Config) payload(r *rand.Rand, i int) ([]byte, float64) {
 		if i%5 < 3 {
 			humidity = fmt.Sprintf(humidity, h)
 		}
-		return fmt.Appendf(nil, `{"temperature":%.3f,%s"deviceid":"dev-%04d","ts":%019d}`, t, humidity, r.IntN(c.Devices), 1_000_000_000_000_000_001), t
+		return fmt.Appendf(nil, `{"temperature":%.3f,%s"deviceid":"dev-%04d","ts":%019d}`, t, humidity, r.IntN(c.Devices), firstStamp), t
 	}
-	return fmt.Appendf(nil, `{"temperature":%.3f,"humidity":%d,"deviceid":"dev-%04d","ts":%019d}`, t, r.IntN(100), r.IntN(c.Devices), 1_000_000_000_000_000_001), t
+	return fmt.Appendf(nil, `{"temperature":%.3f,"humidity":%d,"deviceid":"dev-%04d","ts":%019d}`, t, r.IntN(100), r.IntN(c.Devices), firstStamp), t
 }
 
 // topic returns the topic of the i-th message.
