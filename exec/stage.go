@@ -136,7 +136,7 @@ func feedStage(s *stage, feed func(*machine), m *machine) {
 	}
 }
 
-// open makes s.batch an empty batch of rows rows of what comes out.
+// open makes s.batch an empty batch with room for rows of what comes out.
 func (s *stage) open(rows int, at int64) *vec.Batch {
 	b := &s.batch
 	if len(b.Cols) < len(s.base.Cols) {

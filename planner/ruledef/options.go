@@ -52,6 +52,7 @@ type DatetimeRange struct {
 
 // Why options are accepted without effect.
 const (
+	noReplay  = "a message is acknowledged when its outputs are in memory, and state is not stored yet"
 	noState   = "the state of windows and counters is not stored yet: it begins anew when the process starts"
 	onePass   = "all rules are evaluated in one pass over a batch"
 	onePlan   = "the rules of a stream are planned together"
@@ -69,7 +70,7 @@ func (o *Options) table() props.Table {
 		props.Flag(&o.SendMetaToSink, "sendMetaToSink", "adds __meta, what a source knows of a message, to each row"),
 		props.Flag(&o.SendNilField, "sendNilField", "sends columns that are null, too"),
 		props.Flag(&o.SendError, "sendError", "sends faults to the sinks"),
-		props.Whole(&o.QoS, "qos", 0, 2, "what a restart may lose of a rule: 0 its state, 1 nothing, 2 nothing, and nothing is sent twice").Ignored(noState),
+		props.Whole(&o.QoS, "qos", 0, 2, "what a restart may lose of a rule: 0 its state, 1 nothing, 2 nothing, and nothing is sent twice").Ignored(noReplay),
 		props.Duration(&o.CheckpointInterval, "checkpointInterval", "the time from one storing of the state to the next").Ignored(noState),
 		o.restartStrategy(),
 		props.Other("cron", "an expression of 5 or 6 fields", "starts the rule by a schedule, for duration each time", o.readCron),

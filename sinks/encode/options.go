@@ -58,7 +58,6 @@ const (
 type layout struct {
 	single      bool
 	omitIfEmpty bool
-	hasHeader   bool
 	format      Format
 	schemaID    string            // of Protobuf
 	message     *protobuf.Message // of Protobuf
@@ -90,7 +89,7 @@ func (s *given) table() props.Table {
 		props.Text(&s.dataField, "dataField", "the column whose value is sent instead of the row").Alias("tableDataField"),
 		props.Text(&s.template, "dataTemplate", "the template that makes the message"),
 		props.Text(&s.delimiter, "delimiter", "what stands between the values of format delimited"),
-		props.Flag(&s.hasHeader, "hasHeader", "begins each message of format delimited with the names of the columns"),
+		props.Flag(new(bool), "hasHeader", "begins a file of format delimited with the names of the columns").Ignored("only files begin with a header"),
 		props.Text(&s.schemaID, "schemaId", "schema and message of format protobuf: the name of a schema, a dot and the name of a message"),
 		props.Text(&s.compression, "compression", "how messages are compressed: zlib, gzip, flate or zstd"),
 		props.Text(&s.encryption, "encryption", "how messages are encrypted; not supported yet"),
@@ -201,7 +200,6 @@ func (p *layout) key(s settings) string {
 	flag("e", p.omitIfEmpty)
 	if p.format == Delimited {
 		text("d", p.delimiter)
-		flag("h", p.hasHeader)
 	}
 	flag("u", p.format == URLEncoded)
 	if p.format == Protobuf {

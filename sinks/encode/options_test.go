@@ -64,7 +64,7 @@ func TestKey(t *testing.T) {
 	seen := map[string]string{}
 	for _, props := range []string{
 		`{}`, `{"sendSingle":true}`, `{"omitIfEmpty":true}`, `{"format":"delimited"}`, `{"format":"delimited","delimiter":";"}`, `{"format":"urlencoded"}`,
-		`{"format":"delimited","hasHeader":true}`, `{"fields":["a"]}`, `{"fields":["a","b"]}`, `{"fields":["a\"f\"b"]}`, `{"excludeFields":["a"]}`,
+		`{"fields":["a"]}`, `{"fields":["a","b"]}`, `{"fields":["a\"f\"b"]}`, `{"excludeFields":["a"]}`,
 		`{"format":"delimited","fields":["a","b"]}`, `{"format":"delimited","fields":["b","a"]}`, `{"dataField":"a"}`, `{"dataTemplate":"a"}`,
 		`{"compression":"gzip"}`, `{"batchSize":2}`, `{"lingerInterval":2}`,
 	} {
