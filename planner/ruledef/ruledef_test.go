@@ -43,7 +43,7 @@ func TestParse(t *testing.T) {
 	if got, want := strings.Join(d.Warnings, "\n"), strings.Join([]string{
 		`option "checkpointInterval" has no effect: ` + noState, `option "experiment" has no effect: ` + onePlan,
 		`unknown option "nosuch"`, `option "planOptimizeStrategy" has no effect: ` + onePlan,
-		`option "qos" has no effect: ` + noState, `option "restartStrategy.attempts" has no effect: ` + retried,
+		`option "qos" has no effect: ` + noReplay, `option "restartStrategy.attempts" has no effect: ` + retried,
 	}, "\n"); got != want {
 		t.Errorf("warnings: got\n%s\nwant\n%s", got, want)
 	}
