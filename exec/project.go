@@ -102,8 +102,10 @@ func (x *Executor) deliverFrom(m *machine, at int) (next int) {
 			next = at + 1
 		}
 	}()
-	for ; at < len(x.sending.pairs); at++ {
-		pr := &x.sending.pairs[at]
+	pairs := x.sending.pairs
+	for i := at; i < len(pairs); i++ {
+		pr := &pairs[i]
+		at = i // the guard needs it; what it captures is in memory, so the loop counts with i
 		if x.broken.rules != nil && x.broken.rules[pr.Rule] {
 			continue
 		}
@@ -127,7 +129,7 @@ func (x *Executor) deliverFrom(m *machine, at int) (next int) {
 			}
 		}
 	}
-	return at
+	return len(pairs)
 }
 
 // sendSpread sends the rows that one row is spread to, a message each.
