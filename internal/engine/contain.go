@@ -79,7 +79,7 @@ func (e *Engine) stopBroken(runs []brokenRun, why string, alone bool) {
 		}
 		e.uninstallLocked(r)
 		r.failed, r.message = true, why
-		r.broken = alone || r.breaks > 0
-		r.breaks++
+		r.broken = alone || r.broke
+		r.broke = true
 	}
 }

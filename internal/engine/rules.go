@@ -37,10 +37,10 @@ type rule struct {
 
 	num         planner.RuleID
 	run         uint64 // number of its run
-	breaks      int    // panics since a client started it
 	temp        bool
 	running     bool
 	failed      bool // stopped by an error
+	broke       bool // a panic was laid to it since a client started it
 	broken      bool // by a panic: it is not tried again
 	pending     bool // stopped for a moment, by restartUsers
 	wantsFaults bool
