@@ -349,7 +349,7 @@ func (j *joiner) merge(ref *joinColumn, row func(src int32) []vec.Value) vec.Val
 			alone = v
 		default:
 			if out == nil {
-				out = joined(treeOf(alone), nil)
+				out = overlay(treeOf(alone), nil)
 				alone = vec.Value{}
 			}
 			if r.name == "" {

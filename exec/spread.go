@@ -103,7 +103,7 @@ func (x *Executor) spread(m *machine, p *projection, rows []int32) error {
 		for _, o := range list {
 			sp.made = append(sp.made, o)
 			if p.out.Star != nil {
-				o = joined(treeOf(p.out.Star.Value(int(r))), o)
+				o = overlay(treeOf(p.out.Star.Value(int(r))), o)
 			}
 			objs = append(objs, o)
 			sp.which = append(sp.which, r)
@@ -132,8 +132,8 @@ func (x *Executor) spread(m *machine, p *projection, rows []int32) error {
 	return nil
 }
 
-// joined returns the members of a and b, those of b over those of a.
-func joined(a any, b map[string]any) map[string]any {
+// overlay returns the members of a and b, those of b over those of a.
+func overlay(a any, b map[string]any) map[string]any {
 	out := map[string]any{}
 	if m, ok := a.(map[string]any); ok {
 		for k, v := range m {

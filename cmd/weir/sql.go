@@ -223,13 +223,13 @@ func (q *query) note(v vec.Value) {
 func (q *query) end() error {
 	if q.field == "" {
 		if w := q.window; w != nil {
-			q.x.Advance(q.startMs + span(&w.Spec, q.startMs, q.loc))
+			q.x.Advance(q.startMs + longest(&w.Spec, q.startMs, q.loc))
 		}
 		return nil
 	}
 	var past int64
 	if q.window != nil {
-		past = span(&q.window.Spec, q.lastMs, q.loc)
+		past = longest(&q.window.Spec, q.lastMs, q.loc)
 	}
 	// A message that has nothing but a time moves the watermark. It is not let
 	// through itself as long as messages are waited for; if they are not, it is,
@@ -250,8 +250,8 @@ func (q *query) end() error {
 	return nil
 }
 
-// span is how long after its last message a window can end, in ms.
-func span(s *planner.WindowSpec, last int64, loc *time.Location) int64 {
+// longest is how long after its last message a window can end, in ms.
+func longest(s *planner.WindowSpec, last int64, loc *time.Location) int64 {
 	var ms int64
 	switch s.Kind {
 	case sql.TumblingWindow, sql.HoppingWindow:

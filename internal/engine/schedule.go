@@ -20,15 +20,15 @@ const (
 
 // schedule says at which times a rule runs. It is immutable.
 type schedule struct {
-	tick  cron.Schedule // starts the rule for length; nil: none
-	span  []span        // bounds the times, sorted and disjoint; nil: none
-	len   time.Duration // of one run by tick
-	once  bool          // no tick, no span: one run of len, and then no more
-	times *time.Location
+	tick   cron.Schedule // starts the rule for length; nil: none
+	period []period      // bounds the times, sorted and disjoint; nil: none
+	len    time.Duration // of one run by tick
+	once   bool          // no tick, no period: one run of len, and then no more
+	times  *time.Location
 }
 
-// span is the time from begin until before end, in ms since 1970.
-type span struct{ begin, end int64 }
+// period is the time from begin until before end, in ms since 1970.
+type period struct{ begin, end int64 }
 
 // cronFields reads expressions of five fields, of six with seconds in front, and
 // the short forms (@daily, @every 1h).
@@ -51,17 +51,17 @@ func newSchedule(o *ruledef.Options, loc *time.Location) (*schedule, error) {
 		}
 	}
 	for _, r := range o.CronDatetimeRanges {
-		sp, err := newSpan(r, loc)
+		p, err := newPeriod(r, loc)
 		if err != nil {
 			return nil, err
 		}
 		if s.tick == nil && s.len > 0 {
-			sp.end = min(sp.end, sp.begin+s.len.Milliseconds())
+			p.end = min(p.end, p.begin+s.len.Milliseconds())
 		}
-		s.span = append(s.span, sp)
+		s.period = append(s.period, p)
 	}
-	s.span = joined(s.span)
-	s.once = s.tick == nil && s.span == nil
+	s.period = merged(s.period)
+	s.once = s.tick == nil && s.period == nil
 	if s.once && s.len == 0 {
 		return nil, nil
 	}
@@ -93,24 +93,24 @@ func (d every) Next(t time.Time) time.Time {
 	return t.Truncate(time.Duration(d)).Add(time.Duration(d))
 }
 
-func newSpan(r ruledef.DatetimeRange, loc *time.Location) (span, error) {
+func newPeriod(r ruledef.DatetimeRange, loc *time.Location) (period, error) {
 	if r.Begin == "" && r.End == "" {
-		return span{r.BeginMs, r.EndMs}, nil
+		return period{r.BeginMs, r.EndMs}, nil
 	}
 	begin, err := time.ParseInLocation(time.DateTime, r.Begin, loc)
 	if err != nil {
-		return span{}, fmt.Errorf("cronDatetimeRange: begin %q: want YYYY-MM-DD hh:mm:ss", r.Begin)
+		return period{}, fmt.Errorf("cronDatetimeRange: begin %q: want YYYY-MM-DD hh:mm:ss", r.Begin)
 	}
 	end, err := time.ParseInLocation(time.DateTime, r.End, loc)
 	if err != nil {
-		return span{}, fmt.Errorf("cronDatetimeRange: end %q: want YYYY-MM-DD hh:mm:ss", r.End)
+		return period{}, fmt.Errorf("cronDatetimeRange: end %q: want YYYY-MM-DD hh:mm:ss", r.End)
 	}
-	return span{begin.UnixMilli(), end.UnixMilli()}, nil
+	return period{begin.UnixMilli(), end.UnixMilli()}, nil
 }
 
-// joined sorts spans and makes one of those that meet.
-func joined(list []span) []span {
-	slices.SortFunc(list, func(a, b span) int { return int(min(max(a.begin-b.begin, -1), 1)) })
+// merged sorts periods and makes one of those that meet.
+func merged(list []period) []period {
+	slices.SortFunc(list, func(a, b period) int { return int(min(max(a.begin-b.begin, -1), 1)) })
 	out := list[:0]
 	for _, s := range list {
 		if n := len(out); n > 0 && s.begin <= out[n-1].end {
@@ -122,19 +122,19 @@ func joined(list []span) []span {
 	return out
 }
 
-// within tells whether now is in a span, and which one is the next; -1: none. If
-// there are no spans every time is within.
+// within tells whether now is in a period, and which one is the next; -1: none. If
+// there are no periods every time is within.
 func (s *schedule) within(now int64) (in bool, end, next int64) {
-	if s.span == nil {
+	if s.period == nil {
 		return true, -1, -1
 	}
 	end, next = -1, -1
-	for _, sp := range s.span {
-		if now >= sp.begin && now < sp.end {
-			in, end = true, sp.end
+	for _, p := range s.period {
+		if now >= p.begin && now < p.end {
+			in, end = true, p.end
 		}
-		if sp.begin > now {
-			return in, end, sp.begin
+		if p.begin > now {
+			return in, end, p.begin
 		}
 	}
 	return in, end, -1

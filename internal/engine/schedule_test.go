@@ -41,12 +41,12 @@ func TestScheduleOn(t *testing.T) {
 		{`{"cronDatetimeRange":[{"begin":"2026-05-01 10:00:00","end":"2026-05-01 11:00:00"}]}`, "2026-05-01 10:05:00", true, "2026-05-01 11:00:00", ""},
 		{`{"cronDatetimeRange":[{"begin":"2026-05-01 10:00:00","end":"2026-05-01 11:00:00"}]}`, "2026-05-01 11:00:00", false, "", ""},
 		{`{"cronDatetimeRange":[{"begin":"2026-05-01 10:00:00","end":"2026-05-01 11:00:00"}]}`, "2026-05-01 09:00:00", false, "", "2026-05-01 10:00:00"},
-		// spans in any order, one within another
+		// periods in any order, one within another
 		{
 			`{"cronDatetimeRange":[{"begin":"2026-05-03 10:00:00","end":"2026-05-03 11:00:00"},{"begin":"2026-05-01 10:00:00","end":"2026-05-01 12:00:00"},{"begin":"2026-05-01 10:30:00","end":"2026-05-01 11:00:00"}]}`,
 			"2026-05-01 11:30:00", true, "2026-05-01 12:00:00", "2026-05-03 10:00:00",
 		},
-		// cron within spans: a run ends with the span, or begins with it
+		// cron within periods: a run ends with the period, or begins with it
 		{
 			`{"cron":"0 * * * *","duration":"30m","cronDatetimeRange":[{"begin":"2026-05-01 10:10:00","end":"2026-05-01 11:20:00"}]}`,
 			"2026-05-01 09:00:00", false, "", "2026-05-01 10:10:00",
@@ -63,7 +63,7 @@ func TestScheduleOn(t *testing.T) {
 			`{"cron":"0 * * * *","duration":"30m","cronDatetimeRange":[{"begin":"2026-05-01 10:40:00","end":"2026-05-01 10:50:00"}]}`,
 			"2026-05-01 10:45:00", false, "", "",
 		},
-		// duration bounds the run of a span
+		// duration bounds the run of a period
 		{`{"duration":"5m","cronDatetimeRange":[{"begin":"2026-05-01 10:00:00","end":"2026-05-01 11:00:00"}]}`, "2026-05-01 10:04:00", true, "2026-05-01 10:05:00", ""},
 		// the hour that clocks leave out
 		{`{"cron":"30 2 * * *","duration":"10m"}`, "2026-03-29 00:00:00", false, "", "2026-03-30 02:30:00"},
