@@ -32,7 +32,7 @@ func TestAssertions(t *testing.T) {
 		run  func()
 		want string
 	}{
-		"held before":     {func() { var m RWMutex; m.Lock(); m.Unlock(); m.AssertHeld() }, "does not hold"},
+		"held before":     {func() { var m RWMutex; m.Lock(); defer m.AssertHeld(); m.Unlock() }, "does not hold"},
 		"held by another": {func() { var m RWMutex; elsewhere(m.Lock); m.AssertHeld() }, "does not hold"},
 		"rw held": {func() {
 			var m RWMutex
@@ -47,7 +47,7 @@ func TestAssertions(t *testing.T) {
 		"rw not held":      {func() { new(RWMutex).AssertHeld() }, "does not hold the lock for writing"},
 		"rw for reading":   {func() { var m RWMutex; m.RLock(); m.AssertHeld() }, "does not hold the lock for writing"},
 		"rw not read":      {func() { new(RWMutex).AssertRHeld() }, "does not hold"},
-		"rw read before":   {func() { var m RWMutex; m.RLock(); m.RUnlock(); m.AssertRHeld() }, "does not hold"},
+		"rw read before":   {func() { var m RWMutex; m.RLock(); defer m.AssertRHeld(); m.RUnlock() }, "does not hold"},
 		"rw by another":    {func() { var m RWMutex; elsewhere(m.Lock); m.AssertRHeld() }, "does not hold"},
 		"rw other's read":  {func() { var m RWMutex; elsewhere(m.RLock); m.AssertRHeld() }, ""},
 		"unlock elsewhere": {func() { var m RWMutex; m.Lock(); elsewhere(m.Unlock) }, ""},
