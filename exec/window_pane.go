@@ -201,25 +201,32 @@ func (p *pane) merge(src *pane, from []int) {
 // mergeFrom merges the aggregates from position i on, as updateFrom updates them.
 func (p *pane) mergeFrom(src *pane, from []int, i int) (next int) {
 	defer func() {
+		if next > 0 { // it came to the end: a window merges hundreds of panes for a row
+			return
+		}
 		if r := recover(); r != nil {
 			p.aggs[i] = &agg.Broken{Text: brokenText(r)}
 			next = i + 1
 		}
 	}()
-	for ; i < len(p.aggs); i++ {
-		k := i
+	aggs := p.aggs
+	for j := i; j < len(aggs); j++ {
+		i = j // the guard needs it; what it captures is in memory, so the loop counts with j
+		k := j
 		if from != nil {
-			k = from[i]
+			k = from[j]
 		}
-		switch b, broken := src.aggs[k].(*agg.Broken); {
-		case p.aggs[i] == nil || src.aggs[k] == nil:
-		case broken:
-			p.aggs[i] = b
-		default:
-			p.aggs[i].Merge(src.aggs[k], src.order)
+		to, other := aggs[j], src.aggs[k]
+		if to == nil || other == nil {
+			continue
 		}
+		if broken, ok := other.(*agg.Broken); ok {
+			aggs[j] = broken
+			continue
+		}
+		to.Merge(other, src.order)
 	}
-	return i
+	return len(aggs)
 }
 
 // reset empties a pane.

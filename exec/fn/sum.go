@@ -44,7 +44,9 @@ func (d *decided) merge(o *decided) {
 		d.bad, d.early = o.bad, d.kind == vec.Missing && o.early
 	}
 	d.first(o.kind)
-	d.ints, d.floats, d.wide = d.ints || o.ints, d.floats || o.floats, d.wide || o.wide
+	d.ints = d.ints || o.ints
+	d.floats = d.floats || o.floats
+	d.wide = d.wide || o.wide
 }
 
 // fault tells what is wrong with the values; "": nothing.
