@@ -385,6 +385,32 @@ func TestCompileTwoWays(t *testing.T) {
 	wantFault(t, two("join", `{"from":"s","joins":[{"name":"t","type":"inner"}]}`), `node "n": join: gets the rows of source "s" by two ways`)
 }
 
+// What several nodes take from one is theirs: none sees what another makes of it.
+func TestCompileFork(t *testing.T) {
+	f, err := Compile(graphOf(t, `{"nodes":{
+		"a":{"type":"source","props":{"sourceName":"a"}},"b":{"type":"source","props":{"sourceName":"b"}},"c":{"type":"source","props":{"sourceName":"c"}},
+		"l":{"type":"operator","nodeType":"function","props":{"expr":"log(v) AS l"}},"f":{"type":"operator","nodeType":"filter","props":{"expr":"l > 2"}},
+		"m":{"type":"operator","nodeType":"watermark","props":{}},
+		"k":{"type":"operator","nodeType":"function","props":{"expr":"sqrt(v) AS k"}},
+		"w1":{"type":"operator","nodeType":"window","props":{"type":"countwindow","size":3}},
+		"w2":{"type":"operator","nodeType":"window","props":{"type":"countwindow","size":4}},
+		"j1":{"type":"operator","nodeType":"join","props":{"from":"a","joins":[{"name":"b","type":"inner","on":"a.id = b.id"},{"name":"c","type":"inner","on":"a.id = c.id"}]}},
+		"j2":{"type":"operator","nodeType":"join","props":{"from":"a","joins":[{"name":"b","type":"inner","on":"a.id = b.id"},{"name":"c","type":"inner","on":"a.id = c.id"}]}},
+		"x1":{"type":"sink","nodeType":"log"},"x2":{"type":"sink","nodeType":"log"}},
+		"topo":{"sources":["a","b","c"],"edges":{"a":["l"],"l":["f"],"f":["m"],"b":["m"],"c":["k"],"k":["w1","w2"],"m":["w1","w2"],"w1":["j1"],"w2":["j2"],"j1":["x1"],"j2":["x2"]}}}`), graphFuncs{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range f.Queries {
+		if got, want := beforeOf(q), "a: log(a.v) > 2"; got != want {
+			t.Errorf("%s: got %s, want %s", q.SQL, got, want)
+		}
+	}
+	if len(f.Queries) != 2 {
+		t.Errorf("got %d statements, want 2", len(f.Queries))
+	}
+}
+
 // FuzzCompile reads any graph: it is refused, or stands for statements that parse.
 func FuzzCompile(f *testing.F) {
 	f.Add(branches)

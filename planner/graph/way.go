@@ -88,6 +88,9 @@ func (w *way) clone() *way {
 	c.pre, c.after, c.having = slices.Clone(w.pre), slices.Clone(w.after), slices.Clone(w.having)
 	c.twice, c.span = slices.Clone(w.twice), slices.Clone(w.span)
 	c.joins, c.dims, c.sorts = slices.Clone(w.joins), slices.Clone(w.dims), slices.Clone(w.sorts)
+	for i := range c.sources {
+		c.sources[i].where = slices.Clone(c.sources[i].where)
+	}
 	return &c
 }
 
@@ -370,7 +373,6 @@ func (w *way) qualify() {
 			w.out[i].expr = own(w.out[i].expr)
 		}
 	}
-	s.where = slices.Clone(s.where)
 	for _, e := range w.pre {
 		s.where = append(s.where, own(e))
 	}
