@@ -82,7 +82,7 @@ type graph struct {
 	eventTime bool
 	labels    []string // of the sources, as expressions call them
 	outs      map[string][][]string
-	ins       map[string][]outlet
+	ins       map[string][]port
 }
 
 type node struct {
@@ -91,8 +91,8 @@ type node struct {
 	Props    json.RawMessage `json:"props"`
 }
 
-// outlet is where rows leave a node: a switch has one for each case.
-type outlet struct {
+// port is where rows leave a node: a switch has one for each case.
+type port struct {
 	node string
 	at   int
 }
@@ -130,12 +130,12 @@ func (g *graph) flow() (*Flow, error) {
 		return nil, err
 	}
 	f := &Flow{}
-	ways := map[outlet]*way{}
+	ways := map[port]*way{}
 	if err := g.start(f, ways); err != nil {
 		return nil, err
 	}
-	sinks := map[outlet][]ruledef.Action{}
-	var ends []outlet
+	sinks := map[port][]ruledef.Action{}
+	var ends []port
 	for _, name := range order {
 		n := g.Nodes[name]
 		switch n.Type {
@@ -192,7 +192,7 @@ func (g *graph) sink(name string, n *node) (ruledef.Action, error) {
 
 // link reads the edges and checks that they lead somewhere.
 func (g *graph) link() error {
-	g.outs, g.ins = map[string][][]string{}, map[string][]outlet{}
+	g.outs, g.ins = map[string][][]string{}, map[string][]port{}
 	if len(g.Topo.Sources) == 0 {
 		return fmt.Errorf("topo: names no sources")
 	}
@@ -217,7 +217,7 @@ func (g *graph) link() error {
 		g.outs[from] = outs
 		for at, list := range outs {
 			for _, to := range list {
-				o := outlet{from, at}
+				o := port{from, at}
 				if slices.Contains(g.ins[to], o) {
 					return fmt.Errorf("node %q: has two edges to node %q", from, to)
 				}

@@ -11,7 +11,7 @@ import (
 )
 
 // operator makes the ways that leave an operator node.
-func (g *graph) operator(name string, n *node, ways map[outlet]*way) error {
+func (g *graph) operator(name string, n *node, ways map[port]*way) error {
 	var in []*way
 	for _, o := range g.ins[name] {
 		in = append(in, ways[o])
@@ -45,7 +45,7 @@ func (g *graph) operator(name string, n *node, ways map[outlet]*way) error {
 	case do == nil:
 		return fmt.Errorf("there is no such operator: want aggfunc, filter, function, groupby, join, orderby, pick, switch, watermark or window")
 	}
-	ways[outlet{name, 0}] = w
+	ways[port{name, 0}] = w
 	return do(w, n)
 }
 

@@ -14,7 +14,7 @@ import (
 )
 
 // start reads the source nodes; the rows of each are the beginning of a way.
-func (g *graph) start(f *Flow, ways map[outlet]*way) error {
+func (g *graph) start(f *Flow, ways map[port]*way) error {
 	for _, name := range g.Topo.Sources {
 		s, err := g.source(name, g.Nodes[name])
 		if err != nil {
@@ -29,7 +29,7 @@ func (g *graph) start(f *Flow, ways map[outlet]*way) error {
 		}
 		g.labels = append(g.labels, label)
 		f.Sources = append(f.Sources, s)
-		ways[outlet{name, 0}] = &way{g: g, sources: []waySource{{Source: s, label: label}}, out: []wayField{{star: &sql.Field{Star: true}}}}
+		ways[port{name, 0}] = &way{g: g, sources: []waySource{{Source: s, label: label}}, out: []wayField{{star: &sql.Field{Star: true}}}}
 	}
 	return nil
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/weir-engine/weir/vec"
 )
 
-// A way is what happens to rows from sources to one outlet of a node, on its way
+// A way is what happens to rows from sources to one port of a node, on its way
 // to a statement. Its expressions are over the columns of the sources: a result
 // of a node that a later one reads stands there as a reference (see ref), not as
 // a name, since names can mean other things from node to node.

@@ -122,7 +122,7 @@ func (w *way) join(n *node) error {
 }
 
 // split makes a way for each case of a switch.
-func (w *way) split(name string, n *node, ways map[outlet]*way) error {
+func (w *way) split(name string, n *node, ways map[port]*way) error {
 	var p struct {
 		Cases            []string
 		StopAtFirstMatch bool
@@ -158,7 +158,7 @@ func (w *way) split(name string, n *node, ways map[outlet]*way) error {
 				c.keep(x)
 			}
 		}
-		ways[outlet{name, i}] = c
+		ways[port{name, i}] = c
 		if p.StopAtFirstMatch { // one that is null or fails does not match; that it failed is its own way's fault
 			before = append(before, &sql.Unary{Op: sql.OpNot, X: &sql.Call{Name: "holds", Written: "holds", Args: []sql.Expr{e}}})
 		}
