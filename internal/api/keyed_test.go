@@ -3,7 +3,6 @@ package api
 import (
 	"encoding/json"
 	"errors"
-	"net/http/httptest"
 	"strings"
 	"testing"
 )
@@ -48,15 +47,8 @@ func (e *fakeEngine) DeleteKeyedState(key string) (bool, error) {
 }
 
 func TestKeyedState(t *testing.T) {
-	s, err := New(newFake(), Options{MaxBodyBytes: 100})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []struct {
-		method, path, body string
-		status             int
-		want               string
-	}{
+	s := newServer(t, newFake(), Options{MaxBodyBytes: 100})
+	runContains(t, s, []step{
 		{"GET", "/keyed-state", "", 200, "{}\n"},
 		{"PUT", "/keyed-state/hall/1", "5", 200, "Keyed state hall/1 is set."},
 		{"PUT", "/keyed-state/a%20%2Fb", `"x"`, 200, "Keyed state a /b is set."},
@@ -69,11 +61,5 @@ func TestKeyedState(t *testing.T) {
 		{"DELETE", "/keyed-state/hall/1", "", 404, "delete keyed state error: key hall/1 is not found"},
 		{"DELETE", "/keyed-state/stuck", "", 400, "delete keyed state error: data directory is full"},
 		{"POST", "/keyed-state/a", "5", 405, ""},
-	} {
-		w := httptest.NewRecorder()
-		s.ServeHTTP(w, httptest.NewRequest(c.method, c.path, strings.NewReader(c.body)))
-		if w.Code != c.status || !strings.Contains(w.Body.String(), c.want) {
-			t.Errorf("%s %s %s: got %d %s, want %d %s", c.method, c.path, c.body, w.Code, w.Body, c.status, c.want)
-		}
-	}
+	})
 }

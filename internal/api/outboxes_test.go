@@ -2,8 +2,6 @@ package api
 
 import (
 	"fmt"
-	"net/http/httptest"
-	"strings"
 	"testing"
 
 	"github.com/weir-engine/weir/planner/ruledef"
@@ -37,32 +35,19 @@ func (e *fakeEngine) DropOutbox(id string) (int64, error) {
 }
 
 func TestOutboxes(t *testing.T) {
-	s, err := New(newFake(), Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := newServer(t, newFake(), Options{})
 	const left = `{"id":"2","destination":"rest http://b","type":"rest","state":"left","rules":[],"rulesTotal":0,"firstRule":"gone","messages":3,"bytes":90,"oldest":5}`
-	for _, c := range []struct {
-		method, path string
-		status       int
-		want         string
-	}{
-		{"GET", "/outboxes", 200, `"state":"used","rules":["r"],"rulesTotal":1,"messages":0,"bytes":0},` + left + "]"},
-		{"GET", "/outboxes/2", 200, left},
-		{"GET", "/outboxes/3", 404, "get outbox error: outbox 3 is not found"},
-		{"POST", "/outboxes/2/deliver", 200, "Outbox 2 is being delivered."},
-		{"POST", "/outboxes/3/deliver", 404, "deliver outbox error: outbox 3 is not found"},
-		{"POST", "/outboxes/old/deliver", 400, "deliver outbox error: no properties"},
-		{"GET", "/outboxes/2/deliver", 405, ""},
-		{"DELETE", "/outboxes/2", 200, `{"dropped":3}`},
-		{"DELETE", "/outboxes/1", 400, "delete outbox error: running rules send to outbox 1, stop them first"},
-		{"DELETE", "/outboxes/3", 404, "delete outbox error: outbox 3 is not found"},
-		{"PUT", "/outboxes", 405, ""},
-	} {
-		w := httptest.NewRecorder()
-		s.ServeHTTP(w, httptest.NewRequest(c.method, c.path, nil))
-		if w.Code != c.status || !strings.Contains(w.Body.String(), c.want) {
-			t.Errorf("%s %s: got %d %s, want %d %s", c.method, c.path, w.Code, w.Body, c.status, c.want)
-		}
-	}
+	runContains(t, s, []step{
+		{"GET", "/outboxes", "", 200, `"state":"used","rules":["r"],"rulesTotal":1,"messages":0,"bytes":0},` + left + "]"},
+		{"GET", "/outboxes/2", "", 200, left},
+		{"GET", "/outboxes/3", "", 404, "get outbox error: outbox 3 is not found"},
+		{"POST", "/outboxes/2/deliver", "", 200, "Outbox 2 is being delivered."},
+		{"POST", "/outboxes/3/deliver", "", 404, "deliver outbox error: outbox 3 is not found"},
+		{"POST", "/outboxes/old/deliver", "", 400, "deliver outbox error: no properties"},
+		{"GET", "/outboxes/2/deliver", "", 405, ""},
+		{"DELETE", "/outboxes/2", "", 200, `{"dropped":3}`},
+		{"DELETE", "/outboxes/1", "", 400, "delete outbox error: running rules send to outbox 1, stop them first"},
+		{"DELETE", "/outboxes/3", "", 404, "delete outbox error: outbox 3 is not found"},
+		{"PUT", "/outboxes", "", 405, ""},
+	})
 }

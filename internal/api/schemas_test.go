@@ -2,21 +2,13 @@ package api
 
 import (
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 )
 
 func TestSchemas(t *testing.T) {
-	s, err := New(newFake(), Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []struct {
-		method, path, body string
-		status             int
-		want               string
-	}{
+	s := newServer(t, newFake(), Options{})
+	runContains(t, s, []step{
 		{"GET", "/schemas/protobuf", "", 200, "[]"},
 		{"POST", "/schemas/protobuf", `{"name":"plant","content":"message M {}","version":"2"}`, 201, "protobuf schema plant is created"},
 		{"POST", "/schemas/protobuf", `{"name":"plant","content":"message M {}"}`, 400, "already registered"},
@@ -35,15 +27,8 @@ func TestSchemas(t *testing.T) {
 		{"DELETE", "/schemas/protobuf/nope", "", 404, "not found"},
 		{"DELETE", "/schemas/protobuf/plant", "", 200, "protobuf schema plant is deleted"},
 		{"PATCH", "/schemas/protobuf/plant", "", 405, ""},
-	} {
-		w := httptest.NewRecorder()
-		s.ServeHTTP(w, httptest.NewRequest(c.method, c.path, strings.NewReader(c.body)))
-		if w.Code != c.status || !strings.Contains(w.Body.String(), c.want) {
-			t.Errorf("%s %s %s: got %d %s, want %d %s", c.method, c.path, c.body, w.Code, w.Body, c.status, c.want)
-		}
-	}
-	w := httptest.NewRecorder()
-	s.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/schemas/protobuf", strings.NewReader(strings.Repeat(" ", 9<<20))))
+	})
+	w := call(s, http.MethodPost, "/schemas/protobuf", strings.Repeat(" ", 9<<20))
 	if w.Code != http.StatusRequestEntityTooLarge {
 		t.Errorf("large body: got %d", w.Code)
 	}

@@ -58,6 +58,17 @@ func run(t *testing.T, h http.Handler, steps []step) {
 	}
 }
 
+// runContains is run for answers of which want is a part.
+func runContains(t *testing.T, h http.Handler, steps []step) {
+	t.Helper()
+	for i, st := range steps {
+		w := call(h, st.method, st.path, st.body)
+		if got := w.Body.String(); w.Code != st.status || !strings.Contains(got, st.want) {
+			t.Errorf("step %d: %s %s %s: got %d %s, want %d %s", i, st.method, st.path, cut(st.body, 200), w.Code, cut(got, 600), st.status, st.want)
+		}
+	}
+}
+
 const (
 	createDemo = `{"sql":"CREATE STREAM demo (id BIGINT) WITH (DATASOURCE=\"x\")"}`
 	ruleR1     = `{"id":"r1","sql":"SELECT id FROM demo WHERE id > 5","actions":[{"nop":{}}],"tags":["a","b"]}`
