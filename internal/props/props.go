@@ -239,14 +239,6 @@ func (t Table) find(name string) *Prop {
 	return nil
 }
 
-// Find returns the property that name stands for, and whether there is one.
-func (t Table) Find(name string) (Prop, bool) { // lint:allow unused: forms and completion look properties up
-	if p := t.find(name); p != nil {
-		return *p, true
-	}
-	return Prop{}, false
-}
-
 func (p *Prop) named(name string) bool {
 	if same(p.Name, name) {
 		return true
@@ -264,7 +256,7 @@ func same(a, b string) bool { return len(a) == len(b) && strings.EqualFold(a, b)
 
 // Default returns the default as a user would write it; "" if there is none. The
 // table must be fresh: nothing was read into it.
-func (p Prop) Default() string { // lint:allow unused: reference pages and forms show it
+func (p Prop) Default() string { // lint:allow unused: docs/properties.md is made with it, by a test of internal/engine
 	if p.def != "" || p.to == nil {
 		return p.def
 	}

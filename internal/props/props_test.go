@@ -257,7 +257,7 @@ func TestAnd(t *testing.T) {
 	if got := strings.Join(table.Names(), " "); got != "url more" {
 		t.Errorf("got %s", got)
 	}
-	if p, ok := table.Find("DBURL"); !ok || p.Doc != "mine" {
+	if p := table.find("DBURL"); p == nil || p.Doc != "mine" {
 		t.Errorf("got %+v", p)
 	}
 }
