@@ -32,7 +32,7 @@ type Program struct {
 	// Origin tells which Builder the program is from. Places of steps and ids of
 	// stages mean something only among the programs of one origin.
 	Origin *Origin
-	Rules  int              // over the input, those of windows included
+	Rules  int              // over the input, those of stages included
 	Cols   []vec.ColumnSpec // the input columns that steps read, and free slots: see Used
 	Used   []bool           // Cols[i] is read by a step
 	Steps  []Step           // freed slots have a nil Node
@@ -58,7 +58,7 @@ type Program struct {
 // Origin is the identity of a Builder, by its address: no two have the same one
 // while a program of either is in use.
 type Origin struct {
-	stages uint64 // ids that were given to windows
+	stages uint64 // ids that were given to stages
 }
 
 // Entry is a rule in an index.

@@ -98,7 +98,7 @@ var homes = []struct {
 	{"github.com/golang-jwt/jwt/v5", []string{"internal/api"}, "check tokens in internal/api"},
 	{"github.com/google/uuid", []string{"exec/fn"}, "take ids as arguments"},
 	{"github.com/ohler55/ojg", []string{"exec/fn"}, "use vec/rawjson"},
-	{"github.com/robfig/cron/v3", []string{"internal/engine", "planner"}, "keep times of rules in internal/engine"},
+	{"github.com/robfig/cron/v3", []string{"internal/engine"}, "keep times of rules in internal/engine"},
 	{"golang.org/x/text", []string{"exec/fn"}, "keep languages in exec/fn"},
 	{"golang.org/x/sys", []string{"cmd/weir", "bench"}, "ask the system in cmd/weir and pass on what it says"},
 	{"github.com/bufbuild/protocompile", []string{"vec/protobuf"}, "use vec/protobuf"},
