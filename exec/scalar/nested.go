@@ -89,7 +89,7 @@ func (e Edge) at(whole, n int64) (int64, bool) {
 }
 
 // Slice returns a[from:to]. It must begin at an element: behind the last one, and
-// In an empty array, there is nothing to slice.
+// in an empty array, there is nothing to slice.
 func Slice(a vec.Value, from, to Edge) (vec.Value, error) {
 	if a.IsNull() {
 		return vec.NullValue, nil
