@@ -318,9 +318,7 @@ func (x *Executor) unsent(rule planner.RuleID, err error) {
 // Reset gives up the batch that is being run, after a panic in it. Windows may
 // have taken some of its rows.
 func (x *Executor) Reset() {
-	x.scratch.depth = 0
-	x.sending.pairs, x.sending.losses = x.sending.pairs[:0], x.sending.losses[:0]
-	x.sending.debts.cancel()
+	x.backTo(0)
 	x.joining.origin = nil
 	x.forgetJoins()
 	x.resetJobs()
