@@ -6,6 +6,7 @@ import (
 	"github.com/weir-engine/weir/exec/scalar"
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/vec"
+	"github.com/weir-engine/weir/vec/rawjson"
 )
 
 // memory is what one stateful call remembers, by PARTITION BY value.
@@ -126,13 +127,13 @@ func changed(c *fn.ChangedCols, st *planner.Step, args []vec.Value) (vec.Value, 
 		name := st.Names[i]
 		if name != "" {
 			if c.Changed(i, v, ignore) {
-				out[args[0].S+name] = treeOf(v)
+				out[args[0].S+name] = rawjson.Tree(v)
 			}
 			continue
 		}
-		row, _ := treeOf(v).(map[string]any)
+		row, _ := rawjson.Tree(v).(map[string]any)
 		for k, e := range row {
-			if c.ChangedName(k, valueOf(e), ignore) {
+			if c.ChangedName(k, rawjson.FromAny(e), ignore) {
 				out[args[0].S+k] = e
 			}
 		}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/vec"
+	"github.com/weir-engine/weir/vec/rawjson"
 )
 
 // joiner is what a join's program does before its rules. Feeds in the programs
@@ -349,16 +350,16 @@ func (j *joiner) merge(ref *joinColumn, row func(src int32) []vec.Value) vec.Val
 			alone = v
 		default:
 			if out == nil {
-				out = overlay(treeOf(alone), nil)
+				out = overlay(rawjson.Tree(alone), nil)
 				alone = vec.Value{}
 			}
 			if r.name == "" {
-				add, _ := treeOf(v).(map[string]any)
+				add, _ := rawjson.Tree(v).(map[string]any)
 				for k, e := range add {
 					put(out, k, e)
 				}
 			} else {
-				put(out, r.name, treeOf(v))
+				put(out, r.name, rawjson.Tree(v))
 			}
 		}
 	}

@@ -1,8 +1,6 @@
 package exec
 
 import (
-	"time"
-
 	"github.com/weir-engine/weir/exec/agg"
 	"github.com/weir-engine/weir/exec/fn"
 	"github.com/weir-engine/weir/planner"
@@ -36,28 +34,6 @@ func (sp *spreader) cover(f *vec.OutField, sendNil bool) {
 		}
 	}
 }
-
-func treeOf(v vec.Value) any {
-	switch v.Kind {
-	case vec.Missing, vec.Null:
-		return nil
-	case vec.Bool:
-		return v.I != 0
-	case vec.Int64:
-		return v.I
-	case vec.Float64:
-		return v.F
-	case vec.String:
-		return string([]byte(v.S))
-	case vec.Bytes:
-		return []byte(v.S)
-	case vec.Timestamp:
-		return v.Instant(time.UTC)
-	}
-	return rawjson.Tree(v)
-}
-
-func valueOf(x any) vec.Value { return rawjson.FromAny(x) }
 
 // objects returns what the spread value of a row stands for: the objects of one
 // row each. An element that is none is column as, or unnest.
@@ -103,7 +79,7 @@ func (x *Executor) spread(m *machine, p *projection, rows []int32) error {
 		for _, o := range list {
 			sp.made = append(sp.made, o)
 			if p.out.Star != nil {
-				o = overlay(treeOf(p.out.Star.Value(int(r))), o)
+				o = overlay(rawjson.Tree(p.out.Star.Value(int(r))), o)
 			}
 			objs = append(objs, o)
 			sp.which = append(sp.which, r)
