@@ -49,8 +49,6 @@ func (x *Executor) adopt(n *live, p *planner.Program) {
 	}
 	if n.prog != nil {
 		x.flush(n)
-	}
-	if n.prog != nil {
 		for i := range n.funcs {
 			if i >= len(p.Steps) || p.Steps[i].Node != n.prog.Steps[i].Node {
 				n.funcs[i] = nil
@@ -189,9 +187,8 @@ func (x *Executor) flushIn(n *live, rows uint64) {
 	})
 }
 
-// addOnce adds n for each rule and returns how many there are; a rule with IN
-// stands in several places.
-func addOnce(counts []uint64, es []planner.Entry, n uint64) (rules uint64) {
+// addOnce adds n for each rule; one with IN stands in several places.
+func addOnce(counts []uint64, es []planner.Entry, n uint64) {
 	seen := map[planner.RuleID]bool{}
 	for _, e := range es {
 		if !seen[e.Rule] {
@@ -199,7 +196,6 @@ func addOnce(counts []uint64, es []planner.Entry, n uint64) (rules uint64) {
 			counts[e.Rule] += n
 		}
 	}
-	return uint64(len(seen))
 }
 
 // bind finds the program's columns in batches of plan.
