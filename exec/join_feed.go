@@ -15,7 +15,8 @@ type feeder struct {
 	to      *joiner
 	needs   int
 	srcs    []fedSource
-	slab    []vec.Value // values of rows that do not outlive the batch
+	steps   []planner.StepID // of all srcs
+	slab    []vec.Value      // values of rows that do not outlive the batch
 }
 
 // fedSource is a source of the join that reads the stream.
@@ -34,7 +35,7 @@ func (f *feeder) locate(j *joiner) {
 		return
 	}
 	f.located, f.to, f.needs = f.def, j, needs
-	f.srcs = f.srcs[:0]
+	f.srcs, f.steps = f.srcs[:0], f.steps[:0]
 	for i := range j.srcs {
 		s := &j.srcs[i]
 		if s.def.Stream != f.def.Stream {
@@ -43,6 +44,9 @@ func (f *feeder) locate(j *joiner) {
 		fs := fedSource{src: int32(i), steps: make([]planner.StepID, len(s.need))}
 		for k, c := range s.need {
 			fs.steps[k] = f.stepFor(c.Key())
+			if fs.steps[k] != planner.NoStep {
+				f.steps = append(f.steps, fs.steps[k])
+			}
 		}
 		f.srcs = append(f.srcs, fs)
 	}
@@ -67,12 +71,12 @@ func (f *feeder) feed(m *machine) {
 		return
 	}
 	f.locate(n.join)
-	bad := f.evaluate(m)
+	bad := m.anyFault(f.steps) // computes them too
 	want := f.wanted(m)
 	f.slab = f.slab[:0]
 	for row := range m.rows {
 		if bad.Has(row) {
-			f.fault(f.why(m, row))
+			f.fault(m.whyAny(f.steps, row))
 			continue
 		}
 		if want != nil && !want.Has(row) {
@@ -102,37 +106,6 @@ func (f *feeder) feed(m *machine) {
 	if want != nil {
 		x.free(want)
 	}
-}
-
-// evaluate computes what the join wants of the rows and returns those in which some
-// of it failed; nil: none. The caller frees what it gets.
-func (f *feeder) evaluate(m *machine) (bad vec.Bitmap) {
-	for _, s := range f.srcs {
-		for _, id := range s.steps {
-			if id == planner.NoStep {
-				continue
-			}
-			if c := m.col(id, nil); c.Fault.Any() {
-				if bad == nil {
-					bad = f.x.bitmap(m.rows)
-				}
-				bad.Or(c.Fault)
-			}
-		}
-	}
-	return bad
-}
-
-// why returns the text of the first value of row that failed.
-func (f *feeder) why(m *machine, row int) string {
-	for _, s := range f.srcs {
-		for _, id := range s.steps {
-			if id != planner.NoStep && m.failed(id, row) {
-				return m.why(id, row)
-			}
-		}
-	}
-	return ""
 }
 
 // values returns the values of a row, in memory of their own if keep is set.
