@@ -32,7 +32,9 @@ type machine struct {
 	reasons    reasons
 	notes      map[cell]string // why values of batch are faults, by column, where a window computed it
 	rowsBuf    []int32
-	oneMessage bool // a rule's rows are delivered as one message, at the end
+	filterRows []int32 // rows that the FILTER of an aggregate lets through, see chosen
+	filterGids []int32 // their groups
+	oneMessage bool    // a rule's rows are delivered as one message, at the end
 
 	kept   map[cell]error // of steps that cannot be asked again why they failed
 	answer answer

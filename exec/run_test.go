@@ -163,6 +163,7 @@ func TestRunAllocs(t *testing.T) {
 		{"function", "SELECT abs(a) AS c, floor(b) AS e FROM s WHERE a > %d", false, 5},
 		{"tumbling", "SELECT d, avg(a) AS m, max(b) AS x, count(*) AS c FROM s GROUP BY d, TUMBLINGWINDOW(ss, 1) HAVING avg(a) > %d", false, 50},
 		{"tumbling without keys", "SELECT sum(a) AS m FROM s WHERE b > 3 GROUP BY TUMBLINGWINDOW(ss, 1) HAVING count(*) > %d", false, 5},
+		{"filter", "SELECT d, sum(a) FILTER (WHERE b > 3) AS m, count(*) FILTER (WHERE a > 5) AS c FROM s GROUP BY d, TUMBLINGWINDOW(ss, 1) HAVING count(*) > %d", false, 5},
 		{"hopping", "SELECT d, avg(a) AS m, max(b) AS x, count(*) AS c FROM s GROUP BY d, HOPPINGWINDOW(ss, 5, 2) HAVING avg(a) > %d", false, 5},
 		{"lengths", "SELECT d, avg(a) AS m FROM s GROUP BY d, TUMBLINGWINDOW(ss, %d1) HAVING avg(a) > 1", false, 4},
 	} {

@@ -111,20 +111,28 @@ func (p *pane) updateFrom(m *machine, def *planner.Window, i int, rows, gids []i
 			continue
 		}
 		d := &def.Aggs[i]
-		if d.Filter == planner.NoStep {
-			a.Add(m.input(d.Args), rows, gids)
-			continue
+		of, groups := rows, gids
+		if d.Filter != planner.NoStep {
+			of, groups = m.chosen(d.Filter, rows, gids)
 		}
-		c := m.col(d.Filter, nil)
-		var r2, g2 []int32
-		for k, r := range rows {
-			if c.Kind != vec.Null && c.Value(int(r)).Truth() {
-				r2, g2 = append(r2, r), append(g2, gids[k])
-			}
-		}
-		a.Add(m.input(d.Args), r2, g2)
+		a.Add(m.input(d.Args), of, groups)
 	}
 	return i
+}
+
+// chosen returns those of rows for which cond, the FILTER of an aggregate, is true,
+// and their groups. Both are valid until the next call.
+func (m *machine) chosen(cond planner.StepID, rows, gids []int32) (of, groups []int32) {
+	of, groups = m.filterRows[:0], m.filterGids[:0]
+	if c := m.col(cond, nil); c.Kind != vec.Null {
+		for i, r := range rows {
+			if c.Value(int(r)).Truth() {
+				of, groups = append(of, r), append(groups, gids[i])
+			}
+		}
+	}
+	m.filterRows, m.filterGids = of, groups
+	return of, groups
 }
 
 // add adds rows that meet the conditions of w.

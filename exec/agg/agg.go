@@ -19,7 +19,7 @@ import (
 type State interface {
 	// Grow makes room for a number of groups.
 	Grow(groups int)
-	// Add takes rows, in order of arrival; gids are their groups.
+	// Add takes rows, in order of arrival; gids are their groups. Both are borrowed.
 	Add(in Input, rows, gids []int32)
 	// Merge takes what src has for gids. Its rows came later, and src is not fed
 	// while the receiver is in use, unless it is reset before.
