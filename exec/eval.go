@@ -282,14 +282,12 @@ func (m *machine) put(out *vec.Column, row int, v vec.Value, err error) {
 	}
 }
 
-// failed tells whether argument i of st failed in row, for operations that
-// look at their arguments one by one.
+// failed tells whether step s, which was evaluated for row, failed in it.
 func (m *machine) failed(s planner.StepID, row int) bool {
 	if m.prog.Steps[s].Op == planner.OpConst {
 		return false
 	}
-	f := m.memos[s].col.Fault
-	return f.Has(row)
+	return m.memos[s].col.Fault.Has(row)
 }
 
 // scalar computes one row of any operation but calls.
