@@ -56,7 +56,7 @@ var texts = [count]text{
 	Record:    {"record", "lines of a stream", "A line or record of a file could not be cut out of it: too long, or with a quote that never ends.", "The stream's last error names file and line: mend it."},
 	Decode:    {"decode", "messages of a stream", "The payload was not what format, schema and options of the stream say.", "The stream's last error has the reason and the beginning of the payload: mend the sender or the definition."},
 	Redecode:  {"redecode", "rows of the process", "A batch that was under way could not be read for the columns of a rule that came meanwhile.", "The log has the reason; report it."},
-	Late:      {"late", "rows of a rule", "The row's event time was before the watermark.", "Raise `lateTolerance` of the rule, or mend the clock of the sender."},
+	Late:      {"late", "rows of a rule and of its streams", "The row's event time was before the watermark.", "Raise `lateTolerance` of the rule, or mend the clock of the sender."},
 	Capped:    {"capped", "windows of a rule", "A jump in time passed over more empty windows than are made one by one, so the rest of them sent nothing.", "Look for a message with a time far in the future; nothing, if the rule sends nothing for empty windows."},
 	Fault:     {"fault", "rows and windows of a rule", "A condition, a function or a column could not be evaluated for the row.", "The rule's last exception has the reason; `sendError` sends it on."},
 	Lookup:    {"lookup", "rows and windows of a rule", "The store of a lookup table did not answer, or refused.", "The rule's last exception has the reason: look after the store, or raise its timeout."},
