@@ -11,7 +11,8 @@ import (
 )
 
 // maxDirect is the number of modules that go.mod may require by itself. One more has
-// a home, a line in ARCHITECTURE.md, and is weighed: see its table of weights.
+// a home, a line in ARCHITECTURE.md, and is weighed: "Weight of the build" in
+// BENCHMARKS.md.
 const maxDirect = 25
 
 // link says which binaries link a module.
@@ -93,7 +94,7 @@ func direct(t *testing.T) []string {
 func TestModules(t *testing.T) {
 	list := direct(t)
 	if len(list) != maxDirect {
-		t.Errorf("go.mod requires %d modules by itself, want %d: weigh what came (ARCHITECTURE.md), or lower maxDirect", len(list), maxDirect)
+		t.Errorf("go.mod requires %d modules by itself, want %d: weigh what came (BENCHMARKS.md), or lower maxDirect", len(list), maxDirect)
 	}
 	for _, m := range list {
 		if !slices.ContainsFunc(links, func(l link) bool { return l.module == m }) {
