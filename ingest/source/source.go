@@ -4,7 +4,7 @@
 // A new type is a package below ingest that makes a Type, with a table of its
 // properties, a Source (or an Attachment, if its connection serves many streams) and
 // tests of its own; a line in types.go of the engine, or in types_full.go if small
-// gateways go without it; and a page in docs.
+// gateways go without it. docs/properties.md follows from the table (make rewrite).
 package source
 
 import (

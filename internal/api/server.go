@@ -1,6 +1,7 @@
 // Package api is the REST interface of the engine: the paths, bodies, texts and
 // status codes that users of eKuiper have, and a few additions under names of
-// their own (/rules/bulk, /functions, /metrics, /healthz).
+// their own, such as /rules/bulk, /outboxes, /keyed-state and /healthz:
+// docs/operation.md lists them.
 //
 // It knows HTTP and JSON and the wording of answers. It refuses to know how
 // anything is done: every effect is a call of Engine, which is declared here and

@@ -1,6 +1,7 @@
 // Package engine joins ingest, planner, exec and sinks into a running whole. It
-// owns every goroutine but those of connections and sink workers, the
-// definitions, the epochs and the order of shutdown.
+// owns the definitions, the epochs and the order of shutdown, and starts every
+// goroutine but those of connections and sink workers; what the executor's does is
+// package run's.
 //
 // Definitions live under one lock; what they mean for the data is in builders
 // (package planner) that are edited under it. The executor goroutine pulls what
