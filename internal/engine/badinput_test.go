@@ -13,7 +13,6 @@ import (
 
 	"github.com/weir-engine/weir/internal/api"
 	"github.com/weir-engine/weir/internal/store"
-	"github.com/weir-engine/weir/planner/ruledef"
 )
 
 // Each bad payload is counted and shown; the rows around it, and the neighbour on
@@ -118,7 +117,7 @@ func TestBadDefinitions(t *testing.T) {
 			t.Errorf("%s: got %.300v", tt.name, err)
 		}
 	}
-	if _, err := ruledef.Parse([]byte("rule: yes")); err == nil {
+	if _, err := parseRule([]byte("rule: yes")); err == nil {
 		t.Error("body that is no JSON: no error")
 	}
 	for _, text := range []string{

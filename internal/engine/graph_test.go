@@ -28,7 +28,7 @@ func TestGraphRule(t *testing.T) {
 	r := newRig(t, Options{})
 	r.memoryStream("s", "in")
 	one, two := r.listen("one"), r.listen("two")
-	def, err := ruledef.Parse([]byte(graphRule))
+	def, err := parseRule([]byte(graphRule))
 	r.must(err)
 	r.must(r.CreateRule(def))
 	r.publish("in", `{"v":1,"name":"a"}`, `{"v":2,"name":"b"}`, `{"v":3,"name":"c"}`)
@@ -58,7 +58,7 @@ func TestGraphBranches(t *testing.T) {
 	o := Options{Store: store.Options{FS: vfs.NewMem(), Dir: "data"}, Dir: t.TempDir()}
 	r := newRig(t, o)
 	hot, warm, both := r.listen("hot"), r.listen("warm"), r.listen("all")
-	def, err := ruledef.Parse([]byte(branchRule))
+	def, err := parseRule([]byte(branchRule))
 	r.must(err)
 	if got, err := r.ValidateRule(def); err != nil || !slices.Equal(got, []string{"src"}) {
 		t.Errorf("validate: got %v, %v", got, err)
@@ -122,17 +122,17 @@ func TestGraphBranches(t *testing.T) {
 func TestGraphUpdate(t *testing.T) {
 	r := newRig(t, Options{})
 	hot, both := r.listen("hot"), r.listen("all")
-	def, err := ruledef.Parse([]byte(branchRule))
+	def, err := parseRule([]byte(branchRule))
 	r.must(err)
 	r.must(r.CreateRule(def))
 	twin := strings.Replace(branchRule, `"id":"g"`, `"id":"twin"`, 1)
-	other, err := ruledef.Parse([]byte(strings.ReplaceAll(twin, `"topic":"`, `"topic":"twin/`)))
+	other, err := parseRule([]byte(strings.ReplaceAll(twin, `"topic":"`, `"topic":"twin/`)))
 	r.must(err)
 	r.must(r.CreateRule(other))
 	if n := len(r.mu.streams); n != 1 {
 		t.Errorf("two rules with equal nodes: got %d streams, want 1", n)
 	}
-	next, err := ruledef.Parse([]byte(strings.Replace(strings.Replace(branchRule, `"datasource":"in"`, `"datasource":"next"`, 1), "v > 10", "v > 20", 1)))
+	next, err := parseRule([]byte(strings.Replace(strings.Replace(branchRule, `"datasource":"in"`, `"datasource":"next"`, 1), "v > 10", "v > 20", 1)))
 	r.must(err)
 	r.must(r.ReplaceRule(next))
 	r.publish("in", `{"v":100}`)
@@ -161,7 +161,7 @@ func TestGraphUpdate(t *testing.T) {
 // the second one drops still ends a window.
 func TestGraphFilters(t *testing.T) {
 	r := newRig(t, Options{})
-	def, err := ruledef.Parse([]byte(`{"id":"f","graph":{"nodes":{
+	def, err := parseRule([]byte(`{"id":"f","graph":{"nodes":{
 		"src":{"type":"source","nodeType":"memory","props":{"datasource":"in"}},
 		"pos":{"type":"operator","nodeType":"filter","props":{"expr":"v > 0"}},
 		"win":{"type":"operator","nodeType":"window","props":{"type":"slidingwindow","unit":"hh","size":1}},
@@ -185,7 +185,7 @@ func TestGraphFilters(t *testing.T) {
 func TestGraphJoin(t *testing.T) {
 	r := newRig(t, Options{})
 	r.sql(`CREATE TABLE tab () WITH (TYPE="memory", DATASOURCE="rows", KIND="lookup", KEY="id", FORMAT="json")`)
-	def, err := ruledef.Parse([]byte(`{"id":"j","graph":{"nodes":{
+	def, err := parseRule([]byte(`{"id":"j","graph":{"nodes":{
 		"left":{"type":"source","nodeType":"memory","props":{"datasource":"in"}},
 		"tab":{"type":"source","nodeType":"memory","props":{"sourceType":"table","sourceName":"tab"}},
 		"pos":{"type":"operator","nodeType":"filter","props":{"expr":"v > 0"}},
@@ -211,7 +211,7 @@ func TestGraphJoin(t *testing.T) {
 func TestGraphSettings(t *testing.T) {
 	r := newRig(t, Options{})
 	r.must(r.PutConfKey(api.ConfSinks, "memory", "place", map[string]any{"topic": "one"}))
-	def, err := ruledef.Parse([]byte(strings.Replace(branchRule, `"topic":"hot"`, `"resourceId":"place"`, 1)))
+	def, err := parseRule([]byte(strings.Replace(branchRule, `"topic":"hot"`, `"resourceId":"place"`, 1)))
 	r.must(err)
 	r.must(r.CreateRule(def))
 	first, second := r.listen("one"), r.listen("two")
@@ -240,7 +240,7 @@ func TestGraphRefuses(t *testing.T) {
 		strings.Replace(branchRule, `"nodeType":"memory","props":{"topic":"hot"`, `"nodeType":"pigeon","props":{"topic":"hot"`, 1): `node "hot": `,
 		strings.Replace(branchRule, "v > 5", "nosuch(v)", 1):                                                                       `node "sw": switch: cases: "nosuch(v)": there is no function "nosuch"`,
 	} {
-		def, err := ruledef.Parse([]byte(text))
+		def, err := parseRule([]byte(text))
 		r.must(err)
 		if _, err := r.ValidateRule(def); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %s", text, err, want)
@@ -254,7 +254,7 @@ func TestGraphRefuses(t *testing.T) {
 // A case that fails is counted, and the next ones are asked.
 func TestGraphSwitchFault(t *testing.T) {
 	r := newRig(t, Options{})
-	def, err := ruledef.Parse([]byte(`{"id":"w","graph":{"nodes":{
+	def, err := parseRule([]byte(`{"id":"w","graph":{"nodes":{
 		"src":{"type":"source","nodeType":"memory","props":{"datasource":"in"}},
 		"sw":{"type":"operator","nodeType":"switch","props":{"cases":["v / d > 1","b","v > 2"],"stopAtFirstMatch":true}},
 		"a":{"type":"sink","nodeType":"memory","props":{"topic":"a","sendSingle":true}},
@@ -276,7 +276,7 @@ func TestGraphSwitchFault(t *testing.T) {
 // window by several ways; what no join joins stands beside each other.
 func TestGraphWays(t *testing.T) {
 	r := newRig(t, Options{})
-	def, err := ruledef.Parse([]byte(`{"id":"w","graph":{"nodes":{
+	def, err := parseRule([]byte(`{"id":"w","graph":{"nodes":{
 		"l":{"type":"source","nodeType":"memory","props":{"datasource":"l"}},
 		"r":{"type":"source","nodeType":"memory","props":{"datasource":"r"}},
 		"pos":{"type":"operator","nodeType":"filter","props":{"expr":"10 / v > 0"}},
@@ -313,7 +313,7 @@ func TestGraphWays(t *testing.T) {
 // A switch behind a window sends all of the window's rows one way.
 func TestGraphWholeWindow(t *testing.T) {
 	r := newRig(t, Options{})
-	def, err := ruledef.Parse([]byte(`{"id":"w","graph":{"nodes":{
+	def, err := parseRule([]byte(`{"id":"w","graph":{"nodes":{
 		"src":{"type":"source","nodeType":"memory","props":{"datasource":"in"}},
 		"win":{"type":"operator","nodeType":"window","props":{"type":"countwindow","size":2}},
 		"sw":{"type":"operator","nodeType":"switch","props":{"cases":["avg(v) > 5","k = \"a\"","count(*) > 0"],"stopAtFirstMatch":true}},

@@ -21,7 +21,6 @@ import (
 	"github.com/weir-engine/weir/internal/broker"
 	"github.com/weir-engine/weir/internal/loss"
 	"github.com/weir-engine/weir/internal/store"
-	"github.com/weir-engine/weir/planner/ruledef"
 	"github.com/weir-engine/weir/sinks"
 )
 
@@ -37,7 +36,7 @@ func ofStream(name string) spot { return spot{"stream", name, "/streams/" + name
 
 func (d *desk) options(id, sql, options string, actions ...string) {
 	d.t.Helper()
-	def, err := ruledef.Parse(fmt.Appendf(nil, `{"id":%q,"sql":%q,"actions":[%s],"options":%s}`, id, sql, strings.Join(actions, ","), options))
+	def, err := parseRule(fmt.Appendf(nil, `{"id":%q,"sql":%q,"actions":[%s],"options":%s}`, id, sql, strings.Join(actions, ","), options))
 	d.must(err)
 	d.must(d.CreateRule(def))
 }

@@ -88,11 +88,16 @@ func (r *rig) memoryStream(name, topic string) {
 	r.sql(`CREATE STREAM %s () WITH (TYPE="memory", DATASOURCE=%q, FORMAT="json")`, name, topic)
 }
 
+// parseRule reads a rule that has its id in the text, with weir's own defaults.
+func parseRule(body []byte) (*ruledef.Def, error) {
+	return ruledef.ParseFor("", body, ruledef.DefaultOptions())
+}
+
 // def makes the definition of a rule; each action is one object.
 func (r *rig) def(id, sql string, actions ...string) *ruledef.Def {
 	r.t.Helper()
 	text := fmt.Sprintf(`{"id":%q,"sql":%q,"actions":[%s]}`, id, sql, strings.Join(actions, ","))
-	d, err := ruledef.Parse([]byte(text))
+	d, err := parseRule([]byte(text))
 	if err != nil {
 		r.t.Fatal(err)
 	}

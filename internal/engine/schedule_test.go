@@ -13,7 +13,7 @@ import (
 // options reads the options of a rule as they stand in its text.
 func ruleOptions(t *testing.T, text string) *ruledef.Options {
 	t.Helper()
-	d, err := ruledef.Parse(fmt.Appendf(nil, `{"id":"r","sql":"SELECT 1 FROM s","actions":[{"nop":{}}],"options":%s}`, text))
+	d, err := parseRule(fmt.Appendf(nil, `{"id":"r","sql":"SELECT 1 FROM s","actions":[{"nop":{}}],"options":%s}`, text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +125,7 @@ func TestBadCron(t *testing.T) {
 func (r *rig) timed(id, options string) error {
 	r.t.Helper()
 	text := fmt.Sprintf(`{"id":%q,"sql":"SELECT seq FROM s","actions":[%s],"options":%s}`, id, toMemory(id), options)
-	d, err := ruledef.Parse([]byte(text))
+	d, err := parseRule([]byte(text))
 	r.must(err)
 	return r.CreateRule(d)
 }

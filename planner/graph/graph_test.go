@@ -46,7 +46,7 @@ func graphRule(t *testing.T, sources string, ops ...string) *ruledef.Def {
 
 func graphOf(t *testing.T, graph string) *ruledef.Def {
 	t.Helper()
-	d, err := ruledef.Parse([]byte(`{"id":"g","graph":` + graph + `}`))
+	d, err := ruledef.ParseFor("g", []byte(`{"graph":`+graph+`}`), ruledef.DefaultOptions())
 	if err != nil {
 		t.Fatal(err)
 	}

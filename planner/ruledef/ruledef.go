@@ -61,12 +61,6 @@ type wire struct {
 // in bytes.
 const maxQuotedRule = 256
 
-// Parse reads the JSON text of a rule with the engine's own defaults for
-// options. The SQL is not looked at.
-func Parse(body []byte) (*Def, error) { // lint:allow unused: tests of several packages read rules with it
-	return ParseFor("", body, DefaultOptions())
-}
-
 // ParseFor reads the JSON text of the rule that is called id: a text without
 // an id takes it, another id is refused. An empty id stands for the one in the
 // text, which must then be there. Options that the text leaves out are those of

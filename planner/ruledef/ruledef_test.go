@@ -17,8 +17,11 @@ const fullDef = `{
     "cron": "*/5 * * * *", "duration": "10s", "cronDatetimeRange": [{"begin": "2026-01-01 00:00:00", "end": "2026-02-01 00:00:00"}, {"beginTimestamp": 1, "endTimestamp": 2}],
     "sendnilfield": true, "planOptimizeStrategy": {"enableIncrementalWindow": true}, "experiment": {"useSliceTuple": true}, "nosuch": 1, "bufferLength": null}}`
 
+// parse reads a rule that has its id in the text, with weir's own defaults.
+func parse(body []byte) (*Def, error) { return ParseFor("", body, DefaultOptions()) }
+
 func TestParse(t *testing.T) {
-	d, err := Parse([]byte(fullDef))
+	d, err := parse([]byte(fullDef))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +67,7 @@ func TestParseDefaults(t *testing.T) {
 	if d.ID != "r" || !d.Triggered || d.Temp || !reflect.DeepEqual(d.Options, want) {
 		t.Errorf("got %+v, want options %+v", d, want)
 	}
-	if g, err := Parse([]byte(`{"id":"g","graph":{"nodes":{}}}`)); err != nil || string(g.Graph) != `{"nodes":{}}` {
+	if g, err := parse([]byte(`{"id":"g","graph":{"nodes":{}}}`)); err != nil || string(g.Graph) != `{"nodes":{}}` {
 		t.Errorf("graph rule: got %+v, %v", g, err)
 	}
 }
@@ -99,7 +102,7 @@ func TestParseFaults(t *testing.T) {
 		{rule(`,"options":{"debug":{}}`), `Rule r has invalid options: debug: want true or false, got {}.`},
 	}
 	for _, tt := range tests {
-		_, err := Parse([]byte(tt.body))
+		_, err := parse([]byte(tt.body))
 		var e *Error
 		if !errors.As(err, &e) || e.Text != tt.want {
 			t.Errorf("%s\n got %v\nwant %s", tt.body, err, tt.want)
@@ -109,7 +112,7 @@ func TestParseFaults(t *testing.T) {
 		t.Errorf("other id: got %v", err)
 	}
 	long := `{"id":"r","sql":"` + strings.Repeat("é", 5000)
-	if _, err := Parse([]byte(long)); err == nil || len(err.Error()) > 2*maxQuotedRule {
+	if _, err := parse([]byte(long)); err == nil || len(err.Error()) > 2*maxQuotedRule {
 		t.Errorf("long text: got an error of %d bytes", len(err.Error()))
 	}
 }
@@ -165,7 +168,7 @@ func BenchmarkParse(b *testing.B) {
 	b.ReportAllocs()
 	b.SetBytes(int64(len(body)))
 	for b.Loop() {
-		if _, err := Parse(body); err != nil {
+		if _, err := parse(body); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -173,7 +176,7 @@ func BenchmarkParse(b *testing.B) {
 
 func TestOptionWarnings(t *testing.T) {
 	warned := func(options string) string {
-		d, err := Parse([]byte(`{"id":"r","sql":"SELECT a FROM b","actions":[{"nop":{}}],"options":` + options + `}`))
+		d, err := parse([]byte(`{"id":"r","sql":"SELECT a FROM b","actions":[{"nop":{}}],"options":` + options + `}`))
 		if err != nil {
 			t.Fatalf("%s: %v", options, err)
 		}
