@@ -265,14 +265,15 @@ func (o *output) failed(rule planner.RuleID, a *action, err error) error {
 	return nil
 }
 
-// Fault sends the text of a fault to the sinks of a rule that asked for it.
+// Fault sends the text of a fault to the sinks of a rule that asked for it. One whose
+// place a row names gets none: there is no such row, and the route's is a template.
 func (o *output) Fault(rule planner.RuleID, text string) {
 	if int(rule) >= len(o.actions) {
 		return // it came when the message that did not decode was there already
 	}
 	for i := range o.actions[rule] {
 		a := &o.actions[rule][i]
-		if a.To != nil {
+		if a.To != nil && a.Place == nil {
 			o.enqueue(a.To, sinks.Message{Route: a.Route, Payload: []byte(text), Rule: a.Num})
 		}
 	}
