@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/weir-engine/weir/internal/invariants"
@@ -70,9 +71,9 @@ func (c *Conn) hand(at int64, msgs []Message) {
 			c.call(h, at, msgs)
 		}
 	}
-	for i := range msgs {
-		if invariants.Enabled { // not beyond: the next packet lies there
-			invariants.Bytes(msgs[i].Payload[:len(msgs[i].Payload):len(msgs[i].Payload)])
+	if invariants.Enabled {
+		for i := range msgs { // no byte beyond: the next packet lies there
+			invariants.Bytes(slices.Clip(msgs[i].Payload))
 		}
 	}
 	clear(msgs)
