@@ -165,20 +165,29 @@ func (l *lane) oldest() (ms int64) {
 	if ms = l.busy.Load(); ms > 0 {
 		return ms
 	}
+	ms, disk := l.front()
+	if disk { // which is read without mu: put wants it
+		return oldestOf(l.outbox)
+	}
+	return ms
+}
+
+// front returns when the first message in memory came, 0 if there is none, and
+// whether one on disk is before it.
+func (l *lane) front() (ms int64, disk bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
 	case len(l.mem) > 0:
-		return l.mem[0].since
+		return l.mem[0].since, false
 	case l.outbox != nil && l.spilling:
-		if n, _ := l.outbox.Backlog(); n > 0 {
-			return oldestOf(l.outbox)
-		}
+		n, _ := l.outbox.Backlog()
+		disk = n > 0
 	}
 	if len(l.tail) > 0 {
-		return l.tail[0].since
+		ms = l.tail[0].since
 	}
-	return 0
+	return ms, disk
 }
 
 // Discard gives up everything that waits for a destination that nobody uses, and
