@@ -74,11 +74,7 @@ func (d *decoder) section(n *node, v reflect.Value, path string) {
 		case isIgnored(name):
 			d.warnings = append(d.warnings, fmt.Sprintf("%s: %s has no effect in weir", e.node.at, name))
 		default:
-			text := name + ": unknown key"
-			if near := nearest(v.Type(), e.name); near != "" {
-				text += fmt.Sprintf(", do you mean %s?", near)
-			}
-			d.faults = append(d.faults, fault{e.node.at, text})
+			d.faults = append(d.faults, fault{e.node.at, name + ": unknown key" + props.Hint(e.name, keysOf(v.Type()))})
 		}
 	}
 }
@@ -110,40 +106,15 @@ func isIgnored(path string) bool {
 	return false
 }
 
-// nearest returns the key of t that differs from key by at most two letters.
-func nearest(t reflect.Type, key string) string {
-	best, name := 3, ""
+// keysOf lists the keys of t.
+func keysOf(t reflect.Type) []string {
+	var keys []string
 	for i := range t.NumField() {
-		k := t.Field(i).Tag.Get("key")
-		if k == "" || k == "-" {
-			continue
-		}
-		if n := distance(strings.ToLower(k), strings.ToLower(key)); n < best {
-			best, name = n, k
+		if k := t.Field(i).Tag.Get("key"); k != "" && k != "-" {
+			keys = append(keys, k)
 		}
 	}
-	return name
-}
-
-// distance is the number of letters to change, add or take away to make b of a.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		last := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := last
-			if a[i] != b[j] {
-				cost++
-			}
-			last = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
+	return keys
 }
 
 // typeName is what a value of type t is called in errors.
