@@ -60,15 +60,9 @@ func (m *machine) analytic(s planner.StepID, st *planner.Step, mm *memo) {
 	out := m.get()
 	mm.col, mm.all = out, true
 	mem := m.memories.of(st)
-	var failed vec.Bitmap
-	for _, a := range st.In {
-		if c := m.col(a, nil); c.Fault != nil {
-			if failed == nil {
-				failed = m.x.bitmap(m.rows)
-				defer m.x.free(failed)
-			}
-			failed.Or(c.Fault)
-		}
+	failed := m.anyFault(st.In) // computes them too
+	if failed != nil {
+		defer m.x.free(failed)
 	}
 	end := len(st.In) - st.After // of the others only the fault matters
 	n := end - st.Keys
