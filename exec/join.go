@@ -37,6 +37,7 @@ type joiner struct {
 	union   []windowRow // rows that are taken from pending
 	passing []windowRow // those that meet the conditions of their sources
 	running []windowRow // rows that windows are being fed
+	pass    []int32     // joined rows that meet the condition of a window
 	fed     vec.Batch
 	cand    vec.Batch // rows whose keys are evaluated
 	rest    vec.Batch // pairs whose conditions are evaluated

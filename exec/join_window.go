@@ -77,11 +77,8 @@ func (j *joiner) collect(w *window, p *pane, t *tuples, ok bool) {
 		m := j.x.enter()
 		m.begin(w.in, b)
 		m.memories = &w.memories
-		m.rowsBuf = m.rowsBuf[:0]
-		for r := range b.Rows {
-			m.rowsBuf = append(m.rowsBuf, int32(r))
-		}
-		p.add(m, w, j.x.passing(w.def, m, m.rowsBuf, nil))
+		j.pass = j.x.passing(w.def, m, m.allRows(), j.pass[:0])
+		p.add(m, w, j.pass)
 		j.x.leave()
 	}
 }
