@@ -144,12 +144,8 @@ func play(t *testing.T, rules []string, batches []string, e logictest.Execution)
 			}
 		}
 	}
-	order := make([]int, len(rules))
-	for i := range order {
-		order[i] = i
-	}
-	for _, i := range order {
-		if text := command(fmt.Sprintf("rule r%d %s", i, []string{"faults", ""}[i%2]), rules[i]); text != "" {
+	for i, rule := range rules {
+		if text := command(fmt.Sprintf("rule r%d %s", i, []string{"faults", ""}[i%2]), rule); text != "" {
 			return nil
 		}
 	}
