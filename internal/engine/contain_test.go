@@ -163,3 +163,18 @@ func TestPanicInChange(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// A rule that was laid a panic to is tried again once a client has replaced it: the new
+// one has done nothing yet but wait for its stream.
+func TestReplacedAfterPanic(t *testing.T) {
+	r := newMinedRig(t, 0)
+	r.rule("a", "SELECT rand() AS x FROM s", "out")
+	r.publish("in", `{"a":1}`)
+	r.broken("a")
+	r.conf("memory", "mine", map[string]any{"connectionSelector": "later"})
+	r.sql(`CREATE STREAM u () WITH (TYPE="memory", DATASOURCE="in/u", FORMAT="json", CONF_KEY="mine")`)
+	r.must(r.ReplaceRule(r.def("a", "SELECT a FROM u", toMemory("out"))))
+	r.wantStatus("a", "status", "stopped by error")
+	r.must(r.PutConfKey(api.ConfConnections, "memory", "later", map[string]any{}))
+	r.await("the patrol starts it", func() bool { return r.statusOf("a") == "running" })
+}

@@ -205,7 +205,7 @@ func (e *Engine) exchangeLocked(r *rule, def *ruledef.Def, c *compiled) {
 	e.uninstallLocked(r)
 	r.name, r.version, r.tags, r.temp = def.Name, def.Version, def.Tags, def.Temp
 	e.readsLocked(r, c)
-	r.text, r.failed, r.pending, r.broke = nil, false, false, false
+	r.text, r.failed, r.pending, r.broke, r.broken = nil, false, false, false, false
 	if def.Temp {
 		r.text = def.Raw
 	}
@@ -248,7 +248,7 @@ func (e *Engine) stop(id string) bool {
 		return false
 	}
 	e.uninstallLocked(r)
-	r.failed, r.pending, r.broke, r.message = false, false, false, stopped
+	r.failed, r.pending, r.broke, r.broken, r.message = false, false, false, false, stopped
 	return true
 }
 
