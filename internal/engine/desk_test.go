@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,7 +8,6 @@ import (
 	"os"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -63,41 +60,6 @@ func (d *desk) get(path string) []byte {
 		d.t.Fatalf("GET %s: %d %s", path, resp.StatusCode, body)
 	}
 	return body
-}
-
-// series returns the value of a series; ok is false if the scrape does not have it.
-func (d *desk) series(name string) (v float64, ok bool) {
-	d.t.Helper()
-	for line := range strings.Lines(string(d.get("/metrics"))) {
-		if rest, found := strings.CutPrefix(line, name+" "); found {
-			v, err := strconv.ParseFloat(strings.TrimSpace(rest), 64)
-			d.must(err)
-			return v, true
-		}
-	}
-	return 0, false
-}
-
-// lost returns the object of losses called key in a status.
-func (d *desk) lost(path, key string) map[string]uint64 {
-	d.t.Helper()
-	var list []map[string]json.RawMessage
-	text := d.get(path)
-	if !bytes.HasPrefix(text, []byte("[")) {
-		text = slices.Concat([]byte("["), text, []byte("]"))
-	}
-	d.must(json.Unmarshal(text, &list))
-	sum := map[string]uint64{}
-	for _, o := range list {
-		var lost map[string]uint64
-		if raw, ok := o[key]; ok {
-			d.must(json.Unmarshal(raw, &lost))
-		}
-		for k, n := range lost {
-			sum[k] += n
-		}
-	}
-	return sum
 }
 
 // moving is a series of docs/operation.md.

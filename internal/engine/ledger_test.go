@@ -3,7 +3,9 @@
 package engine
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -11,6 +13,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -33,6 +36,41 @@ type spot struct {
 func ofRule(id string) spot { return spot{"rule", id, "/rules/" + id + "/status", "lost"} }
 
 func ofStream(name string) spot { return spot{"stream", name, "/streams/" + name + "/status", "lost"} }
+
+// series returns the value of a series; ok is false if the scrape does not have it.
+func (d *desk) series(name string) (v float64, ok bool) {
+	d.t.Helper()
+	for line := range strings.Lines(string(d.get("/metrics"))) {
+		if rest, found := strings.CutPrefix(line, name+" "); found {
+			v, err := strconv.ParseFloat(strings.TrimSpace(rest), 64)
+			d.must(err)
+			return v, true
+		}
+	}
+	return 0, false
+}
+
+// lost returns the object of losses called key in a status.
+func (d *desk) lost(path, key string) map[string]uint64 {
+	d.t.Helper()
+	var list []map[string]json.RawMessage
+	text := d.get(path)
+	if !bytes.HasPrefix(text, []byte("[")) {
+		text = slices.Concat([]byte("["), text, []byte("]"))
+	}
+	d.must(json.Unmarshal(text, &list))
+	sum := map[string]uint64{}
+	for _, o := range list {
+		var lost map[string]uint64
+		if raw, ok := o[key]; ok {
+			d.must(json.Unmarshal(raw, &lost))
+		}
+		for k, n := range lost {
+			sum[k] += n
+		}
+	}
+	return sum
+}
 
 func (d *desk) options(id, sql, options string, actions ...string) {
 	d.t.Helper()
