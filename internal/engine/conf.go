@@ -16,7 +16,6 @@ import (
 	"github.com/weir-engine/weir/internal/store"
 	"github.com/weir-engine/weir/planner/graph"
 	"github.com/weir-engine/weir/planner/ruledef"
-	"github.com/weir-engine/weir/sinks/encode"
 )
 
 // confName names a group of settings. All parts are in lower case.
@@ -214,7 +213,8 @@ func (e *Engine) confUsersLocked(n confName) []string {
 	return out
 }
 
-// checkConf refuses settings that their type cannot read.
+// checkConf refuses settings that their type cannot read. What a group leaves out may
+// stand in another, or in the definition that names it.
 func (e *Engine) checkConf(n confName, given map[string]any) error {
 	switch n.kind {
 	case "sources", "connections":
@@ -228,34 +228,36 @@ func (e *Engine) checkConf(n confName, given map[string]any) error {
 	return fmt.Errorf("there are no settings of kind %q", n.kind)
 }
 
-// checkSinkGroup checks settings of a sink. What a group leaves out may stand in
-// another, or in the action.
+// checkSinkGroup checks settings of a sink. Of a type that there is not nothing is known.
 func (e *Engine) checkSinkGroup(typ string, given map[string]any) error {
 	f := e.types.sinks[typ]
 	if f == nil {
 		return nil
 	}
-	return f.Properties().And(encode.Properties(), sinkTable()).Partial().Read(given).Err()
+	return sinkProperties(f).Partial().Read(given).Err()
 }
 
-// checkGroup checks settings of a source, of a lookup table, or of connections of
-// both, or of sinks. What a group leaves out may stand in another.
+// checkGroup checks settings of a source, or else of a lookup table, or else of
+// connections that only sinks have.
 func (e *Engine) checkGroup(n confName, given map[string]any) error {
-	if t, err := e.types.sources.Find(n.typ); err == nil {
-		if t.Group != nil {
-			return t.Group(given)
-		}
+	t, err := e.types.source(n.typ)
+	switch {
+	case err != nil:
+	case t.Group != nil:
+		return t.Group(given)
+	default:
 		return propertiesOf(t.Properties).And(feedTable(new(bool))).Partial().Read(given).Err()
-	} else if l, ok := e.types.lookups[n.typ]; !ok {
-		if n.kind == "connections" {
-			return e.checkSinkGroup(n.typ, given)
+	}
+	if l, ok := e.types.lookups[n.typ]; ok {
+		if _, err := lookup.ParseProps(given); err != nil || l.Group == nil {
+			return err
 		}
-		return missing(n.typ, err)
-	} else if _, err := lookup.ParseProps(given); err != nil || l.Group == nil {
-		return err
-	} else {
 		return l.Group(given)
 	}
+	if n.kind == "connections" {
+		return e.checkSinkGroup(n.typ, given)
+	}
+	return err
 }
 
 // DeleteConfKey removes a group that no active stream uses.

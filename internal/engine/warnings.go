@@ -16,6 +16,7 @@ import (
 	"github.com/weir-engine/weir/planner/graph"
 	"github.com/weir-engine/weir/planner/ruledef"
 	"github.com/weir-engine/weir/planner/sql"
+	"github.com/weir-engine/weir/sinks"
 	"github.com/weir-engine/weir/sinks/encode"
 	"github.com/weir-engine/weir/vec/rawjson"
 )
@@ -37,9 +38,14 @@ func (t *types) tables() typeTables {
 		out.lookups[name] = propertiesOf(typ.Properties).And(lookup.Properties(), feedTable(new(bool)))
 	}
 	for name, typ := range t.sinks {
-		out.sinks[name] = typ.Properties().And(encode.Properties(), sinkTable())
+		out.sinks[name] = sinkProperties(typ)
 	}
 	return out
+}
+
+// sinkProperties makes a fresh table of all that can be said of a sink.
+func sinkProperties(f sinks.Factory) props.Table {
+	return f.Properties().And(encode.Properties(), sinkTable())
 }
 
 // propertiesOf makes a fresh table of a type, which may have none.
