@@ -3,6 +3,8 @@ package run
 import (
 	"sync"
 	"sync/atomic"
+
+	"github.com/weir-engine/weir/planner"
 )
 
 // badMessages are messages that did not decode and that rules with sendError
@@ -55,9 +57,15 @@ func (r *Runner) tellFaults() {
 	list := r.bad.list
 	r.bad.list = nil
 	r.bad.mu.Unlock()
+	rules := map[uint32][]planner.RuleID{} // to ask for them takes a look at every rule
 	for _, m := range list {
 		for _, s := range m.streams {
-			for _, rule := range r.o.Listeners(s) {
+			of, asked := rules[s]
+			if !asked {
+				of = r.o.Listeners(s)
+				rules[s] = of
+			}
+			for _, rule := range of {
 				r.out.Fault(rule, m.reason)
 			}
 		}

@@ -145,16 +145,26 @@ func TestPanicInCall(t *testing.T) {
 }
 
 // A rule that came after a message that did not decode, and that the executor has
-// not taken over, is not told of it, and nobody is the worse for it.
+// not taken over, is not told of it, and nobody is the worse for it. Who listens to a
+// stream is asked once for all messages that wait.
 func TestBadBefore(t *testing.T) {
 	b := newBench(t, "SELECT a FROM s")
 	b.WantBad(1)
-	b.Bad([]uint32{0}, "rubbish")
+	asked := 0
+	b.Call(func(*exec.Executor) {
+		listeners := b.o.Listeners
+		b.o.Listeners = func(stream uint32) []planner.RuleID { asked++; return listeners(stream) }
+		b.Bad([]uint32{0, 0}, "rubbish")
+		b.Bad([]uint32{0}, "rubbish")
+	})
 	b.push(`{"a":1}`)
 	b.await(1)
 	b.Sync()
 	if got, _ := b.o.Panics.Total(); got != 0 || b.HasBad() {
 		t.Errorf("it panicked %d times, and messages are left: %v", got, b.HasBad())
+	}
+	if asked != 1 {
+		t.Errorf("who listens is asked %d times, want once a stream", asked)
 	}
 }
 
