@@ -112,13 +112,9 @@ func (e *Engine) sendersTo(all bool) map[string][]string {
 
 // wouldSend returns the destinations of a rule that does not run.
 func (e *Engine) wouldSend(id string) (dests []string) {
-	text, err := e.RuleText(id)
+	def, err := e.stored(id)
 	if err != nil {
-		return nil // it was deleted meanwhile
-	}
-	def, err := ruledef.ParseFor(id, text, e.opt.Rules)
-	if err != nil {
-		return nil
+		return nil // such as that it was deleted meanwhile
 	}
 	e.mu.RLock()
 	defer e.mu.RUnlock()
