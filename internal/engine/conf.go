@@ -23,16 +23,6 @@ type confName struct{ kind, typ, key string }
 
 func (n confName) id() string { return n.kind + "/" + n.typ + "/" + n.key }
 
-// ruleName returns the id of the rule of a sink by the number of its counters.
-func (e *Engine) ruleName(num uint32) string {
-	e.mu.RLock()
-	defer e.mu.RUnlock()
-	if of := e.mu.numbers.ofSink; int(num) < len(of) && of[num] != nil {
-		return of[num].id
-	}
-	return "?"
-}
-
 // loadConfs reads the groups of the configuration file, then those of the store.
 func (e *Engine) loadConfs() error {
 	e.fileConfs()
@@ -83,7 +73,10 @@ func (e *Engine) dropConfs() {
 }
 
 // confLocked returns a group, nil if there is none.
-func (e *Engine) confLocked(n confName) map[string]any { return e.mu.confs[n] }
+func (e *Engine) confLocked(n confName) map[string]any {
+	e.mu.AssertRHeld()
+	return e.mu.confs[n]
+}
 
 // sinkPropsLocked returns an action's properties over the group that it names.
 func (e *Engine) sinkPropsLocked(a ruledef.Action) (map[string]any, error) {

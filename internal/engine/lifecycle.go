@@ -116,7 +116,10 @@ func (e *Engine) removeLocked(r *rule) {
 }
 
 // usedLocked tells whether a rule, running or not, reads the stream called name.
-func (e *Engine) usedLocked(name string) bool { return e.mu.users[name] > 0 }
+func (e *Engine) usedLocked(name string) bool {
+	e.mu.AssertRHeld()
+	return e.mu.users[name] > 0
+}
 
 // readsLocked notes what a rule reads and sends.
 func (e *Engine) readsLocked(r *rule, c *compiled) {

@@ -75,7 +75,7 @@ func (e *Engine) EachRule(f func(r metrics.RuleCounters)) {
 			c.Status = metrics.RuleFailed
 		}
 		k := r.sum(all)
-		c.In, c.Out, c.Exceptions = k.in, k.matched, k.faults+e.refused(r)
+		c.In, c.Out, c.Exceptions = k.in, k.matched, k.faults+e.refusedLocked(r)
 		if lost := e.lostByLocked(r, k); lost != (loss.Counts{}) {
 			c.Lost = &lost
 		}
@@ -87,8 +87,9 @@ func (e *Engine) EachRule(f func(r metrics.RuleCounters)) {
 	}
 }
 
-// refused returns how many messages of r destinations refused for good.
-func (e *Engine) refused(r *rule) (n uint64) {
+// refusedLocked returns how many messages of r destinations refused for good.
+func (e *Engine) refusedLocked(r *rule) (n uint64) {
+	e.mu.AssertRHeld()
 	for _, p := range r.parts() {
 		for _, k := range p.sinks {
 			n += e.counters.Failed(k.num)
@@ -103,7 +104,6 @@ func (e *Engine) Stages() *metrics.Stages { return e.stages }
 // EachConnection calls f for every connection that is open.
 func (e *Engine) EachConnection(f func(c metrics.ConnectionState)) {
 	for _, c := range e.connections() {
-		s := metrics.ConnectionState{Kind: c.typ, Name: c.Server, Status: int(connState(c.State)), Retries: c.Retries}
-		f(s)
+		f(metrics.ConnectionState{Kind: c.typ, Name: c.Server, Status: int(connState(c.State)), Retries: c.Retries})
 	}
 }

@@ -112,6 +112,16 @@ func (e *Engine) streamNumLocked() uint32 {
 	return e.mu.numbers.stream()
 }
 
+// ruleName returns the id of the rule of a sink by the number of its counters.
+func (e *Engine) ruleName(num uint32) string {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	if of := e.mu.numbers.ofSink; int(num) < len(of) && of[num] != nil {
+		return of[num].id
+	}
+	return "?"
+}
+
 // many tells whether so much was freed that the executor should let go of it soon.
 func (n *numbers) many() bool {
 	return len(n.late.rules)+len(n.late.streams)+len(n.late.sinks) >= manyLate

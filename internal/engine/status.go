@@ -351,7 +351,7 @@ func (e *Engine) RuleHealth() []api.RuleHealth {
 	out := make([]api.RuleHealth, 0, len(e.mu.rules))
 	for _, r := range e.mu.rules {
 		c := r.sum(counts)
-		h := api.RuleHealth{ID: r.id, Status: r.status(), LastException: c.last, Exceptions: int64(c.faults + e.refused(r))}
+		h := api.RuleHealth{ID: r.id, Status: r.status(), LastException: c.last, Exceptions: int64(c.faults + e.refusedLocked(r))}
 		if r.failed {
 			h.LastException = r.message
 		}
