@@ -18,8 +18,8 @@ import (
 //
 // Errors: one that wraps ruledef.ErrNotFound, ruledef.ErrExists or
 // ruledef.ErrInUse is answered with the text and status that the path is known
-// for. A *ruledef.Error is answered with its code, status and text. Every other
-// error is a 400 with its text.
+// for. A *ruledef.Error is answered as a 400 with its code and text, every other
+// error as a 400 with its text.
 type Engine interface {
 	Streams
 	Rules

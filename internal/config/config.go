@@ -116,7 +116,7 @@ type RestartStrategy struct {
 	Attempts int `key:"attempts"`
 }
 
-// Options returns the defaults in the planner's form.
+// Options returns the defaults as ruledef.ParseFor takes them.
 func (r Rule) Options() ruledef.Options {
 	o := ruledef.DefaultOptions()
 	o.IsEventTime, o.LateTolerance = r.IsEventTime, r.LateTolerance

@@ -27,7 +27,7 @@ type Def struct {
 	// Warnings tell of options that do not exist or have no effect.
 	Warnings []string
 
-	// Raw is the submitted text. It shares memory with the argument of Parse.
+	// Raw is the submitted text. It shares memory with the argument of ParseFor.
 	Raw []byte
 }
 
