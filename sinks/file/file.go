@@ -103,7 +103,7 @@ func (f *Factory) Open(given map[string]any) (sinks.Target, error) {
 	if err != nil {
 		return sinks.Target{}, err
 	}
-	dest, dynamic := f.fixed(o.Path), strings.Contains(o.Path, "{{")
+	dest, dynamic := f.fixed(o.Path), sinks.Dynamic(o.Path)
 	if !dynamic {
 		dest = filepath.Dir(dest)
 	}

@@ -43,7 +43,7 @@ func (f *Factory) locate(place string, fm *form) (s spot, err error) {
 	if err := checkNames(tail); err != nil {
 		return s, err
 	}
-	top := filepath.Dir(f.place(fm.static + "x"))
+	top := f.fixed(fm.Path)
 	if err := f.guard(filepath.Join(top, tail)); err != nil {
 		return s, err
 	}
