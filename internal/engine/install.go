@@ -13,8 +13,9 @@ import (
 
 var errClosing = errors.New("the engine is closing")
 
-// open acquires the queues of c, which may wait for a destination to close. Then
-// c is installed, or shut. The caller does not hold e.mu.
+// open acquires the queues of c, which may wait for a destination to close: who
+// creates or starts a rule does not hold e.mu meanwhile, who binds rules anew does. Then
+// c is installed, or shut.
 func (e *Engine) open(c *compiled) {
 	if c.rests = c.sched.rests(time.Now()); c.rests {
 		return
