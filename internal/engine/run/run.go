@@ -131,8 +131,7 @@ func (r *Runner) turn(ctx context.Context, timer *time.Timer) (more bool) {
 	select {
 	case <-r.o.Inbox.Ready():
 	case f := <-r.calls:
-		r.pull()
-		f(r.x)
+		r.called(f)
 	case <-r.nudge:
 		r.pull()
 	case <-r.room:
@@ -161,9 +160,8 @@ func (r *Runner) drain() {
 		}
 		r.process(f, b)
 		select {
-		case call := <-r.calls:
-			r.pull()
-			call(r.x)
+		case f := <-r.calls:
+			r.called(f)
 		case <-r.room:
 			r.out.outlets.resume()
 		case <-r.answers.ready:
@@ -172,6 +170,14 @@ func (r *Runner) drain() {
 		}
 		r.tick()
 	}
+}
+
+// called does what a call asks for. One that panics stops neither the clock nor the
+// batches that wait.
+func (r *Runner) called(f func(*exec.Executor)) {
+	defer r.recovered(0)
+	r.pull()
+	f(r.x)
 }
 
 // process runs one batch and hands its outputs over.

@@ -133,7 +133,7 @@ func TestPanicOfNobody(t *testing.T) {
 	b.Call(func(*exec.Executor) { b.out.soonest, b.out.waiting = 0, nil })
 }
 
-// A call that panics costs what it did.
+// A call that panics costs what it did, and the clock goes on at once.
 func TestPanicInCall(t *testing.T) {
 	b := newBench(t, "SELECT a FROM s")
 	b.Call(func(*exec.Executor) { panic("bug: of the test") })
@@ -142,6 +142,11 @@ func TestPanicInCall(t *testing.T) {
 	if got, at := b.o.Panics.Total(); got != 1 || time.Since(at) > time.Hour {
 		t.Errorf("it panicked %d times, the last at %v", got, at)
 	}
+	b.Call(func(*exec.Executor) {
+		if b.notBefore != 0 {
+			t.Error("the clock rests")
+		}
+	})
 }
 
 // A rule that came after a message that did not decode, and that the executor has
