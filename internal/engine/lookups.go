@@ -93,7 +93,7 @@ func (e *Engine) cacheOfLocked(s *stream) planner.LookupCache {
 	}
 	o, err := lookup.ParseProps(props)
 	if err != nil {
-		return planner.LookupCache{} // a rule over it is refused, see checkTables
+		return planner.LookupCache{} // a rule over it is refused, see checkTablesLocked
 	}
 	return planner.LookupCache{On: o.Cache, Missing: o.CacheMissing, TTLMs: o.CacheTTL.Milliseconds()}
 }

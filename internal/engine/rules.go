@@ -81,7 +81,7 @@ type compiled struct {
 	inline  map[string]*stream // streams that a graph defines; not entered anywhere
 	types   []string           // message types of sinks
 	flow    *graph.Flow
-	epoch   uint64 // Engine.epoch when it was checked
+	epoch   uint64 // state.epoch when it was checked
 	err     error  // why a sink could not be opened
 	sched   *schedule
 	rests   bool // it waits for its time: no sink is open

@@ -249,8 +249,8 @@ func (f *fields) connection(prefix string, c sinks.ConnStatus) {
 	f.add(prefix+"connection_last_try_time", c.LastTryMs)
 }
 
-// source adds a stream under names that begin with prefix: what it got, what did not decode and whether data can
-// come at all.
+// source adds a stream under names that begin with prefix: what it got, what did not
+// decode and whether data can come at all.
 func (f *fields) source(s *stream, prefix string, in, late uint64) {
 	var st ingest.Stats
 	conn := sinks.ConnStatus{State: sinks.Disconnected, LastDisconnected: "stream does not run"}
@@ -280,8 +280,8 @@ func (f *fields) source(s *stream, prefix string, in, late uint64) {
 	}
 }
 
-// decoder adds what the streams of r could not decode: there users of the
-// reference look for it. It returns when the last message came.
+// decoder adds what the streams of r could not decode: there users of
+// eKuiper look for it. It returns when the last message came.
 func (f *fields) decoder(e *Engine, r *rule, in uint64) (arrival int64) {
 	var bad uint64
 	var last ingest.Stats

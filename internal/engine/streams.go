@@ -33,7 +33,7 @@ type stream struct {
 	feed    *sharedFeed      // while it is active
 	source  running
 	cols    []string          // keys of the columns that its program reads
-	dirty   bool              // in Engine.changed
+	dirty   bool              // in state.changed
 	held    bool              // a bulk adds to builder: the executor does not pull it
 	only    []string          // name, for the rules that read nothing else
 	pins    int               // reasons to stay connected without a rule
