@@ -55,6 +55,9 @@ type Options struct {
 	// was for, which it must not write, and why. It is called on the source's
 	// goroutine within Push and must not call the feed.
 	OnBad func(streams []uint32, reason string)
+	// OnPanic, if set, is told of every panic while a message was decoded, which costs
+	// that message and is told to OnBad, too. It is called as OnBad is.
+	OnPanic func(text string, stack []byte)
 	// Message reads the payloads of format protobuf; it belongs to the feed.
 	Message MessageReader
 	// NewDecoder, if set, makes the decoder of a plan in place of the one for

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"runtime/debug"
 
 	"github.com/weir-engine/weir/vec"
 )
@@ -63,18 +64,7 @@ func (f *Feed) Push(payload []byte, route uint32, m *Meta, ack Ack) error {
 	if m == nil {
 		m = &noMeta
 	}
-	var rows int
-	var err error
-	switch f.fmt {
-	case formatJSON:
-		rows, err = f.pushJSON(payload, route, m)
-	case formatLines:
-		rows, err = f.pushLines(payload, route, m)
-	case formatMessage:
-		rows, err = 1, f.pushMessage(payload, route, m)
-	default:
-		rows, err = 1, f.row(payload, route, m)
-	}
+	rows, err := f.decode(payload, route, m)
 	if err != nil {
 		if errors.Is(err, ErrClosed) {
 			return ErrClosed
@@ -88,6 +78,39 @@ func (f *Feed) Push(payload []byte, route uint32, m *Meta, ack Ack) error {
 }
 
 var noMeta Meta
+
+// decode decodes one message and returns the number of its rows.
+func (f *Feed) decode(payload []byte, route uint32, m *Meta) (rows int, err error) {
+	defer f.contain(f.cur, f.cur.Rows, len(f.cur.Raw), &err)
+	switch f.fmt {
+	case formatJSON:
+		return f.pushJSON(payload, route, m)
+	case formatLines:
+		return f.pushLines(payload, route, m)
+	case formatMessage:
+		return 1, f.pushMessage(payload, route, m)
+	default:
+		return 1, f.row(payload, route, m)
+	}
+}
+
+// contain makes a panic, which is a fault of ours, one of the message: what it began
+// in b, which had rows rows and raw bytes, is taken back.
+func (f *Feed) contain(b *batch, rows, raw int, err *error) {
+	r := recover()
+	if r == nil {
+		return
+	}
+	if b != f.cur {
+		b, rows, raw = f.cur, f.cur.Rows, len(f.cur.Raw)
+	}
+	b.drop(rows, raw)
+	f.w.whole = false
+	*err = fmt.Errorf("decoder: a fault of weir: %v", r)
+	if f.opt.OnPanic != nil {
+		f.opt.OnPanic(fmt.Sprint(r), debug.Stack())
+	}
+}
 
 // row decodes text, one row, behind the rows of the open batch; after an error
 // what it began is taken back.

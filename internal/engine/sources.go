@@ -207,6 +207,7 @@ func feedKey(hub string, s *stream, o *ingest.Options, given map[string]any) str
 func (e *Engine) newFeedLocked(key string, o ingest.Options) (*sharedFeed, error) {
 	e.mu.AssertHeld()
 	o.OnBad = e.exec.Bad
+	o.OnPanic = func(text string, stack []byte) { e.panics.Note(e.log, "a message is given up", text, stack) }
 	f, err := ingest.NewFeed(e.inbox, o)
 	if err != nil {
 		return nil, err
