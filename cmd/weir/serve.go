@@ -161,7 +161,9 @@ func serve(ctx context.Context, cfg *config.Config, w wiring, p process) (err er
 	if err != nil {
 		return err
 	}
-	server, err := api.New(eng, restOptions(cfg, figures, p.log))
+	o := restOptions(cfg, figures, p.log)
+	o.OnPanic = eng.NotePanic
+	server, err := api.New(eng, o)
 	if err != nil {
 		return err
 	}

@@ -37,6 +37,7 @@ func (e *stubEngine) Close(context.Context) error {
 
 func (e *stubEngine) Stop()                                             { e.stop() }
 func (e *stubEngine) Healthy() error                                    { return nil }
+func (e *stubEngine) NotePanic(string, any)                             {}
 func (e *stubEngine) Totals() metrics.Totals                            { return metrics.Totals{} }
 func (e *stubEngine) EachRule(func(metrics.RuleCounters))               {}
 func (e *stubEngine) EachConnection(func(c metrics.ConnectionState))    {}

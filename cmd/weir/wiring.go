@@ -21,6 +21,7 @@ import (
 type runningEngine interface {
 	api.Engine
 	metrics.Source
+	NotePanic(what string, value any)
 	Close(ctx context.Context) error
 }
 

@@ -19,6 +19,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -56,6 +57,10 @@ type Options struct {
 	WriteTimeout time.Duration // of a whole answer; default 2m
 	IdleTimeout  time.Duration // of a connection between requests; default 2m
 
+	// OnPanic is told of a panic while a call was answered, by its value, on the
+	// goroutine that panicked. Default: it is logged.
+	OnPanic func(what string, value any)
+
 	Audit  bool             // logs every call that is not a GET
 	Logger *slog.Logger     // default slog.Default()
 	Now    func() time.Time // default time.Now
@@ -77,6 +82,9 @@ func (o *Options) EnsureDefaults() {
 	setDefault(&o.IdleTimeout, 2*time.Minute)
 	if o.Logger == nil {
 		o.Logger = slog.Default()
+	}
+	if o.OnPanic == nil {
+		o.OnPanic = func(what string, value any) { o.Logger.Error(what, "panic", value, "stack", string(debug.Stack())) }
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -141,7 +149,7 @@ func New(engine Engine, opts Options) (*Server, error) {
 	s.routeMetadata()
 	s.routeConnections()
 	s.routeUnsupported()
-	s.handler = s.mux
+	s.handler = s.contain(s.mux)
 	if opts.KeyDir != "" {
 		s.handler = newTokens(opts.KeyDir, opts.Now).require(s.handler)
 	}
@@ -255,6 +263,24 @@ func allowOrigins(next http.Handler) http.Handler {
 		default:
 			w.WriteHeader(http.StatusMethodNotAllowed)
 		}
+	})
+}
+
+// contain makes a panic, which is a fault of ours, an answer.
+func (s *Server) contain(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			v := recover()
+			if v == nil {
+				return
+			}
+			if v == http.ErrAbortHandler {
+				panic(v)
+			}
+			s.opts.OnPanic("a call is given up", v)
+			fault{http.StatusInternalServerError, ruledef.CodeUndefined, fmt.Sprintf("%s %s: a fault of weir: %v", r.Method, r.URL.Path, v)}.write(w)
+		}()
+		next.ServeHTTP(w, r)
 	})
 }
 

@@ -320,3 +320,16 @@ func TestCORS(t *testing.T) {
 		t.Errorf("without CORS: got %v", w.Header())
 	}
 }
+
+// A panic while a call is answered is an answer, and is told of.
+func TestPanicInCall(t *testing.T) {
+	var told []string
+	s := newServer(t, nil, Options{OnPanic: func(what string, value any) { told = append(told, fmt.Sprint(what, ": ", value)) }})
+	w := call(s, "GET", "/rules", "")
+	if body := w.Body.String(); w.Code != 500 || !strings.Contains(body, "GET /rules: a fault of weir: ") {
+		t.Errorf("got %d %s", w.Code, body)
+	}
+	if len(told) != 1 || !strings.HasPrefix(told[0], "a call is given up: ") {
+		t.Errorf("told of %q", told)
+	}
+}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/weir-engine/weir/exec"
@@ -19,6 +20,12 @@ func (e *Engine) degraded() error {
 		return nil
 	}
 	return &api.DegradedError{Reason: fmt.Sprintf("%d panics since the start, the last at %s: see the log", n, last.UTC().Format(time.RFC3339))}
+}
+
+// NotePanic counts a panic that was recovered from, by its value, and logs its stack;
+// what says what is given up for it.
+func (e *Engine) NotePanic(what string, value any) {
+	e.panics.Note(e.log, what, fmt.Sprint(value), debug.Stack())
 }
 
 // broke stops the rules that a panic is laid to. It is called by the executor, and

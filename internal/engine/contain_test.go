@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -9,10 +10,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weir-engine/weir/exec"
+	"github.com/weir-engine/weir/ingest/source"
 	"github.com/weir-engine/weir/internal/api"
 	"github.com/weir-engine/weir/internal/engine/run"
+	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/planner/ruledef"
 	"github.com/weir-engine/weir/sinks"
+	"github.com/weir-engine/weir/vec"
 )
 
 // bomb is a source of random numbers that panics, so that rand() does.
@@ -162,6 +167,75 @@ func TestPanicInChange(t *testing.T) {
 	if got := out.next(2); !slices.Contains(got, `{"a":1}`) || !slices.Contains(got, `{"a":2}`) {
 		t.Errorf("got %q", got)
 	}
+}
+
+// A panic while a rule is checked refuses that rule, in a bulk, a PUT and a start, too.
+func TestPanicInCheck(t *testing.T) {
+	r := newRig(t, Options{fold: func(n *planner.Node) (vec.Value, error) {
+		for _, a := range n.Args {
+			if a.Value.Kind == vec.Int64 && a.Value.I == 13 {
+				panic("bang")
+			}
+		}
+		return exec.FoldIn(time.UTC)(n)
+	}})
+	r.mayPanic = true
+	r.memoryStream("s", "in")
+	out := r.listen("out")
+	good := func(id string) *ruledef.Def { return r.def(id, "SELECT a + 1 AS b FROM s", toMemory("out")) }
+	bad := func(id string) *ruledef.Def { return r.def(id, "SELECT abs(13) AS b FROM s", toMemory("out")) }
+	want := func(err error) {
+		t.Helper()
+		if err == nil || !strings.Contains(err.Error(), "a fault of weir: bang") {
+			t.Errorf("got %v", err)
+		}
+	}
+	want(r.CreateRule(bad("a")))
+	errs := r.CreateRules(slices.Values([]*ruledef.Def{good("b"), bad("c"), good("d")}))
+	want(errs[1])
+	r.must(errors.Join(errs[0], errs[2]))
+	want(r.ReplaceRule(bad("b")))
+	if got := r.RuleList(); len(got) != 2 {
+		t.Errorf("got %d rules", len(got))
+	}
+	r.publish("in", `{"a":1}`)
+	out.want(`{"b":2}`, `{"b":2}`)
+	if got := r.panicked(); got != 3 {
+		t.Errorf("%d panics are counted, want 3", got)
+	}
+}
+
+// brokenSource is a source that panics when it is told to.
+type brokenSource struct {
+	source.Tracker
+	bang chan struct{}
+}
+
+// Run implements source.Source.
+func (s *brokenSource) Run(context.Context) error {
+	s.Start()
+	<-s.bang
+	panic("bang")
+}
+
+// One on a source's own goroutine ends the source, and its rules say so.
+func TestPanicInSource(t *testing.T) {
+	r := newRig(t, Options{})
+	r.mayPanic = true
+	bang := make(chan struct{})
+	r.types.sources["bomb"] = source.Type{Check: func(source.Def) (source.Use, error) {
+		return source.Use{Open: func(source.Target) (source.Source, error) { return &brokenSource{bang: bang}, nil }}, nil
+	}}
+	r.sql(`CREATE STREAM m () WITH (TYPE="bomb", DATASOURCE="x")`)
+	r.rule("a", "SELECT v FROM m", "out")
+	r.await("it runs", func() bool { return fmt.Sprint(r.status("a", "source_m_0_connection_status")) == "1" })
+	close(bang)
+	r.await("the failure", func() bool { return fmt.Sprint(r.status("a", "source_m_0_connection_status")) == "-1" })
+	r.wantStatus("a", "source_m_0_connection_last_disconnected_message", "stopped by a fault of weir: bang")
+	if got := r.panicked(); got != 1 {
+		t.Errorf("%d panics are counted, want 1", got)
+	}
+	r.must(r.DeleteRule("a"))
 }
 
 // A rule that was laid a panic to is tried again once a client has replaced it: the new

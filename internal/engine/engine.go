@@ -33,6 +33,7 @@ import (
 	"github.com/weir-engine/weir/planner/ruledef"
 	"github.com/weir-engine/weir/sinks"
 	"github.com/weir-engine/weir/sinks/encode"
+	"github.com/weir-engine/weir/vec"
 )
 
 // Options configure an Engine. Zero values are defaults.
@@ -60,7 +61,8 @@ type Options struct {
 	OnQuiet func()
 	// OnStop is called when a client asks the process to end.
 	OnStop func()
-	rand   *rand.Rand // of the functions; nil: the executor's own
+	rand   *rand.Rand                             // of the functions; nil: the executor's own
+	fold   func(*planner.Node) (vec.Value, error) // computes constants; nil: exec.FoldIn
 	// SetLevel changes the level of the log; nil: not possible.
 	SetLevel func(slog.Level)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/weir-engine/weir/planner/sql"
 	"github.com/weir-engine/weir/sinks"
 	"github.com/weir-engine/weir/sinks/encode"
+	"github.com/weir-engine/weir/vec"
 )
 
 // rule is what is kept of a rule in memory. Its text lives in the store.
@@ -109,9 +110,16 @@ type checked struct {
 	queue  *sinks.Queue // once open was called
 }
 
-// compileLocked checks everything about a rule that can be checked before it runs.
-func (e *Engine) compileLocked(def *ruledef.Def) (*compiled, error) {
+// compileLocked checks everything about a rule that can be checked before it runs. A
+// panic, as of a constant that is computed, is an error of this rule.
+func (e *Engine) compileLocked(def *ruledef.Def) (_ *compiled, err error) {
 	e.mu.AssertRHeld()
+	defer func() {
+		if r := recover(); r != nil {
+			e.NotePanic("a rule is refused", r)
+			err = ruledef.Errorf(ruledef.CodeExecutor, "rule %s cannot be checked: a fault of weir: %v", def.ID, r)
+		}
+	}()
 	flow, err := graph.Compile(def, fn.Set{})
 	if err != nil {
 		return nil, err
@@ -144,6 +152,14 @@ func (e *Engine) compileLocked(def *ruledef.Def) (*compiled, error) {
 	return c, nil
 }
 
+// fold returns what computes the constants of statements.
+func (e *Engine) fold() func(*planner.Node) (vec.Value, error) {
+	if e.opt.fold != nil {
+		return e.opt.fold
+	}
+	return exec.FoldIn(e.opt.Location)
+}
+
 // compilePartLocked checks statement i of a rule.
 func (e *Engine) compilePartLocked(c *compiled, i int) (p part, err error) {
 	e.mu.AssertRHeld()
@@ -157,7 +173,7 @@ func (e *Engine) compilePartLocked(c *compiled, i int) (p part, err error) {
 		return p, ruledef.Errorf(ruledef.CodeParser, "SQL %s is not a select statement.", q.SQL)
 	}
 	o := &c.def.Options
-	env := planner.Env{Funcs: fn.Set{}, Catalog: catalog{e, c.inline}, Fold: exec.FoldIn(e.opt.Location)}
+	env := planner.Env{Funcs: fn.Set{}, Catalog: catalog{e, c.inline}, Fold: e.fold()}
 	p.query, err = planner.Bind(env, c.def.ID, sel, planner.Settings{
 		EventTime: o.IsEventTime, LateMs: o.LateTolerance.Milliseconds(), SendMeta: o.SendMetaToSink, SendNil: o.SendNilField,
 		RuleStartMs: time.Now().UnixMilli(), Epoch: e.startEpochLocked(sel), After: q.After, Before: q.Before, Part: i,

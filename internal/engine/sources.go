@@ -3,11 +3,13 @@ package engine
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/weir-engine/weir/ingest"
 	"github.com/weir-engine/weir/ingest/source"
@@ -254,6 +256,7 @@ type runner struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 	feed   *ingest.Feed
+	broken atomic.Pointer[string] // the text of the panic that ended it
 }
 
 func (r *runner) stop() {
@@ -262,7 +265,26 @@ func (r *runner) stop() {
 	<-r.done
 }
 
-func (r *runner) status() source.Status { return r.Status() }
+func (r *runner) status() source.Status {
+	st := r.Status()
+	if text := r.broken.Load(); text != nil {
+		st.State, st.LastError = source.Failed, *text
+	}
+	return st
+}
+
+// run reads until ctx ends. A panic is an error of the source.
+func (r *runner) run(e *Engine, ctx context.Context) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			e.NotePanic("a source is given up", v)
+			text := fmt.Sprintf("stopped by a fault of weir: %v", v)
+			r.broken.Store(&text)
+			err = errors.New(text)
+		}
+	}()
+	return r.Run(ctx)
+}
 
 // startOwnLocked starts a source that only s has.
 func (e *Engine) startOwnLocked(s *stream, use source.Use, o ingest.Options) error {
@@ -277,12 +299,12 @@ func (e *Engine) startOwnLocked(s *stream, use source.Use, o ingest.Options) err
 		return err
 	}
 	ctx, cancel := context.WithCancel(e.ctx)
-	r := &runner{src, cancel, make(chan struct{}), f.Feed}
+	r := &runner{Source: src, cancel: cancel, done: make(chan struct{}), feed: f.Feed}
 	f.streams = 1
 	s.feed, s.source = f, r
 	e.wg.Go(func() {
 		defer close(r.done)
-		if err := src.Run(ctx); err != nil {
+		if err := r.run(e, ctx); err != nil {
 			e.log.Warn("source ended", "stream", s.name, "err", err)
 		}
 	})
