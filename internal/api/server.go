@@ -270,15 +270,10 @@ func allowOrigins(next http.Handler) http.Handler {
 func (s *Server) contain(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
-			v := recover()
-			if v == nil {
-				return
+			if v := recover(); v != nil {
+				s.opts.OnPanic("a call is given up", v)
+				fault{http.StatusInternalServerError, ruledef.CodeUndefined, fmt.Sprintf("%s %s: a fault of weir: %v", r.Method, r.URL.Path, v)}.write(w)
 			}
-			if v == http.ErrAbortHandler {
-				panic(v)
-			}
-			s.opts.OnPanic("a call is given up", v)
-			fault{http.StatusInternalServerError, ruledef.CodeUndefined, fmt.Sprintf("%s %s: a fault of weir: %v", r.Method, r.URL.Path, v)}.write(w)
 		}()
 		next.ServeHTTP(w, r)
 	})
