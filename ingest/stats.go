@@ -116,3 +116,13 @@ func (f *Feed) StreamStats(stream uint32) Stats {
 	}
 	return s
 }
+
+// Serves tells whether rows of a route belong to a stream.
+func (f *Feed) Serves(route, stream uint32) bool {
+	routes := f.routesNow().Streams
+	if int(route) >= len(routes) {
+		return false
+	}
+	_, ok := slices.BinarySearch(routes[route], stream)
+	return ok
+}

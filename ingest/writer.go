@@ -30,6 +30,9 @@ func (w *Writer) Row() int { return w.row }
 // At returns the time at which the row's message arrived, in ms since 1970.
 func (w *Writer) At() int64 { return w.b.At[w.row] }
 
+// Route returns the route of the row.
+func (w *Writer) Route() uint32 { return w.b.Route[w.row] }
+
 // Col returns column i of the plan, ready for Set... of Row. Asking for a column
 // costs its buffers for the batch: ask only to set it.
 func (w *Writer) Col(i int) *vec.Column {

@@ -10,7 +10,7 @@ import (
 
 // convert sets the flat columns of the row from the values that its message has.
 func (d *decoder) convert(w *ingest.Writer, t *topicInfo) {
-	types, row := d.typesOf(t.model), w.Row()
+	types, row := d.typesOf(t.types), w.Row()
 	for _, k := range d.touched {
 		p := &d.props[k]
 		if !p.has || p.deleted {
@@ -26,6 +26,9 @@ func (d *decoder) convert(w *ingest.Writer, t *topicInfo) {
 		}
 		if p.declared != model.Unknown {
 			typ = p.declared
+		}
+		if typ == model.Unknown && p.kind == vec.String {
+			d.untyped(w, t, p.name)
 		}
 		text := d.text[p.off:p.end]
 		if !d.set(w, c, p.kind, typ, text) {

@@ -38,6 +38,11 @@ type Options struct {
 	Models *model.Models
 	// Format says which columns there are; default Both.
 	Format Format
+	// Strict leaves the properties of devices that stand in no file without a
+	// type; else they have that on which the models agree.
+	Strict bool
+	// Notes are told what stays text; nil: nobody asks.
+	Notes *Notes
 }
 
 // New returns what makes a feed's decoders: the value for NewDecoder in the
@@ -50,6 +55,9 @@ func New(o Options, feed ingest.Options) func(*vec.Plan) (ingest.Decoder, error)
 // decoder decodes the messages of one plan.
 type decoder struct {
 	models *model.Models
+	common *model.Model // of devices that stand in no file
+	strict bool
+	notes  *Notes
 	ints   bool
 	inner  *ingest.Object
 	props  []prop
@@ -92,9 +100,12 @@ type prop struct {
 // topicInfo is what a topic says about its messages.
 type topicInfo struct {
 	Topic
-	model *model.Model
-	text  [5][]byte // of envelope: device, namespace, device_id, model, kind
-	head  []byte    // the same as members of an object, but for kind
+	name  string       // of the device
+	model *model.Model // that a file names for the device
+	types *model.Model // what types its properties: model, or the common one
+	told  []string     // properties that the notes have
+	text  [5][]byte    // of envelope: device, namespace, device_id, model, kind
+	head  []byte       // the same as members of an object, but for kind
 }
 
 // noTopic stands for any topic while no column asks.
@@ -120,7 +131,10 @@ type envelopeCol struct {
 }
 
 func newDecoder(o Options, feed *ingest.Options, p *vec.Plan) (ingest.Decoder, error) {
-	d := &decoder{models: o.Models, ints: feed.UseInt64, whole: -1, topics: map[string]*topicInfo{}, types: map[*model.Model][]model.Type{}}
+	d := &decoder{models: o.Models, strict: o.Strict, notes: o.Notes, ints: feed.UseInt64, whole: -1, topics: map[string]*topicInfo{}, types: map[*model.Model][]model.Type{}}
+	if !o.Strict {
+		d.common = o.Models.Common()
+	}
 	m := mapper{d: d, format: o.Format}
 	for i, c := range p.Cols {
 		if c.Meta {
@@ -189,6 +203,9 @@ func (d *decoder) topic(topic string) *topicInfo {
 			clear(d.topics)
 		}
 		t = newTopicInfo(d.models, topic)
+		if t.types = t.model; t.model == nil && t.name != "" {
+			t.types = d.common
+		}
 		d.topics[topic] = t
 	}
 	d.name, d.last = topic, t
@@ -204,7 +221,7 @@ func newTopicInfo(models *model.Models, topic string) *topicInfo {
 			device = levels[3]
 		}
 	}
-	t.model = models.Device(t.Namespace, device)
+	t.name, t.model = device, models.Device(t.Namespace, device)
 	t.text = [...][]byte{[]byte(t.Device), []byte(t.Namespace), []byte(t.DeviceID), nil, []byte(t.Kind.String())}
 	if t.model != nil && t.Kind != KindNone {
 		t.text[envModel] = []byte(t.model.Name)

@@ -129,12 +129,15 @@ func (f *flatRow) reported(key, twin, holder []byte) {
 			}
 		}
 	}
+	if typ = f.typeOf(key, typ); typ == model.Unknown && rawjson.TypeOf(value) == rawjson.String && f.d.notes != nil {
+		f.d.untyped(f.w, f.t, rawjson.UnescapeKey(key))
+	}
 	f.value(key, value, typ)
 }
 
 // own appends a member of a message without twins.
 func (f *flatRow) own(key, value []byte) bool {
-	f.value(key, value, model.Unknown)
+	f.value(key, value, f.typeOf(key, model.Unknown))
 	return true
 }
 
@@ -149,18 +152,21 @@ func (f *flatRow) null(key []byte) {
 	f.out = append(f.out, "null,"...)
 }
 
-func (f *flatRow) value(key, value []byte, typ model.Type) {
-	if f.t.model != nil {
-		var p *model.Property
-		if bytes.IndexByte(key, '\\') < 0 {
-			p = f.t.model.Property(string(key))
-		} else {
-			p = f.t.model.Property(rawjson.UnescapeKey(key))
-		}
-		if p != nil {
-			typ = p.Type
-		}
+// typeOf returns the type of the property key; typ is that of its message.
+func (f *flatRow) typeOf(key []byte, typ model.Type) model.Type {
+	var p *model.Property
+	if bytes.IndexByte(key, '\\') < 0 {
+		p = f.t.types.Property(string(key))
+	} else {
+		p = f.t.types.Property(rawjson.UnescapeKey(key))
 	}
+	if p != nil && p.Type != model.Unknown {
+		return p.Type
+	}
+	return typ
+}
+
+func (f *flatRow) value(key, value []byte, typ model.Type) {
 	f.key(key)
 	out, ok := f.typed(value, typ)
 	if !ok {

@@ -2,6 +2,7 @@ package twin
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/weir-engine/weir/ingest/twin/model"
@@ -22,12 +23,16 @@ func parseFormat(name string) (Format, error) {
 }
 
 // settings is what users set of twins.
-type settings struct{ version, format, file string }
+type settings struct {
+	version, format, file string
+	strict                bool
+}
 
 func (s *settings) table() props.Table {
 	return props.Table{
 		props.Text(&s.file, "kubeedgeModelFile", "a device model file, or a directory of them: the columns of twins get their types"),
 		props.Text(&s.format, "kubeedgeFormat", "what rows hold: both, flat (a column a property) or raw (the message)").Otherwise("both with a model file, else raw"),
+		props.Flag(&s.strict, "kubeedgeModelStrict", "leaves the properties of devices that stand in no file without a type; else they have the type on which all models agree"),
 		props.Scalar(&s.version, "kubeedgeVersion", "the version of KubeEdge").Ignored("the form of the file shows the version"),
 	}
 }
@@ -48,6 +53,37 @@ func ParseProps(given map[string]any, dir string) (o Options, use bool, err erro
 		if o.Models, err = model.Load(s.file, dir); err != nil {
 			faults.Add("kubeedgeModelFile", "%w", err)
 		}
+		o.Strict, o.Notes = s.strict, new(Notes)
 	}
 	return o, s.file != "" || s.format != "" && o.Format != Raw, faults.Err()
+}
+
+// Warnings tells what is odd in the model files that a source's properties name,
+// and which properties they leave as text.
+func Warnings(given map[string]any, dir string) []string {
+	if v, ok := props.Get(given, "kubeedgeModelFile"); !ok || v == "" {
+		return nil
+	}
+	o, _, err := ParseProps(given, dir)
+	if err != nil || o.Models == nil {
+		return nil // whoever starts the source tells it
+	}
+	out := slices.Clone(o.Models.Warnings)
+	if !o.Strict && o.Format != Raw {
+		out = append(out, o.Models.Disputes()...)
+	}
+	return out
+}
+
+// Columns returns the flat columns that the models of o give, by name; those about
+// which they disagree have the type Unknown.
+func (o *Options) Columns() map[string]model.Type {
+	if o.Format == Raw {
+		return nil
+	}
+	out := map[string]model.Type{}
+	for _, name := range o.Models.Names() {
+		out[name] = o.Models.Common().Property(name).Type
+	}
+	return out
 }

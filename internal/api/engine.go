@@ -67,6 +67,10 @@ type Streams interface {
 
 	// DescribeStream returns one definition, or ruledef.ErrNotFound.
 	DescribeStream(kind StreamKind, name string) (StreamDef, error)
+
+	// StreamSchema returns the columns of a definition, or ruledef.ErrNotFound. The
+	// type of a column is empty if nothing says what it is.
+	StreamSchema(kind StreamKind, name string) ([]Field, error)
 }
 
 // StreamKind tells streams from tables.

@@ -198,6 +198,11 @@ func (e *fakeEngine) DescribeStream(kind StreamKind, name string) (StreamDef, er
 	return s.def, nil
 }
 
+func (e *fakeEngine) StreamSchema(kind StreamKind, name string) ([]Field, error) {
+	def, err := e.DescribeStream(kind, name)
+	return def.Fields, err
+}
+
 func (e *fakeEngine) StreamStatus(kind StreamKind, name string) ([]StatusField, error) {
 	if _, err := e.DescribeStream(kind, name); err != nil {
 		return nil, err

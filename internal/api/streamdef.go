@@ -186,7 +186,7 @@ func (d StreamDef) Text() string {
 }
 
 // schemaOf is the schema of fields as JSON objects by name. The index is always
-// 0: columns have no fixed place.
+// 0: columns have no fixed place. A field of no known type has none.
 func schemaOf(fields []Field) map[string]any {
 	m := make(map[string]any, len(fields))
 	for _, f := range fields {
@@ -196,7 +196,10 @@ func schemaOf(fields []Field) map[string]any {
 }
 
 func fieldSchema(f Field) map[string]any {
-	m := map[string]any{"type": f.Type, "index": 0}
+	m := map[string]any{"index": 0}
+	if f.Type != "" {
+		m["type"] = f.Type
+	}
 	if f.Type == "array" && f.Elem != nil {
 		m["items"] = fieldSchema(*f.Elem)
 	}

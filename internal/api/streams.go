@@ -178,9 +178,16 @@ func (s *Server) describeStream(w http.ResponseWriter, r *http.Request, kind Str
 }
 
 func (s *Server) streamSchema(w http.ResponseWriter, r *http.Request, kind StreamKind) {
-	if def, ok := s.findStream(w, r, kind, "get schema of"); ok {
-		writeJSON(w, http.StatusOK, schemaOf(def.Fields))
+	def, ok := s.findStream(w, r, kind, "get schema of")
+	if !ok {
+		return
 	}
+	fields, err := s.engine.StreamSchema(kind, def.Name)
+	if err != nil { // it went meanwhile
+		faultOf(err, "get schema of "+kind.words().lower+" error").write(w)
+		return
+	}
+	writeJSON(w, http.StatusOK, schemaOf(fields))
 }
 
 func (s *Server) replaceStream(w http.ResponseWriter, r *http.Request, kind StreamKind) {

@@ -28,7 +28,8 @@ type sharedFeed struct {
 	specs   map[string]vec.ColumnSpec
 	refs    map[string]int
 	replan  bool
-	exec    *run.Feed // as the executor sees it
+	exec    *run.Feed     // as the executor sees it
+	twins   *twin.Options // of a feed of KubeEdge twins
 }
 
 // running is a source in operation.
@@ -140,18 +141,24 @@ func (e *Engine) activateRowsLocked(s *stream, props map[string]any) error {
 	if err != nil {
 		return err
 	}
-	o, err := e.feedOptions(s, props, use)
+	o, twins, err := e.feedOptions(s, props, use)
 	if err != nil {
 		return err
 	}
 	if use.Attach != nil {
-		return e.startSharedLocked(s, use, feedKey(use.Hub, s, &o, props), o)
+		err = e.startSharedLocked(s, use, feedKey(use.Hub, s, &o, props), o)
+	} else {
+		err = e.startOwnLocked(s, use, o)
 	}
-	return e.startOwnLocked(s, use, o)
+	if err == nil && s.feed.twins == nil { // else another stream's, and its decoders' notes
+		s.feed.twins = twins
+	}
+	return err
 }
 
-// feedOptions makes the options of the feed for s.
-func (e *Engine) feedOptions(s *stream, given map[string]any, use source.Use) (ingest.Options, error) {
+// feedOptions makes the options of the feed for s, and those of its decoder of twins,
+// which is nil if it has another one.
+func (e *Engine) feedOptions(s *stream, given map[string]any, use source.Use) (ingest.Options, *twin.Options, error) {
 	d := &s.def.Options
 	o := ingest.Options{
 		Format: d.Format, Schema: s.fields(), Strict: d.StrictValidation, Delimiter: d.Delimiter,
@@ -160,7 +167,7 @@ func (e *Engine) feedOptions(s *stream, given map[string]any, use source.Use) (i
 	if d.Format == "protobuf" {
 		if s.message == nil {
 			_, err := e.messageOf(s.def)
-			return o, err
+			return o, nil, err
 		}
 		o.Message = s.message.NewReader()
 		o.Strict = o.Strict && s.def.Fields != nil // the message says itself what is missing
@@ -172,16 +179,17 @@ func (e *Engine) feedOptions(s *stream, given map[string]any, use source.Use) (i
 	twins, isTwin, err := twin.ParseProps(given, e.opt.Dir)
 	faults.Join(err)
 	if err := faults.Err(); err != nil {
-		return o, err
+		return o, nil, err
 	}
 	o.EnsureDefaults()
 	if isTwin {
 		if o.Format != "json" {
-			return o, fmt.Errorf("format %q: twins come as json", o.Format)
+			return o, nil, fmt.Errorf("format %q: twins come as json", o.Format)
 		}
 		o.NewDecoder = twin.New(twins, o)
+		return o, &twins, o.Validate()
 	}
-	return o, o.Validate()
+	return o, nil, o.Validate()
 }
 
 // feedTable is the properties of every source beside those of its type.
@@ -198,12 +206,13 @@ func feedTable(ints *bool) props.Table {
 func feedKey(hub string, s *stream, o *ingest.Options, given map[string]any) string {
 	twins, _ := props.Get(given, "kubeedgeModelFile")
 	form, _ := props.Get(given, "kubeedgeFormat")
+	strict, _ := props.Get(given, "kubeedgeModelStrict")
 	schema, err := json.Marshal(o.Schema)
 	if err != nil {
 		schema = []byte(s.name)
 	}
-	return fmt.Sprintf("%s\x00%s\x00%s\x00%v\x00%s\x00%s\x00%v\x00%v\x00%v\x00%p", hub, o.Format, schema, o.Strict, o.Delimiter,
-		o.TimestampFormat, o.UseInt64, twins, form, s.message)
+	return fmt.Sprintf("%s\x00%s\x00%s\x00%v\x00%s\x00%s\x00%v\x00%v\x00%v\x00%v\x00%p", hub, o.Format, schema, o.Strict, o.Delimiter,
+		o.TimestampFormat, o.UseInt64, twins, form, strict, s.message)
 }
 
 func (e *Engine) newFeedLocked(key string, o ingest.Options) (*sharedFeed, error) {

@@ -277,6 +277,9 @@ func (f *fields) source(s *stream, prefix string, in, late uint64) {
 		f.add(prefix+"paused", s.feed.exec.Paused())
 		lost := s.lostOfLocked(late)
 		f.lost(prefix, &lost)
+		if t := s.feed.twins; t != nil && t.Notes != nil {
+			f.add(prefix+"untyped_properties", t.Notes.Texts(func(route uint32) bool { return s.feed.Serves(route, s.num) }))
+		}
 	}
 }
 

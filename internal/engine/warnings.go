@@ -173,7 +173,18 @@ func (e *Engine) createWarnings(c *sql.Create) []string {
 	if s.lookup() {
 		table = e.tables.lookups[s.typ()]
 	}
-	return append(out, propertyWarnings(o.Extra, table)...)
+	return append(append(out, propertyWarnings(o.Extra, table)...), e.modelWarnings(s)...)
+}
+
+// modelWarnings tells what is odd in the device models that the settings of s name.
+func (e *Engine) modelWarnings(s *stream) []string {
+	e.mu.RLock()
+	given, err := e.propsLocked(s)
+	e.mu.RUnlock()
+	if err != nil {
+		return nil // the rules of s tell it
+	}
+	return twin.Warnings(given, e.opt.Dir)
 }
 
 func (e *Engine) hasConf(n confName) bool {
@@ -184,7 +195,11 @@ func (e *Engine) hasConf(n confName) bool {
 
 // ConfWarnings lists what a group of settings says in vain.
 func (e *Engine) ConfWarnings(kind api.ConfKind, typ string, given map[string]any) []string {
-	return propertyWarnings(given, e.tables.group(string(kind), strings.ToLower(typ)))
+	out := propertyWarnings(given, e.tables.group(string(kind), strings.ToLower(typ)))
+	if kind == api.ConfSources {
+		out = append(out, twin.Warnings(given, e.opt.Dir)...)
+	}
+	return out
 }
 
 // propertyWarnings lists what properties of a type say in vain. A type that there is

@@ -33,6 +33,10 @@ type Model struct {
 	Name       string
 	Properties []Property
 
+	// Missing says that a device names this model and no file has it: it has no
+	// properties.
+	Missing bool
+
 	byName map[string]int // exact and lower-case names -> Properties
 }
 
@@ -72,12 +76,13 @@ type Models struct {
 
 	devices map[string]*Model // exact: "ns/name", "name", instance id
 	folded  map[string]*Model // the same in lower case, and models by name
-	props   map[string]bool   // lower-case names of all properties
+	common  *Model
+	props   map[string][]*Model // those that have a property, by its lower-case name
 }
 
 // HasProperty tells whether some model has the property name, in any case.
 func (m *Models) HasProperty(name string) bool {
-	return m != nil && m.props[strings.ToLower(name)]
+	return m != nil && m.props[strings.ToLower(name)] != nil
 }
 
 // Device returns the model of a device by what its topic says, or nil if no
@@ -230,20 +235,25 @@ func (b *builder) build(path string) (*Models, error) {
 	if len(b.models) == 0 {
 		return nil, fmt.Errorf("device model: %s: has no device model (want deviceModels, or resources of kind DeviceModel)", path)
 	}
-	m := &Models{Models: b.models, devices: map[string]*Model{}, folded: map[string]*Model{}, props: map[string]bool{}}
+	m := &Models{Models: b.models, devices: map[string]*Model{}, folded: map[string]*Model{}, props: map[string][]*Model{}}
 	byName := map[string]*Model{}
 	for _, x := range slices.Backward(b.models) {
 		x.index()
-		for _, p := range x.Properties {
-			m.props[strings.ToLower(p.Name)] = true
-		}
 		byName[x.Name] = x
 		// Without devices a model's name is the device's: eKuiper's short form.
 		m.folded[strings.ToLower(x.Name)] = x
 	}
 	for _, x := range b.models {
 		byName[x.Namespace+"/"+x.Name] = x
+		for _, p := range x.Properties {
+			name := strings.ToLower(p.Name)
+			if have := m.props[name]; len(have) == 0 || have[len(have)-1] != x {
+				m.props[name] = append(have, x)
+			}
+		}
 	}
+	m.common = m.agreed()
+	var orphans []device
 	for _, d := range b.devices {
 		x := byName[d.modelNamespace+"/"+d.model]
 		if x == nil {
@@ -251,9 +261,15 @@ func (b *builder) build(path string) (*Models, error) {
 		}
 		if x == nil {
 			m.Warnings = append(m.Warnings, fmt.Sprintf("%s: device %q: model %q is in none of the files; its properties stay text", d.position, d.name, d.model))
+			orphans = append(orphans, d)
 			continue
 		}
 		m.add(d, x)
+	}
+	for _, d := range orphans {
+		if m.Device(d.namespace, d.name) == nil {
+			m.add(d, &Model{Namespace: d.modelNamespace, Name: d.model, Missing: true})
+		}
 	}
 	return m, nil
 }
