@@ -1,6 +1,8 @@
 package exec
 
 import (
+	"slices"
+
 	"github.com/weir-engine/weir/exec/agg"
 	"github.com/weir-engine/weir/exec/fn"
 	"github.com/weir-engine/weir/exec/scalar"
@@ -55,12 +57,66 @@ func (ms *memories) keep(p *planner.Program) {
 	*ms = kept
 }
 
-// analytic computes a stateful step over all rows, in their order.
-func (m *machine) analytic(s planner.StepID, st *planner.Step, mm *memo) {
-	out := m.get()
-	mm.col, mm.all = out, true
+// remember has stateful steps see every row of m's batch, whether a rule wants it or
+// not. Those that count what their rule sent before do so when it is their turn.
+func (m *machine) remember(steps []planner.StepID) {
+	for _, s := range steps {
+		if !m.prog.Steps[s].Counts() {
+			m.col(s, nil)
+		}
+	}
+}
+
+// rememberFor is remember for a message of a window, to the rules that keep chooses:
+// the others' calls, which are not theirs, do not see it.
+func (m *machine) rememberFor(keep func(planner.RuleID) bool) {
+	for _, s := range m.prog.Analytics {
+		if keep != nil && !slices.ContainsFunc(m.prog.RulesOf(s), keep) {
+			m.memos[s] = memo{gen: m.gen, all: true, col: missing, done: m.memos[s].done}
+			continue
+		}
+		m.col(s, nil)
+	}
+}
+
+// recalls are the stateful steps that a window over a join needs, by the rows that
+// they see.
+type recalls struct {
+	of             *planner.Window
+	single, joined []planner.StepID
+}
+
+// recalled returns the recalls of w.
+func (w *window) recalled() *recalls {
+	r, d := &w.recalls, w.def
+	if r.of == d {
+		return r
+	}
+	*r = recalls{of: d}
+	r.single = w.in.prog.StatefulIn(append(slices.Clone(d.Parts), d.Filter, d.When, d.Emit)...)
+	joined := slices.Concat(d.Where, d.Keys, d.Rows)
+	for _, a := range d.Aggs {
+		if a.Func != "" {
+			joined = append(append(joined, a.Args...), a.Filter)
+		}
+	}
+	r.joined = w.in.prog.StatefulIn(joined...)
+	return r
+}
+
+// analytic computes a stateful step over all rows, in their order. One that counts what
+// its rule sent before is computed for the rows of want, which is the next one.
+func (m *machine) analytic(s planner.StepID, st *planner.Step, mm *memo, want vec.Bitmap) {
+	if !st.Counts() {
+		want = nil
+	}
+	if mm.col == nil {
+		mm.col = m.get()
+	}
+	out := mm.col
+	mm.all = want == nil
 	mem := m.memories.of(st)
-	failed := m.anyFault(st.In) // computes them too
+	failed := m.anyFaultIn(st.In, want) // computes them too
 	if failed != nil {
 		defer m.x.free(failed)
 	}
@@ -69,7 +125,10 @@ func (m *machine) analytic(s planner.StepID, st *planner.Step, mm *memo) {
 	args := make([]vec.Value, n)
 	var key []byte
 	for row := range m.rows {
-		if failed.Has(row) {
+		if want != nil && (!want.Has(row) || mm.done.Has(row)) {
+			continue
+		}
+		if mm.done.Set(row); failed.Has(row) {
 			out.SetFault(row)
 			continue
 		}

@@ -130,7 +130,7 @@ func (m *machine) compute(s planner.StepID, st *planner.Step, mm *memo, want vec
 	case planner.OpCall:
 		m.call(s, st, mm, want)
 	case planner.OpAnalytic:
-		m.analytic(s, st, mm)
+		m.analytic(s, st, mm, want)
 	case planner.OpSpan:
 		m.span(s, st, mm)
 	case planner.OpNumber:

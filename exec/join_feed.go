@@ -16,6 +16,7 @@ type feeder struct {
 	needs   int
 	srcs    []fedSource
 	steps   []planner.StepID // of all srcs
+	must    []planner.StepID // those of them that say which rows go together: a row in which one failed never was
 	slab    []vec.Value      // values of rows that do not outlive the batch
 }
 
@@ -35,7 +36,8 @@ func (f *feeder) locate(j *joiner) {
 		return
 	}
 	f.located, f.to, f.needs = f.def, j, needs
-	f.srcs, f.steps = f.srcs[:0], f.steps[:0]
+	f.srcs, f.steps, f.must = f.srcs[:0], f.steps[:0], f.must[:0]
+	deciding := j.deciding()
 	for i := range j.srcs {
 		s := &j.srcs[i]
 		if s.def.Stream != f.def.Stream {
@@ -44,12 +46,38 @@ func (f *feeder) locate(j *joiner) {
 		fs := fedSource{src: int32(i), steps: make([]planner.StepID, len(s.need))}
 		for k, c := range s.need {
 			fs.steps[k] = f.stepFor(c.Key())
-			if fs.steps[k] != planner.NoStep {
-				f.steps = append(f.steps, fs.steps[k])
+			if fs.steps[k] == planner.NoStep {
+				continue
+			}
+			f.steps = append(f.steps, fs.steps[k])
+			if deciding[joinRef{src: int32(i), pos: int32(k)}] {
+				f.must = append(f.must, fs.steps[k])
 			}
 		}
 		f.srcs = append(f.srcs, fs)
 	}
+}
+
+// deciding returns the values that the conditions of the join look at.
+func (j *joiner) deciding() map[joinRef]bool {
+	out := map[joinRef]bool{}
+	look := func(cols []int) {
+		for _, c := range cols {
+			for _, r := range j.refs[c].from {
+				out[joinRef{src: r.src, pos: r.pos}] = true
+			}
+		}
+	}
+	for i := range j.plan.Steps {
+		s := &j.plan.Steps[i]
+		look(s.LeftCols)
+		look(s.RightCols)
+		look(s.RestCols)
+	}
+	for _, cols := range j.plan.BeforeCols {
+		look(cols)
+	}
+	return out
 }
 
 // stepFor returns the step of the column with key.
@@ -71,12 +99,15 @@ func (f *feeder) feed(m *machine) {
 		return
 	}
 	f.locate(n.join)
-	bad := m.anyFault(f.steps) // computes them too
+	for _, s := range f.steps {
+		m.col(s, nil)
+	}
+	bad := m.anyFault(f.must)
 	want := f.wanted(m)
 	f.slab = f.slab[:0]
 	for row := range m.rows {
 		if bad.Has(row) {
-			f.fault(m.whyAny(f.steps, row))
+			f.fault(m.whyAny(f.must, row))
 			continue
 		}
 		if want != nil && !want.Has(row) {
@@ -120,7 +151,9 @@ func (f *feeder) values(m *machine, steps []planner.StepID, row int, keep bool) 
 	for _, id := range steps {
 		v := vec.Value{}
 		if id != planner.NoStep {
-			v = m.value(id, row)
+			if v = m.value(id, row); m.failed(id, row) {
+				v = wrong
+			}
 		}
 		if keep {
 			v = v.Clone()

@@ -142,7 +142,7 @@ func (j *joiner) fill(b *vec.Batch, cols []int, rows int, get func(c, row int) v
 	j.open(b, rows)
 	for _, c := range cols {
 		for row := range rows {
-			b.Cols[c].Set(row, get(c, row))
+			set(&b.Cols[c], row, get(c, row))
 		}
 	}
 	clear(b.At)

@@ -77,6 +77,7 @@ func (j *joiner) collect(w *window, p *pane, t *tuples, ok bool) {
 		m := j.x.enter()
 		m.begin(w.in, b)
 		m.memories = &w.memories
+		m.remember(w.recalled().joined)
 		j.pass = j.x.passing(w.def, m, m.allRows(), j.pass[:0])
 		p.add(m, w, j.pass)
 		j.x.leave()
@@ -91,7 +92,7 @@ func (j *joiner) rowsOf(t *tuples, from, to int) *vec.Batch {
 			continue
 		}
 		for row := range b.Rows {
-			b.Cols[c].Set(row, j.value(c, t, from+row))
+			set(&b.Cols[c], row, j.value(c, t, from+row))
 		}
 	}
 	for row := range b.Rows {
@@ -188,9 +189,7 @@ func (j *joiner) emit(b *vec.Batch, events []int32) {
 	j.n.identity()
 	m := j.x.enter()
 	m.begin(j.n, b)
-	for _, s := range j.n.prog.Analytics {
-		m.col(s, nil)
-	}
+	m.remember(j.n.prog.Analytics)
 	j.x.match(j.n, m)
 	if distinctEvents(events) {
 		j.x.deliver(m)

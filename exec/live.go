@@ -60,6 +60,7 @@ func (x *Executor) adopt(n *live, p *planner.Program) {
 		n.join.memories.keep(p)
 		for _, w := range n.windows {
 			w.memories.keep(p)
+			w.recalls = recalls{}
 		}
 	}
 	n.prog, n.plan, n.listeners = p, nil, nil
@@ -246,9 +247,7 @@ func (x *Executor) runBound(n *live, b *vec.Batch) {
 	x.stats.Evaluations += uint64(b.Rows) * uint64(n.prog.Rules)
 	m := x.enter()
 	m.begin(n, b)
-	for _, s := range n.prog.Analytics {
-		m.col(s, nil)
-	}
+	m.remember(n.prog.Analytics)
 	x.match(n, m)
 	x.deliver(m)
 	x.serial(m)

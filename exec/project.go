@@ -164,6 +164,9 @@ func (x *Executor) serial(m *machine) {
 			clear(one)
 			one.Set(row)
 			x.hits(s.Rule)
+			for _, id := range s.Counting {
+				m.col(id, one)
+			}
 			if !x.allHold(m, s, one, row) {
 				continue
 			}
@@ -245,7 +248,6 @@ func (x *Executor) message(m *machine, rule planner.RuleID, proj int32, pairs []
 		}
 	}
 	if !p.ready {
-		x.hits(rule)
 		m.evaluate(p)
 	}
 	for _, r := range rows {

@@ -174,10 +174,13 @@ func (s *stage) guarded(m *machine, rows []int32, members []planner.Member) []in
 
 // anyFault returns the rows in which one of steps failed, to be given back; nil if
 // there is none.
-func (m *machine) anyFault(steps []planner.StepID) vec.Bitmap {
+func (m *machine) anyFault(steps []planner.StepID) vec.Bitmap { return m.anyFaultIn(steps, nil) }
+
+// anyFaultIn is anyFault where the steps are needed for the rows of want only; nil: all.
+func (m *machine) anyFaultIn(steps []planner.StepID, want vec.Bitmap) vec.Bitmap {
 	var bad vec.Bitmap
 	for _, s := range steps {
-		if c := m.col(s, nil); c.Fault != nil && c.Fault.Any() {
+		if c := m.col(s, want); c.Fault != nil && c.Fault.Any() {
 			if bad == nil {
 				bad = m.x.bitmap(m.rows)
 			}

@@ -21,6 +21,7 @@ type window struct {
 
 	groups   *agg.Groups     // that the aggregates are of
 	memories memories        // over a join: of stateful steps over the rows that it joins
+	recalls  recalls         // over a join
 	notes    map[cell]string // why values of batch are faults, by column
 }
 
@@ -265,9 +266,11 @@ func (w *window) emit(b *vec.Batch, keep func(planner.RuleID) bool) {
 			}
 		}
 	} else {
-		for _, s := range n.prog.Analytics {
-			m.col(s, nil)
+		for _, h := range n.prog.Hits {
+			x.hits(h.Rule)
+			m.col(h.Step, nil)
 		}
+		m.rememberFor(keep)
 		x.match(n, m)
 		x.deliverWindow(m, keep)
 	}

@@ -147,7 +147,7 @@ func (b *binder) inOrder(root *Bound) *Bound {
 	if w, ok := root.Stage.(*BoundWindow); ok {
 		o.Guard, w.Guard = w.Guard, nil
 	} else {
-		o.Guard = guard(root, &BoundWindow{}, nil)
+		o.Guard = b.guard(root, &BoundWindow{}, nil)
 	}
 	return &Bound{Limit: -1, Stage: o}
 }

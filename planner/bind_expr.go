@@ -131,16 +131,13 @@ func (b *binder) arrow(e *sql.Arrow) *Node {
 		return nil
 	}
 	if x.Op == OpColumn && x.From == nil && !x.Col.Meta && len(x.Col.Path) > 0 {
-		spec := vec.ColumnSpec{Path: append(slices.Clip(x.Col.Path), e.Key)}
-		if t := x.Col.Type; t.Kind != vec.Missing {
-			i := slices.IndexFunc(t.Fields, func(f vec.Field) bool { return f.Name == e.Key })
-			if i < 0 { // a declared type without such a field: always null
-				n := newNode(OpArrow, x)
-				n.Key, n.Text = e.Key, x.Text+"->"+quoteName(e.Key)
-				return n
-			}
-			spec.Type = t.Fields[i].Type
+		t, ok := typeAt(x.Col.Type, []string{e.Key})
+		if !ok { // always null
+			n := newNode(OpArrow, x)
+			n.Key, n.Text = e.Key, x.Text+"->"+quoteName(e.Key)
+			return n
 		}
+		spec := vec.ColumnSpec{Path: append(slices.Clip(x.Col.Path), e.Key), Type: t}
 		return (&Node{Op: OpColumn, Col: spec, Text: x.Text + "->" + quoteName(e.Key)}).seal()
 	}
 	return (&Node{Op: OpArrow, Args: []*Node{x}, Key: e.Key}).inherit().seal()

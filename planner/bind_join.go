@@ -154,6 +154,33 @@ func (b *binder) sourceColumn(at sql.Pos, i int, name string) *Node {
 	return &Node{Op: OpColumn, Col: spec, Text: quoteName(s.label) + "." + quoteName(name)}
 }
 
+// declaredIn returns the declared columns that n, a column, is made of: itself, or
+// those of the sources whose rows it is.
+func (b *binder) declaredIn(n *Node) []*Node {
+	path := n.Col.Path
+	switch {
+	case n.Col.Meta:
+		return nil
+	case n.Col.Type.Kind != vec.Missing:
+		return []*Node{n}
+	case !b.joins() || len(path) > 0 && path[0] != "" && len(path) > 1:
+		return nil
+	}
+	var out []*Node
+	for i, s := range b.srcs {
+		switch {
+		case s.Table:
+		case len(path) > 1 && s.has(path[1]): // whichever source has it
+			return []*Node{n}
+		case len(path) == 0, len(path) == 1 && path[0] == s.label:
+			for _, f := range s.Fields {
+				out = append(out, b.sourceColumn(sql.Pos{}, i, f.Name))
+			}
+		}
+	}
+	return out
+}
+
 // joinStar binds `*` or `source.*` over several sources. Of columns that are
 // called alike the one of the earlier source is sent.
 func (b *binder) joinStar(r *Bound, f sql.Field, fromStar map[string]int, add func(sql.Pos, string, *Node, bool)) {

@@ -11,14 +11,21 @@ import (
 // the schema. A row with a value of another type in one of them is lost to the
 // rule, and so to its analytic calls.
 func (b *binder) declared() []*Node {
-	if b.joins() || b.src.Fields == nil {
-		return nil
+	if b.reads != nil || b.joins() && b.window { // over a window of a join such a row never was
+		return b.reads
 	}
-	if b.reads == nil {
-		read := b.readNames()
-		b.reads = []*Node{}
-		for _, f := range b.src.Fields {
-			if read[f.Name] {
+	b.reads = []*Node{}
+	read := b.readNames()
+	for i, s := range b.srcs {
+		if s.Table {
+			continue
+		}
+		for _, f := range s.Fields {
+			switch {
+			case !read[name{"", f.Name}] && !read[name{s.label, f.Name}] && !read[name{s.Name, f.Name}]:
+			case b.joins():
+				b.reads = append(b.reads, b.sourceColumn(sql.Pos{}, i, f.Name))
+			default:
 				b.reads = append(b.reads, b.column(sql.Pos{}, "", f.Name))
 			}
 		}
@@ -26,12 +33,21 @@ func (b *binder) declared() []*Node {
 	return b.reads
 }
 
+// name is a column as a statement names it.
+type name struct{ stream, column string }
+
 // readNames returns the names of the columns in the statement.
-func (b *binder) readNames() map[string]bool {
-	read := map[string]bool{}
-	all := func(except []string) {
-		for _, f := range b.src.Fields {
-			read[f.Name] = read[f.Name] || !slices.Contains(except, f.Name)
+func (b *binder) readNames() map[name]bool {
+	read := map[name]bool{}
+	all := func(stream string, except []string) {
+		for _, s := range b.srcs {
+			if stream != "" && stream != s.label && stream != s.Name {
+				continue
+			}
+			for _, f := range s.Fields {
+				n := name{s.label, f.Name}
+				read[n] = read[n] || !slices.Contains(except, f.Name)
+			}
 		}
 	}
 	own := "" // alias that is a column in the expression
@@ -44,13 +60,13 @@ func (b *binder) readNames() map[string]bool {
 						return false
 					}
 					if x.Star && !strings.EqualFold(x.Name, "count") {
-						all(nil)
+						all("", nil)
 					}
 				case *sql.Star:
-					all(nil)
+					all(x.Stream, nil)
 				case *sql.Ident:
 					if x.Stream != "" || x.Name == own || b.aliases[x.Name] == nil {
-						read[x.Name] = true
+						read[name{x.Stream, x.Name}] = true
 					}
 				}
 				return true
@@ -60,7 +76,7 @@ func (b *binder) readNames() map[string]bool {
 	s := b.sel
 	for _, f := range s.Fields {
 		if f.Star {
-			all(f.Except)
+			all(f.Stream, f.Except)
 		}
 		own = f.Alias
 		note(f.Expr)
@@ -71,6 +87,9 @@ func (b *binder) readNames() map[string]bool {
 	}
 	own = ""
 	note(s.Where, s.Having)
+	for _, j := range s.Joins {
+		note(j.On)
+	}
 	note(s.GroupBy...)
 	for _, o := range s.OrderBy {
 		note(o.Expr)

@@ -111,7 +111,7 @@ func (b *binder) chained(n *Node) *Node {
 		}
 	}
 	if n.After = len(n.Args) - args; n.After > 0 {
-		b.sealSince(n)
+		b.sealSince(n.inherit())
 	}
 	if c.byText == nil {
 		c.byText = map[string]*Node{}

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/weir-engine/weir/planner/sql"
-	"github.com/weir-engine/weir/vec"
 )
 
 // over turns r, whose expressions are over the stream, into what is done over
@@ -19,9 +18,7 @@ func (b *binder) over(r *Bound, where, having, keys []*Node) {
 	group := makesGroups(r, keys)
 	w.Group = group
 	w.After = b.set.After || b.joins() || w.Spec.EventTime || windowRules[w.Spec.Kind].unfiltered
-	if !b.joins() {
-		w.Guard = guard(r, w, having)
-	}
+	w.Guard = b.guard(r, w, having)
 	l := &lifter{group: group, keys: keys, first: b.first()}
 	over := *r
 	over.Where = l.list(having)
@@ -50,7 +47,7 @@ func (b *binder) over(r *Bound, where, having, keys []*Node) {
 // guard returns the declared columns that a rule over a window reads, in order.
 // eKuiper decodes them before it looks at a row, so a row with a value of
 // another type in one of them does not even count.
-func guard(r *Bound, w *BoundWindow, having []*Node) []*Node {
+func (b *binder) guard(r *Bound, w *BoundWindow, having []*Node) []*Node {
 	var out []*Node
 	add := func(ns ...*Node) {
 		for _, n := range ns {
@@ -58,8 +55,8 @@ func guard(r *Bound, w *BoundWindow, having []*Node) []*Node {
 				continue
 			}
 			n.walk(func(x *Node) bool {
-				if x.Op == OpColumn && x.From == nil && x.Col.Type.Kind != vec.Missing {
-					out = append(out, x)
+				if x.Op == OpColumn && x.From == nil {
+					out = append(out, b.declaredIn(x)...)
 				}
 				return true
 			})

@@ -2,6 +2,7 @@ package planner
 
 import (
 	"math"
+	"slices"
 	"sort"
 
 	"github.com/weir-engine/weir/vec"
@@ -197,5 +198,29 @@ func (r *Bound) serial() bool {
 			return true
 		}
 	}
-	return false
+	return r.Spread != nil && r.Spread.hits && !r.Spread.agg
+}
+
+// counting returns the stateful calls of r that count what r sent before, in their
+// order.
+func (r *Bound) counting() []*Node {
+	var out []*Node
+	look := func(n *Node) {
+		n.walk(func(x *Node) bool {
+			if x.Op == OpAnalytic && x.hits && !slices.Contains(out, x) {
+				out = append(out, x)
+			}
+			return x.hits
+		})
+	}
+	for _, n := range r.Where {
+		look(n)
+	}
+	for _, f := range r.Fields {
+		look(f.Node)
+	}
+	if r.Spread != nil {
+		look(r.Spread)
+	}
+	return out
 }

@@ -41,6 +41,7 @@ type Builder struct {
 	replacing map[RuleID]replaced
 	origin    *Origin       // shared by a stream's builder and those over its stages
 	below     *stageBuilder // the stage whose output is the input, nil for a stream
+	adding    RuleID        // that Add enters
 }
 
 // placed remembers where a rule went, to take it out again.
@@ -99,6 +100,9 @@ func newBuilder(o *Origin, below *stageBuilder) *Builder {
 // Next returns the epoch of the program that the next rule will be part of.
 func (b *Builder) Next() uint64 { return b.prog.Epoch + 1 }
 
+// overWindow tells whether the input is what a window emits.
+func (b *Builder) overWindow() bool { return b.below != nil && b.below.win != nil }
+
 // Len returns the number of rules.
 func (b *Builder) Len() int { return len(b.rules) }
 
@@ -107,6 +111,7 @@ func (b *Builder) Len() int { return len(b.rules) }
 func (b *Builder) Add(rule RuleID, r *Bound, count bool) {
 	b.dirty = true
 	b.thaw()
+	b.adding = rule
 	if r.Stage != nil {
 		s, m := b.stageOf(rule, r.Stage)
 		s.add(m, r.Stage.rest(), count)
@@ -116,10 +121,13 @@ func (b *Builder) Add(rule RuleID, r *Bound, count bool) {
 	p := &placed{step: NoStep, rest: -1}
 	p.proj = b.project(r)
 	p.count = count && b.below == nil && r.safe()
-	if r.serial() {
+	if !b.overWindow() && r.serial() {
 		s := Serial{Entry: Entry{Rule: rule, Proj: p.proj, Rest: -1}}
 		for _, n := range r.Where {
 			s.Where = append(s.Where, b.intern(n))
+		}
+		for _, n := range r.counting() {
+			s.Counting = append(s.Counting, b.intern(n))
 		}
 		b.prog.Serials = append(b.prog.Serials, s)
 		p.kind = inSerial
@@ -148,7 +156,7 @@ func (b *Builder) Remove(rule RuleID) {
 		return
 	case inSerial:
 		i := slices.IndexFunc(b.prog.Serials, func(s Serial) bool { return s.Rule == rule })
-		for _, id := range b.prog.Serials[i].Where {
+		for _, id := range slices.Concat(b.prog.Serials[i].Where, b.prog.Serials[i].Counting) {
 			b.release(id)
 		}
 		b.prog.Serials = slices.Delete(b.prog.Serials, i, i+1)
@@ -183,7 +191,7 @@ func (b *Builder) thaw() {
 	p.Cols, p.Used = slices.Clone(p.Cols), slices.Clone(p.Used)
 	p.Steps, p.Projs, p.Rests = slices.Clone(p.Steps), slices.Clone(p.Projs), slices.Clone(p.Rests)
 	p.Ranks, p.Equals, p.Conds = slices.Clone(p.Ranks), slices.Clone(p.Equals), slices.Clone(p.Conds)
-	p.Analytics, p.Serials = slices.Clone(p.Analytics), slices.Clone(p.Serials)
+	p.Analytics, p.Hits, p.Serials = slices.Clone(p.Analytics), slices.Clone(p.Hits), slices.Clone(p.Serials)
 }
 
 // Program returns the program of the rules as they are. It is the same one as
@@ -249,8 +257,11 @@ func (b *Builder) intern(n *Node) StepID {
 		b.stepRefs = append(b.stepRefs, 1)
 	}
 	b.stepAt[n.Text] = id
-	if n.Op == OpAnalytic {
+	switch {
+	case n.Op == OpAnalytic:
 		b.prog.Analytics = append(b.prog.Analytics, id)
+	case n.Op == OpCall && n.Func.PerRule && b.overWindow():
+		b.prog.Hits = append(b.prog.Hits, Hit{id, b.adding})
 	}
 	return id
 }
@@ -264,8 +275,11 @@ func (b *Builder) release(id StepID) {
 	delete(b.stepAt, s.Text)
 	b.prog.Steps[id] = Step{}
 	b.free = append(b.free, id)
-	if s.Op == OpAnalytic {
+	switch {
+	case s.Op == OpAnalytic:
 		b.prog.Analytics = slices.DeleteFunc(b.prog.Analytics, func(a StepID) bool { return a == id })
+	case s.Op == OpCall && s.Func.PerRule:
+		b.prog.Hits = slices.DeleteFunc(b.prog.Hits, func(h Hit) bool { return h.Step == id })
 	}
 	if s.Op == OpColumn {
 		b.dropColumn(s.Node, s.Col)

@@ -67,12 +67,14 @@ func (s *BoundJoinStep) Fields() []string {
 // JoinPlan is what a program does before its rules: it joins rows that the
 // programs of several streams hand to it.
 type JoinPlan struct {
-	Sources   []JoinSource
-	Steps     []JoinStep
-	Before    [][]StepID // Before[i] are the conditions on single rows of Sources[i]; nil: there are none
-	Apart     bool       // see BoundJoin
-	EventTime bool
-	Late      int64
+	Sources []JoinSource
+	Steps   []JoinStep
+	Before  [][]StepID // Before[i] are the conditions on single rows of Sources[i]; nil: there are none
+	// BeforeCols[i] are the columns that Before[i] reads.
+	BeforeCols [][]int
+	Apart      bool // see BoundJoin
+	EventTime  bool
+	Late       int64
 }
 
 // JoinStep is a BoundJoinStep as steps of the program, and the columns that they
@@ -145,7 +147,9 @@ func (s *JoinSource) Needs(c vec.ColumnSpec, f func(vec.ColumnSpec)) {
 	switch {
 	case !s.gives(c):
 	case len(c.Path) > 0 && c.Path[0] == "" && s.Fields != nil && !c.Meta:
-		f(vec.ColumnSpec{Path: c.Path[1:], Type: s.Fields[s.field(c.Path[1])].Type})
+		if t, ok := typeAt(s.Fields[s.field(c.Path[1])].Type, c.Path[2:]); ok {
+			f(vec.ColumnSpec{Path: c.Path[1:], Type: t})
+		}
 	case len(c.Path) > 0:
 		f(vec.ColumnSpec{Path: c.Path[1:], Meta: c.Meta, Type: c.Type})
 	case s.Fields == nil:
@@ -155,6 +159,22 @@ func (s *JoinSource) Needs(c vec.ColumnSpec, f func(vec.ColumnSpec)) {
 			f(vec.ColumnSpec{Path: []string{x.Name}, Type: x.Type})
 		}
 	}
+}
+
+// typeAt returns the type of what path leads to below a field of type t; ok is false
+// if t is declared without it.
+func typeAt(t vec.Type, path []string) (of vec.Type, ok bool) {
+	for _, key := range path {
+		if t.Kind == vec.Missing {
+			break
+		}
+		i := slices.IndexFunc(t.Fields, func(f vec.Field) bool { return f.Name == key })
+		if i < 0 {
+			return t, false
+		}
+		t = t.Fields[i].Type
+	}
+	return t, true
 }
 
 func (j *BoundJoin) text() string {
@@ -216,9 +236,9 @@ func NewJoinBuilder(j *BoundJoin, nums map[string]uint32) *Builder {
 			continue
 		}
 		if p.Before == nil {
-			p.Before = make([][]StepID, len(p.Sources))
+			p.Before, p.BeforeCols = make([][]StepID, len(p.Sources)), make([][]int, len(p.Sources))
 		}
-		p.Before[i], _ = steps(s.Where)
+		p.Before[i], p.BeforeCols[i] = steps(s.Where)
 	}
 	for i, s := range j.Steps {
 		k := JoinStep{Kind: s.Kind}

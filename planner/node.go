@@ -112,6 +112,9 @@ type Node struct {
 	nums     bool         // a row_number is below
 }
 
+// Counts tells whether n depends on how many results its rule sent before.
+func (n *Node) Counts() bool { return n.hits }
+
 // inherit takes over what holds for a node if it holds below it.
 func (n *Node) inherit() *Node {
 	for _, a := range n.Args {

@@ -43,6 +43,7 @@ type Program struct {
 
 	Analytics []StepID // stateful steps, which see every row in order
 	Serials   []Serial // rules whose conditions look at their own results
+	Hits      []Hit    // over a window: what depends on the results of a rule
 
 	Always *EntryList    // rules without a condition
 	Ranks  []*RankIndex  // by comparison with a constant
@@ -72,7 +73,14 @@ type Entry struct {
 // counts what the rule sent before.
 type Serial struct {
 	Entry
-	Where []StepID
+	Where    []StepID
+	Counting []StepID // stateful steps that count what the rule sent before
+}
+
+// Hit is a step that tells how many results its rule sent, or when.
+type Hit struct {
+	Step StepID
+	Rule RuleID
 }
 
 // EntryList is a set of rules that are all selected by the same rows. Count

@@ -11,6 +11,35 @@ func (p *Program) RulesOf(s StepID) []RuleID {
 	return u.rules()
 }
 
+// StatefulIn returns the stateful steps that are among steps or below them, in their
+// order. NoStep is passed over.
+func (p *Program) StatefulIn(steps ...StepID) []StepID {
+	if len(p.Analytics) == 0 {
+		return nil
+	}
+	found := map[StepID]bool{}
+	var look func(s StepID)
+	look = func(s StepID) {
+		if s == NoStep || found[s] {
+			return
+		}
+		found[s] = true
+		for _, a := range p.Steps[s].In {
+			look(a)
+		}
+	}
+	for _, s := range steps {
+		look(s)
+	}
+	var out []StepID
+	for _, s := range p.Analytics {
+		if found[s] {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
 // AllRules returns all rules of the program, those of its windows included.
 func (p *Program) AllRules() []RuleID {
 	u := users{p: p, all: true}
@@ -106,7 +135,7 @@ func (u *users) rules() []RuleID {
 		entries(x.Step, x.Count)
 	}
 	for _, s := range p.Serials {
-		if u.needs(s.Where...) {
+		if u.needs(s.Where...) || u.needs(s.Counting...) {
 			u.out = append(u.out, s.Rule)
 		} else {
 			entries(NoStep, []Entry{s.Entry})
