@@ -127,8 +127,9 @@ type Stats struct {
 	Lookups     uint64 // searches of indexes, one for each batch and index
 	Steps       uint64 // evaluations of steps, one for each batch that needs it
 
-	// Lost is what was lost by all rules, those that are no more included: late
-	// rows and windows that were passed over once, the rest once for each rule.
+	// Lost is what was lost by all rules, those that are no more included: rows
+	// without a place in event time and windows that were passed over once, the rest
+	// once for each rule.
 	Lost   loss.Counts
 	byRule map[planner.RuleID]*loss.Counts // see LostBy
 	hit    []int64                         // time of the rule's last result, ms since 1970

@@ -22,9 +22,9 @@ type lostRow struct {
 	text string
 }
 
-// indexRules names the rules of an index.
+// indexRules names the rules of an index, or those of a stage.
 type indexRules struct {
-	index any  // *planner.RankIndex, *planner.EqualIndex or *planner.CondIndex
+	index any  // *planner.RankIndex, *planner.EqualIndex, *planner.CondIndex or *planner.Stage
 	texts bool // of an EqualIndex: those that compare with texts
 }
 
@@ -82,6 +82,8 @@ func (t indexRules) each(f func(es []planner.Entry, konst vec.Value)) {
 		}
 	case *planner.CondIndex:
 		f(i.Send, vec.Value{})
+	case *planner.Stage:
+		f(entries(i.Members), vec.Value{})
 	}
 }
 

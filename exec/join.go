@@ -47,7 +47,7 @@ type joiner struct {
 	pairs   []joinPair
 	events  []int32
 	buf     []byte
-	missed  missed
+	missed  *missed
 }
 
 // joinSource is one source of a join.

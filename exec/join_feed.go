@@ -118,10 +118,9 @@ func (f *feeder) feed(m *machine) {
 		}
 		ts := x.now
 		if f.def.Time != planner.NoStep {
-			v := m.col(f.def.Time, nil).Value(row)
-			t, ok := eventTime(x, v)
+			t, odd, ok := x.eventTime(m.col(f.def.Time, nil).Value(row), f.def.DriftMs)
 			if !ok {
-				f.fault(noEventTime(v))
+				f.untimed(odd)
 				continue
 			}
 			ts = t

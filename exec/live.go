@@ -2,6 +2,7 @@ package exec
 
 import (
 	"github.com/weir-engine/weir/exec/fn"
+	"github.com/weir-engine/weir/internal/loss"
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/vec"
 )
@@ -12,9 +13,9 @@ type live struct {
 	prog *planner.Program
 	plan *vec.Plan // cols is for batches of this plan
 	cols []int
-	in   uint64 // rows seen since the counters were flushed
-	over bool   // over a window's output
-	late uint64 // rows older than a watermark
+	in   uint64       // rows seen since the counters were flushed
+	over bool         // over a window's output
+	lost *loss.Counts // rows that had no place in event time; nil: none
 
 	funcs     []*fn.Bound // by step, made at first use
 	memories  memories    // of stateful steps

@@ -5,67 +5,102 @@ import (
 	"github.com/weir-engine/weir/planner"
 )
 
-// What is lost is counted where it ends: a fault for its rule at once, what a
-// window loses before it knows rules (late rows, empty windows that are passed
-// over) once for the window. That is spread over the window's rules when somebody
-// reads the counters, or the rules of the window change: a late row costs no work
-// for each of 8,000 rules.
+// What is lost is counted where it ends: a fault for its rule at once, what a stage
+// loses before it knows rules (rows without a place in event time, empty windows that
+// are passed over) once for the stage. That is spread over its rules when somebody
+// reads the counters, or the rules of the stage change: a late row costs no work for
+// each of 8,000 rules.
 
-// missed is what a window or a join lost for all its rules since it was spread.
-type missed struct{ late, capped uint64 }
+// missed is what a stage or a join lost for all its rules since it was spread.
+type missed struct {
+	lost loss.Counts
+	last untimely // the last row of those that count as exceptions, too
+}
+
+// miss counts n losses for all rules of a stage or join, once.
+func (s *Stats) miss(of **missed, why loss.Reason, n uint64) *missed {
+	s.Lost[why] += n
+	if *of == nil {
+		*of = &missed{}
+	}
+	(*of).lost[why] += n
+	return *of
+}
 
 // spread adds what was missed to each of rules.
 func (s *Stats) spread(m *missed, rules func(func(planner.RuleID))) {
-	if *m == (missed{}) {
+	if m == nil {
 		return
+	}
+	odd := m.lost[loss.Untimed] + m.lost[loss.Future]
+	text := ""
+	if odd > 0 {
+		text = m.last.text()
 	}
 	rules(func(r planner.RuleID) {
 		c := s.lostBy(r)
-		c[loss.Late] += m.late
-		c[loss.Capped] += m.capped
+		c.Merge(&m.lost)
+		if odd == 0 {
+			return
+		}
+		s.Faults[r] += odd
+		c[loss.Fault] -= odd // see lostBy
+		if m.last.at >= s.LastAt[r] {
+			s.Last[r], s.LastAt[r] = text, m.last.at
+		}
 	})
-	*m = missed{}
 }
 
-// spreadMissed adds what the windows and the join of n missed to their rules.
+// spreadMissed adds what the stages and the join of n missed to their rules.
 func (x *Executor) spreadMissed(n *live) {
-	if n.join != nil {
-		x.stats.spread(&n.join.missed, func(f func(planner.RuleID)) {
-			for _, r := range n.join.rules().all {
+	if j := n.join; j != nil {
+		x.stats.spread(j.missed, func(f func(planner.RuleID)) {
+			for _, r := range j.rules().all {
 				f(r)
 			}
 		})
+		j.missed = nil
 	}
-	n.eachStage(func(s *stage) {
-		x.stats.spread(&s.missed, func(f func(planner.RuleID)) {
+	spread := func(s *stage) {
+		x.stats.spread(s.missed, func(f func(planner.RuleID)) {
 			for _, m := range s.base.Members {
 				f(m.Rule)
 			}
 		})
-	})
+		s.missed = nil
+	}
+	n.eachStage(spread)
+	for _, f := range n.feeds {
+		spread(&f.stage)
+	}
+}
+
+// lose counts a row that a program did not take.
+func (n *live) lose(why loss.Reason) {
+	if n.lost == nil {
+		n.lost = &loss.Counts{}
+	}
+	n.lost[why]++
 }
 
 // isLate counts a row that is older than its watermark.
 func (s *stage) isLate() {
-	s.x.stats.Lost[loss.Late]++
-	s.missed.late++
-	s.in.late++
+	s.x.stats.miss(&s.missed, loss.Late, 1)
+	s.in.lose(loss.Late)
 }
 
 // isLate counts a row of one of its sources that is older than the watermark.
 func (j *joiner) isLate(src int32) {
 	x := j.x
-	x.stats.Lost[loss.Late]++
-	j.missed.late++
+	x.stats.miss(&j.missed, loss.Late, 1)
 	if n := x.live(j.srcs[src].def.Num); n != nil {
-		n.late++
+		n.lose(loss.Late)
 	}
 }
 
 // cap counts empty windows that are not made.
 func (s *stage) cap(windows int64) {
-	s.x.stats.Lost[loss.Capped] += uint64(windows)
-	s.missed.capped += uint64(windows)
+	s.x.stats.miss(&s.missed, loss.Capped, uint64(windows))
 }
 
 // lostBy returns what rule lost for other reasons than faults; Fault is less what
@@ -94,13 +129,13 @@ func (s *Stats) LostBy(rule planner.RuleID) (c loss.Counts, ok bool) {
 	return c, ok
 }
 
-// LateRows returns how many rows of a stream came later than a watermark since it
-// has rules. A row counts for each watermark that it is too late for.
-func (x *Executor) LateRows(stream uint32) uint64 {
-	if n := x.live(stream); n != nil {
-		return n.late
+// StreamLost returns the rows of a stream that had no place in event time since it
+// has rules, by reason. A row counts for each watermark that would not have it.
+func (x *Executor) StreamLost(stream uint32) (c loss.Counts) {
+	if n := x.live(stream); n != nil && n.lost != nil {
+		c = *n.lost
 	}
-	return 0
+	return c
 }
 
 // faultFor is fault for a row or window that rule lost for another reason than

@@ -48,7 +48,7 @@ func TestLossesOfChangingRules(t *testing.T) {
 	program()
 	push(1, 400)
 	want("a number is used again", 1, 7, 0, 4)
-	if got := c.x.LateRows(0); got != 7 {
+	if got := c.x.StreamLost(0)[loss.Late]; got != 7 {
 		t.Errorf("of the stream: got %d late, want 7", got)
 	}
 	if got := c.x.Stats().Lost; got != (loss.Counts{loss.Late: 7}) {

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"sort"
 
-	"github.com/weir-engine/weir/exec/fn"
-	"github.com/weir-engine/weir/exec/scalar"
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/vec"
 )
@@ -47,9 +45,12 @@ func (o *eventOrder) feed(m *machine) {
 	}
 	before := o.mark
 	for _, r := range rows {
-		t, ok := eventTime(o.x, times.Value(int(r)))
+		t, odd, ok := o.x.eventTime(times.Value(int(r)), o.def.DriftMs)
 		if !ok {
-			o.fault(noEventTime(times.Value(int(r))))
+			if len(o.released) > 0 && len(o.told()) > 0 { // they get what came before first
+				o.release()
+			}
+			o.untimed(odd)
 			continue
 		}
 		if o.begun && t < o.mark {
@@ -69,17 +70,6 @@ func (o *eventOrder) feed(m *machine) {
 		o.release()
 	}
 }
-
-// eventTime returns the event time that v is, in ms since 1970.
-func eventTime(x *Executor, v vec.Value) (ms int64, ok bool) {
-	ts, ok := scalar.Instant(v, x.env.Location)
-	if !ok || v.IsNull() || math.IsNaN(ts) || math.Abs(ts) > 1<<53 {
-		return 0, false
-	}
-	return int64(ts), true
-}
-
-func noEventTime(v vec.Value) string { return "row without a valid event time: " + fn.Show(v) }
 
 // release sends what the watermark has come to on to the rules, and tells their
 // windows the watermark.

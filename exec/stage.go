@@ -18,7 +18,7 @@ type stage struct {
 	epoch uint64 // members up to it are known
 	dead  bool   // it broke
 
-	missed missed
+	missed *missed   // nil: nothing
 	batch  vec.Batch // of what comes out
 	plan   vec.Plan
 }

@@ -44,6 +44,7 @@ type Env struct {
 type Settings struct {
 	EventTime   bool
 	LateMs      int64
+	DriftMs     int64 // maxFutureDrift; 0: none
 	SendMeta    bool
 	SendNil     bool
 	RuleStartMs int64
@@ -64,6 +65,9 @@ type Query struct {
 	Streams []string   // inputs, each once; the first is FROM
 	Root    *Bound     // over the first stream, or over what Join gives
 	Join    *BoundJoin // nil: one stream
+	// Since is the epoch that the query was bound for, if what it sends depends on the
+	// rows since it starts; 0: it may start in any.
+	Since uint64
 }
 
 // Bind resolves every name of sel and checks what can be checked before data
@@ -98,6 +102,7 @@ type binder struct {
 	stack   []string // aliases whose definitions are being bound
 	faults  []error
 	calls   int         // volatile calls so far
+	since   uint64      // see Query
 	reads   []*Node     // see declared
 	states  [2]stateful // analytic calls so far: those over rows, those over aggregates
 	window  bool        // the query has a window
@@ -131,18 +136,27 @@ func (b *binder) query() *Query {
 	root := b.selectList()
 	b.clauses(root)
 	if b.joins() {
-		return &Query{Streams: b.streams(), Root: root, Join: b.bindJoin()}
+		j := b.bindJoin()
+		return &Query{Streams: b.streams(), Root: root, Join: j, Since: b.since}
 	}
 	if b.set.EventTime && len(b.faults) == 0 {
 		root = b.inOrder(root)
 	}
-	return &Query{Streams: []string{s.From.Name}, Root: root}
+	return &Query{Streams: []string{s.From.Name}, Root: root, Since: b.since}
+}
+
+// epoch returns the epoch in which the rule will start, for what depends on the rows
+// since.
+func (b *binder) epoch() uint64 {
+	b.since = b.set.Epoch
+	return b.set.Epoch
 }
 
 // inOrder puts what orders rows by their event time below root.
 func (b *binder) inOrder(root *Bound) *Bound {
 	o := &BoundOrdering{
-		Time: timeOf(b.column(b.sel.From.At, "", b.src.Timestamp), b.timeCall(b.src)), LateMs: b.set.LateMs, Over: root,
+		Time: timeOf(b.column(b.sel.From.At, "", b.src.Timestamp), b.timeCall(b.src)), LateMs: b.set.LateMs,
+		DriftMs: b.set.DriftMs, Start: b.epoch(), Over: root,
 	}
 	if w, ok := root.Stage.(*BoundWindow); ok {
 		o.Guard, w.Guard = w.Guard, nil

@@ -286,7 +286,7 @@ func (b *binder) onlyRow(at sql.Pos, n *Node, where string) {
 
 // bindJoin binds the conditions of the joins; nil means that a fault was noted.
 func (b *binder) bindJoin() *BoundJoin {
-	j := &BoundJoin{EventTime: b.set.EventTime, Late: b.set.LateMs, Apart: b.apart()}
+	j := &BoundJoin{EventTime: b.set.EventTime, Late: b.set.LateMs, Drift: b.set.DriftMs, Apart: b.apart()}
 	b.clause = "ON"
 	for _, s := range b.srcs {
 		j.Sources = append(j.Sources, JoinSource{

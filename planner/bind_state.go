@@ -78,7 +78,7 @@ func (b *binder) sealSince(n *Node) *Node {
 	if b.set.Epoch == 0 {
 		return n.seal()
 	}
-	return n.sealIn(strconv.FormatUint(b.set.Epoch, 10))
+	return n.sealIn(strconv.FormatUint(b.epoch(), 10))
 }
 
 // stateful is the analytic calls of a rule in their order.

@@ -126,7 +126,7 @@ func (b *binder) windowSpec(w *BoundWindow) bool {
 	w.Spec = WindowSpec{Kind: s.Kind, Unit: s.Unit, Length: s.Length * ms, Interval: s.Interval * ms, Delay: s.Delay * ms, EventTime: b.set.EventTime}
 	b.clause = "window"
 	if !w.Spec.rings() {
-		w.Spec.Start = b.set.Epoch
+		w.Spec.Start = b.epoch()
 	}
 	rules := &windowRules[s.Kind]
 	switch {

@@ -31,18 +31,23 @@ type BoundWindow struct {
 
 // BoundOrdering is the event time of a rule, and what is done with rows in its order.
 type BoundOrdering struct {
-	Time   *Node
-	LateMs int64
-	Guard  []*Node
-	Over   *Bound
+	Time    *Node
+	LateMs  int64
+	DriftMs int64 // see EventOrder
+	// Start is the epoch in which the rule starts. A watermark depends on all rows
+	// since: only rules that start together share one.
+	Start uint64
+	Guard []*Node
+	Over  *Bound
 }
 
 // BoundFeed is what a rule over a join does with the rows of one of its streams.
 type BoundFeed struct {
-	Stream string
-	Join   uint32
-	Time   *Node // event time; nil: when a row came
-	Over   *Bound
+	Stream  string
+	Join    uint32
+	Time    *Node // event time; nil: when a row came
+	DriftMs int64 // see EventOrder
+	Over    *Bound
 }
 
 // BoundTable is what a rule over a join does with the rows of one of its tables.
@@ -71,6 +76,14 @@ func (q *Query) Window() *BoundWindow {
 type stageText struct{ strings.Builder }
 
 func (t *stageText) number(n int64) { t.WriteString(" " + strconv.FormatInt(n, 10)) }
+
+// since writes the epoch in which a stage begins; 0: it is the same in any.
+func (t *stageText) since(epoch uint64) {
+	if epoch > 0 {
+		t.WriteString(" since epoch")
+		t.number(int64(epoch))
+	}
+}
 
 func (t *stageText) list(name string, nodes ...*Node) {
 	if len(nodes) == 0 || nodes[0] == nil {
@@ -130,10 +143,7 @@ func (w *BoundWindow) input(t *stageText) {
 	if w.Spec.EventTime {
 		t.WriteString(" event time")
 	}
-	if w.Spec.Start > 0 {
-		t.WriteString(" since epoch")
-		t.number(int64(w.Spec.Start))
-	}
+	t.since(w.Spec.Start)
 	t.list("where", w.Where...)
 	if w.After {
 		t.WriteString(" after")
@@ -162,13 +172,19 @@ func (o *BoundOrdering) text() string {
 	t.WriteString("late by up to")
 	t.number(o.LateMs)
 	t.WriteString(" ms")
+	if o.DriftMs > 0 {
+		t.WriteString(" ahead by up to")
+		t.number(o.DriftMs)
+		t.WriteString(" ms")
+	}
+	t.since(o.Start)
 	t.list("time", o.Time)
 	t.list("declared", o.Guard...)
 	return t.String()
 }
 
 func (o *BoundOrdering) define(s *stageBuilder) definition {
-	return &EventOrder{Stage: Stage{Guard: s.steps(o.Guard)}, Time: s.step(o.Time), LateMs: o.LateMs}
+	return &EventOrder{Stage: Stage{Guard: s.steps(o.Guard)}, Time: s.step(o.Time), LateMs: o.LateMs, DriftMs: o.DriftMs, Start: o.Start}
 }
 
 func (f *BoundFeed) text() string {
@@ -180,7 +196,7 @@ func (f *BoundFeed) text() string {
 }
 
 func (f *BoundFeed) define(s *stageBuilder) definition {
-	return &JoinFeed{Stream: f.Stream, Join: f.Join, Time: s.step(f.Time)}
+	return &JoinFeed{Stream: f.Stream, Join: f.Join, Time: s.step(f.Time), DriftMs: f.DriftMs}
 }
 
 func (b *BoundTable) text() string {

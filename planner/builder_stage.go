@@ -75,9 +75,21 @@ func (b *Builder) stageOf(rule RuleID, bs BoundStage) (*stageBuilder, Member) {
 
 // fits tells whether a rule that was in s may go on in it.
 func (s *stageBuilder) fits(bs BoundStage) bool {
-	if w, ok := bs.(*BoundWindow); ok && s.win != nil {
-		same := *w
+	switch b := bs.(type) {
+	case *BoundWindow:
+		if s.win == nil {
+			return false
+		}
+		same := *b
 		same.Spec.Start = s.win.Spec.Start
+		bs = &same
+	case *BoundOrdering:
+		o, ok := s.def.(*EventOrder)
+		if !ok {
+			return false
+		}
+		same := *b
+		same.Start = o.Start
 		bs = &same
 	}
 	return bs.text() == s.key

@@ -42,6 +42,7 @@ type BoundJoin struct {
 	Steps     []BoundJoinStep // Steps[i] joins Sources[i+1] to those before it
 	EventTime bool
 	Late      int64  // lateTolerance, ms
+	Drift     int64  // maxFutureDrift, ms; 0: none
 	Apart     bool   // no rows are joined: those of all sources stand beside each other, in order
 	Text      string // equal for joins that are the same
 }
@@ -198,7 +199,7 @@ func (j *BoundJoin) text() string {
 		}
 	}
 	if j.EventTime {
-		b.WriteString(" event time " + strconv.FormatInt(j.Late, 10))
+		b.WriteString(" event time " + strconv.FormatInt(j.Late, 10) + " " + strconv.FormatInt(j.Drift, 10))
 	}
 	return b.String()
 }
@@ -298,6 +299,7 @@ func (q *Query) Feed(stream string, num uint32) *Bound {
 			}
 			if q.Join.EventTime {
 				feed.Time = timeOf((&Node{Op: OpColumn, Col: s.column(s.Timestamp)}).seal(), s.timeCall)
+				feed.DriftMs = q.Join.Drift
 			}
 		}
 	}

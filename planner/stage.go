@@ -95,16 +95,19 @@ type Agg struct {
 // watermark, the latest time less LateMs, has come to them.
 type EventOrder struct {
 	Stage
-	Time   StepID
-	LateMs int64
+	Time    StepID
+	LateMs  int64
+	DriftMs int64  // how far ahead of the clock a row may be; 0: as far as it likes
+	Start   uint64 // see BoundOrdering
 }
 
 // JoinFeed hands the rows of a stream to a join.
 type JoinFeed struct {
 	Stage
-	Stream string
-	Join   uint32 // number of the join's program
-	Time   StepID // event time, or NoStep: when a row came
+	Stream  string
+	Join    uint32 // number of the join's program
+	Time    StepID // event time, or NoStep: when a row came
+	DriftMs int64  // see EventOrder
 }
 
 // TableTap keeps the rows of a table for the joins that read it.

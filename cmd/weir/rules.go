@@ -129,6 +129,7 @@ type ruleOptionsJSON struct {
 	LogFilename        string         `json:"logFilename"`
 	IsEventTime        bool           `json:"isEventTime"`
 	LateTolerance      string         `json:"lateTolerance"`
+	MaxFutureDrift     string         `json:"maxFutureDrift"`
 	Concurrency        int            `json:"concurrency"`
 	BufferLength       int            `json:"bufferLength"`
 	SendMetaToSink     bool           `json:"sendMetaToSink"`
@@ -143,7 +144,7 @@ type ruleOptionsJSON struct {
 
 func resolved(o ruledef.Options) ruleOptionsJSON {
 	r := ruleOptionsJSON{
-		Debug: o.Debug, LogFilename: o.LogFilename, IsEventTime: o.IsEventTime, LateTolerance: o.LateTolerance.String(),
+		Debug: o.Debug, LogFilename: o.LogFilename, IsEventTime: o.IsEventTime, LateTolerance: o.LateTolerance.String(), MaxFutureDrift: o.MaxFutureDrift.String(),
 		Concurrency: o.Concurrency, BufferLength: o.BufferLength, SendMetaToSink: o.SendMetaToSink, SendNilField: o.SendNilField,
 		SendError: o.SendError, QoS: o.QoS, CheckpointInterval: o.CheckpointInterval.String(), RestartStrategy: map[string]int{},
 		Cron: o.Cron, Duration: o.Duration.String(),

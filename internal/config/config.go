@@ -100,9 +100,10 @@ type MQTT struct {
 // Rule holds the options of rules that leave them out.
 type Rule struct {
 	IsEventTime        bool            `key:"isEventTime"`
-	LateTolerance      time.Duration   `key:"lateTolerance"` // default 1s
-	Concurrency        int             `key:"concurrency"`   // accepted; default 1
-	BufferLength       int             `key:"bufferLength"`  // accepted; default 1024
+	LateTolerance      time.Duration   `key:"lateTolerance"`  // default 1s
+	MaxFutureDrift     time.Duration   `key:"maxFutureDrift"` // default 24h; 0: none
+	Concurrency        int             `key:"concurrency"`    // accepted; default 1
+	BufferLength       int             `key:"bufferLength"`   // accepted; default 1024
 	SendMetaToSink     bool            `key:"sendMetaToSink"`
 	SendNilField       bool            `key:"sendNilField"`
 	SendError          bool            `key:"sendError"`
@@ -119,7 +120,7 @@ type RestartStrategy struct {
 // Options returns the defaults as ruledef.ParseFor takes them.
 func (r Rule) Options() ruledef.Options {
 	o := ruledef.DefaultOptions()
-	o.IsEventTime, o.LateTolerance = r.IsEventTime, r.LateTolerance
+	o.IsEventTime, o.LateTolerance, o.MaxFutureDrift = r.IsEventTime, r.LateTolerance, r.MaxFutureDrift
 	o.Concurrency, o.BufferLength = r.Concurrency, r.BufferLength
 	o.SendMetaToSink, o.SendNilField, o.SendError = r.SendMetaToSink, r.SendNilField, r.SendError
 	o.QoS, o.CheckpointInterval = r.QoS, r.CheckpointInterval
@@ -164,7 +165,7 @@ func Defaults() *Config {
 			RulePatrolInterval: 10 * time.Second, GracefulShutdownTimeout: 10 * time.Second,
 		},
 		Data: Data{Dir: "data"},
-		Rule: Rule{LateTolerance: time.Second, Concurrency: 1, BufferLength: 1024, CheckpointInterval: 5 * time.Minute},
+		Rule: Rule{LateTolerance: time.Second, MaxFutureDrift: ruledef.DefaultDrift, Concurrency: 1, BufferLength: 1024, CheckpointInterval: 5 * time.Minute},
 		Sink: Sink{MemoryBytes: 4 << 20, MaxBytes: 256 << 20, AtLimit: "block", RetryMin: 100 * time.Millisecond, RetryMax: 5 * time.Second},
 
 		Sources: Groups{}, Sinks: Groups{}, Connections: Groups{},

@@ -42,10 +42,11 @@ func (e *Engine) shut(c *compiled) {
 	}
 }
 
-// installLocked starts a compiled rule whose queues are open, and takes them.
+// installLocked starts a compiled rule whose queues are open, and takes them. It is bound
+// anew if definitions changed since it was checked.
 func (e *Engine) installLocked(r *rule, c *compiled) error {
 	e.mu.AssertHeld()
-	if c.def != nil && c.epoch != e.mu.epoch { // definitions changed since it was checked
+	if c.def != nil && (c.epoch != e.mu.epoch || e.missedLocked(c)) {
 		n, err := e.compileLocked(c.def)
 		e.shut(c)
 		if err != nil {
@@ -77,6 +78,18 @@ func (e *Engine) installLocked(r *rule, c *compiled) error {
 	}
 	e.wakeLocked(r, c.sched)
 	return nil
+}
+
+// missedLocked tells whether a rule was bound for an epoch that is over: others may have
+// begun in it, and have seen rows since.
+func (e *Engine) missedLocked(c *compiled) bool {
+	e.mu.AssertRHeld()
+	for i := range c.parts {
+		if q := c.parts[i].query; q.Since > 0 && q.Since != e.nextEpochLocked(q.Streams[0]) {
+			return true
+		}
+	}
+	return false
 }
 
 // enterPartLocked starts a statement whose streams are there.

@@ -164,6 +164,39 @@ var driven = []drivenLoss{
 		out.want(`{"a":1}`, `{"a":4}`)
 		return []spot{ofRule("hot"), ofStream("s")}
 	}},
+	{reason: loss.Untimed, n: 3, drive: func(d *desk) []spot {
+		out := d.eventTime("SELECT a FROM s")
+		d.rule("beside", "SELECT a FROM s", "beside")
+		d.publish("in", `{"ts":1000,"a":1}`, `{"a":2}`, `{"ts":"x","a":3}`, `{"ts":null,"a":4}`, `{"ts":2000,"a":5}`)
+		out.want(`{"a":1}`, `{"a":5}`)
+		d.wantStatus("hot", "op_3_project_0_exceptions_total", 3)
+		d.wantStatus("hot", "op_3_project_0_last_exception", "row without a valid event time: null")
+		return []spot{ofRule("hot"), ofStream("s")}
+	}},
+	{reason: loss.Future, n: 2, drive: func(d *desk) []spot {
+		d.sql(`CREATE STREAM s () WITH (TYPE="memory", DATASOURCE="in", FORMAT="json", TIMESTAMP="ts")`)
+		out := d.listen("out")
+		d.options("hot", "SELECT a FROM s", `{"isEventTime":true,"lateTolerance":0,"sendError":true}`, toMemory("out"))
+		d.publish("in", `{"ts":1000,"a":1}`, `{"ts":4102444800000,"a":2}`, `{"ts":"2100-01-01T00:00:00Z","a":3}`, `{"ts":2000,"a":4}`)
+		out.want(`{"a":1}`)
+		for range 2 {
+			if text := out.next(1)[0]; !strings.Contains(text, "event time 2100-01-01T00:00:00Z is ahead of the clock") {
+				d.t.Errorf("fault: got %s", text)
+			}
+		}
+		out.want(`{"a":4}`)
+		d.wantStatus("hot", "op_3_project_0_exceptions_total", 2)
+		return []spot{ofRule("hot"), ofStream("s")}
+	}},
+	{reason: loss.Future, n: 1, drive: func(d *desk) []spot { // in a join
+		d.sql(`CREATE STREAM other () WITH (TYPE="memory", DATASOURCE="in/other", FORMAT="json", TIMESTAMP="ts")`)
+		out := d.eventTime("SELECT s.a FROM s INNER JOIN other ON s.k = other.k GROUP BY TUMBLINGWINDOW(ss, 1)")
+		d.publish("in", `{"ts":1000,"k":1,"a":1}`, `{"ts":4102444800000,"k":1,"a":2}`, `{"ts":2000,"k":1,"a":3}`)
+		d.await("they came", func() bool { return d.status("hot", "source_s_0_records_in_total") == uint64(2) })
+		d.publish("in/other", `{"ts":1500,"k":1}`, `{"ts":2000,"k":1}`)
+		out.want(`{"a":1}`)
+		return []spot{ofRule("hot"), ofStream("s")}
+	}},
 	{reason: loss.Late, n: 1, drive: func(d *desk) []spot { // in a join
 		d.sql(`CREATE STREAM other () WITH (TYPE="memory", DATASOURCE="in/other", FORMAT="json", TIMESTAMP="ts")`)
 		out := d.eventTime("SELECT s.a FROM s INNER JOIN other ON s.k = other.k GROUP BY TUMBLINGWINDOW(ss, 1)")

@@ -31,27 +31,27 @@ func (c *ruleCounts) losses() (lost loss.Counts) {
 	return lost
 }
 
-// lostOfLocked returns what the running source and the feed of s lost; late is what the
-// executor says.
-func (s *stream) lostOfLocked(late uint64) (c loss.Counts) {
+// lostOfLocked returns what the running source and the feed of s lost, and what the
+// executor says of its rows.
+func (s *stream) lostOfLocked(rows loss.Counts) (c loss.Counts) {
 	if s.feed == nil {
 		return c
 	}
 	c = s.source.status().Lost
 	c[loss.Decode] += s.feed.StreamStats(s.num).DecodeErrors
-	c[loss.Late] += late
+	c.Merge(&rows)
 	return c
 }
 
-// lateRows asks the executor how many rows of streams were late.
-func (e *Engine) lateRows(streams []*stream) []uint64 {
-	late := make([]uint64, len(streams))
+// lostRows asks the executor which rows of streams had no place in event time.
+func (e *Engine) lostRows(streams []*stream) []loss.Counts {
+	lost := make([]loss.Counts, len(streams))
 	e.exec.Call(func(x *exec.Executor) {
 		for i, s := range streams {
-			late[i] = x.LateRows(s.num)
+			lost[i] = x.StreamLost(s.num)
 		}
 	})
-	return late
+	return lost
 }
 
 // EachLoss calls f for what streams, connections and destinations lost.
@@ -64,11 +64,11 @@ func (e *Engine) EachLoss(f func(o metrics.Owner, name string, lost loss.Counts)
 		}
 	}
 	e.mu.RUnlock()
-	late := e.lateRows(streams)
+	rows := e.lostRows(streams)
 	e.mu.RLock()
 	lost := make([]loss.Counts, len(streams))
 	for i, s := range streams {
-		lost[i] = s.lostOfLocked(late[i])
+		lost[i] = s.lostOfLocked(rows[i])
 	}
 	e.mu.RUnlock()
 	for i, s := range streams {
@@ -88,11 +88,11 @@ func (e *Engine) StreamStatus(kind api.StreamKind, name string) ([]api.StatusFie
 	if s == nil || s.inline || s.def.Table != (kind == api.Table) {
 		return nil, ruledef.ErrNotFound
 	}
-	late := e.lateRows([]*stream{s})
+	rows := e.lostRows([]*stream{s})
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	var f fields
-	f.source(s, "", s.rowsLocked(), late[0])
+	f.source(s, "", s.rowsLocked(), rows[0])
 	return f.list, nil
 }
 

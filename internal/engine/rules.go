@@ -175,7 +175,7 @@ func (e *Engine) compilePartLocked(c *compiled, i int) (p part, err error) {
 	o := &c.def.Options
 	env := planner.Env{Funcs: fn.Set{}, Catalog: catalog{e, c.inline}, Fold: e.fold()}
 	p.query, err = planner.Bind(env, c.def.ID, sel, planner.Settings{
-		EventTime: o.IsEventTime, LateMs: o.LateTolerance.Milliseconds(), SendMeta: o.SendMetaToSink, SendNil: o.SendNilField,
+		EventTime: o.IsEventTime, LateMs: o.LateTolerance.Milliseconds(), DriftMs: o.MaxFutureDrift.Milliseconds(), SendMeta: o.SendMetaToSink, SendNil: o.SendNilField,
 		RuleStartMs: time.Now().UnixMilli(), Epoch: e.startEpochLocked(sel), After: q.After, Before: q.Before, Part: i,
 	})
 	if err == nil {
@@ -236,7 +236,13 @@ func (e *Engine) startEpochLocked(sel *sql.Select) uint64 {
 	if len(sel.Joins) > 0 && sel.Window == nil {
 		return 0
 	}
-	if s := e.mu.streams[sel.From.Name]; s != nil && s.builder != nil {
+	return e.nextEpochLocked(sel.From.Name)
+}
+
+// nextEpochLocked returns the epoch in which a rule over a stream starts.
+func (e *Engine) nextEpochLocked(name string) uint64 {
+	e.mu.AssertRHeld()
+	if s := e.mu.streams[name]; s != nil && s.builder != nil {
 		return s.builder.Next()
 	}
 	return 1

@@ -117,7 +117,7 @@ func (e *Engine) RuleStatus(id string) ([]api.StatusField, error) {
 	e.mu.RLock()
 	streams := e.streamsOfLocked(r)
 	e.mu.RUnlock()
-	late := e.lateRows(streams)
+	rows := e.lostRows(streams)
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	c := r.sum(counts)
@@ -135,9 +135,9 @@ func (e *Engine) RuleStatus(id string) ([]api.StatusField, error) {
 			}
 		}
 		s := e.mu.streams[name]
-		l := uint64(0)
+		var l loss.Counts
 		if i := slices.Index(streams, s); i >= 0 {
-			l = late[i]
+			l = rows[i]
 		}
 		f.source(s, "source_"+names(name)+"_0_", in, l)
 	}
@@ -251,7 +251,7 @@ func (f *fields) connection(prefix string, c sinks.ConnStatus) {
 
 // source adds a stream under names that begin with prefix: what it got, what did not
 // decode and whether data can come at all.
-func (f *fields) source(s *stream, prefix string, in, late uint64) {
+func (f *fields) source(s *stream, prefix string, in uint64, lost loss.Counts) {
 	var st ingest.Stats
 	conn := sinks.ConnStatus{State: sinks.Disconnected, LastDisconnected: "stream does not run"}
 	if s != nil && s.feed != nil {
@@ -275,7 +275,7 @@ func (f *fields) source(s *stream, prefix string, in, late uint64) {
 	f.add(prefix+"conversion_errors_total", st.BadValues)
 	if s != nil && s.feed != nil {
 		f.add(prefix+"paused", s.feed.exec.Paused())
-		lost := s.lostOfLocked(late)
+		lost = s.lostOfLocked(lost)
 		f.lost(prefix, &lost)
 		if t := s.feed.twins; t != nil && t.Notes != nil {
 			f.add(prefix+"untyped_properties", t.Notes.Texts(func(route uint32) bool { return s.feed.Serves(route, s.num) }))

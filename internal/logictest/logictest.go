@@ -26,14 +26,15 @@
 // STRICT_VALIDATION, int64 makes whole numbers of a schemaless stream int64. table
 // makes it a table that keeps all rows or the last ROWS, with key a lookup table.
 //
-// rule NAME [event] [late=MS] [sendnil] [meta] [count] [faults]
+// rule NAME [event] [late=MS] [drift=MS] [sendnil] [meta] [count] [faults]
 //
 // adds a rule, whose text are the lines, or replaces the one with that name. It
 // starts with the next command that is not rule: rules in a row start together. A
 // rule that is refused prints its faults and is none. event is isEventTime, late
-// lateTolerance (0 if not given), sendnil sendNilField, meta sendMetaToSink. Of a
-// rule with count nobody reads what it sends, so only stats tells of it. A rule
-// with faults has sendError: what it loses is printed among what it sends.
+// lateTolerance (0 if not given), drift maxFutureDrift (none if not given), sendnil
+// sendNilField, meta sendMetaToSink. Of a rule with count nobody reads what it sends,
+// so only stats tells of it. A rule with faults has sendError: what it loses is
+// printed among what it sends.
 //
 // drop NAME
 //

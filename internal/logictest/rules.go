@@ -34,8 +34,12 @@ func (s *session) rule(a args, text string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	drift, err := a.ms("drift", 0)
+	if err != nil {
+		return "", err
+	}
 	r := &rule{name: a.name, count: a.flags["count"], told: a.flags["faults"]}
-	r.set = planner.Settings{EventTime: a.flags["event"], LateMs: late, SendMeta: a.flags["meta"], SendNil: a.flags["sendnil"]}
+	r.set = planner.Settings{EventTime: a.flags["event"], LateMs: late, DriftMs: drift, SendMeta: a.flags["meta"], SendNil: a.flags["sendnil"]}
 	sel, err := sql.ParseSelect(text)
 	if err == nil {
 		r.sel = sel

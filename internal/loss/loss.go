@@ -27,6 +27,8 @@ const (
 	Record
 	Decode
 	Redecode
+	Untimed
+	Future
 	Late
 	Capped
 	Fault
@@ -56,6 +58,8 @@ var texts = [count]text{
 	Record:    {"record", "lines of a stream", "A line or record of a file could not be cut out of it: too long, or with a quote that never ends.", "The stream's last error names file and line: mend it."},
 	Decode:    {"decode", "messages of a stream", "The payload was not what format, schema and options of the stream say.", "The stream's last error has the reason and the beginning of the payload: mend the sender or the definition."},
 	Redecode:  {"redecode", "rows of the process", "A batch that was under way could not be read for the columns of a rule that came meanwhile.", "The log has the reason; report it."},
+	Untimed:   {"untimed", "rows of a rule and of its streams", "The row had no event time: nothing in the field of `TIMESTAMP`, or no time that weir can read.", "The rule's last exception has the value: mend the sender, `TIMESTAMP` or `TIMESTAMP_FORMAT` of the stream."},
+	Future:    {"future", "rows of a rule and of its streams", "The row's event time was further ahead of the clock than `maxFutureDrift`, so the watermark did not follow it.", "Mend the clock of the sender, or of this machine, or raise `maxFutureDrift` of the rule."},
 	Late:      {"late", "rows of a rule and of its streams", "The row's event time was before the watermark.", "Raise `lateTolerance` of the rule, or mend the clock of the sender."},
 	Capped:    {"capped", "windows of a rule", "A jump in time passed over more empty windows than are made one by one, so the rest of them sent nothing.", "Look for a message with a time far in the future; nothing, if the rule sends nothing for empty windows."},
 	Fault:     {"fault", "rows and windows of a rule", "A condition, a function or a column could not be evaluated for the row.", "The rule's last exception has the reason; `sendError` sends it on."},

@@ -39,9 +39,7 @@ type caseFile struct {
 // of files is WEIR_EQUIV_FILES, five cases each, the first seed WEIR_EQUIV_SEED. A
 // failure is made smaller and printed as a rule file.
 //
-// Left out are rules in event time that come while others are there, for those
-// with one tolerance share what is held back and the watermark, and group keys
-// that may fail.
+// Left out are group keys that may fail.
 func TestEquivalence(t *testing.T) {
 	files, first := 1000, 1
 	if testing.Short() {
@@ -133,7 +131,7 @@ func (c *caseFile) rule(name string) {
 	} else {
 		text = g.windowed()
 	}
-	if !strings.HasPrefix(name, "s") && g.chance(20) { // not those that come later, see TestEquivalence
+	if g.chance(20) {
 		line += fmt.Sprintf(" event late=%d", g.n(3)*400)
 	}
 	if g.chance(10) {

@@ -14,6 +14,7 @@ import (
 type Options struct {
 	IsEventTime    bool          // windows follow the timestamps in the rows
 	LateTolerance  time.Duration // how long a late row is waited for; event time only
+	MaxFutureDrift time.Duration // how far ahead of the clock a row may be; event time only; 0: as far as it likes
 	Concurrency    int           // accepted; one pass over all rules needs no copies
 	BufferLength   int           // accepted; batches bound themselves
 	SendMetaToSink bool          // adds __meta to each row
@@ -65,6 +66,7 @@ func (o *Options) table() props.Table {
 	return props.Table{
 		props.Flag(&o.IsEventTime, "isEventTime", "windows follow the timestamps in the rows"),
 		props.Duration(&o.LateTolerance, "lateTolerance", "how long a late row is waited for, in event time"),
+		props.Other("maxFutureDrift", `a duration such as "5s", a number of milliseconds, or "off"`, "how far ahead of the clock a row may be, in event time: one that is further is lost, and counted; off or 0: as far as it likes", o.readDrift).In("ms").Otherwise(DefaultDrift.String()),
 		props.Whole(&o.Concurrency, "concurrency", 0, math.MaxInt32, "workers of a rule").Ignored(onePass),
 		props.Whole(&o.BufferLength, "bufferLength", 0, math.MaxInt32, "rows that wait between two workers").Ignored(onePass + ", and sources wait for it"),
 		props.Flag(&o.SendMetaToSink, "sendMetaToSink", "adds __meta, what a source knows of a message, to each row"),
@@ -157,6 +159,24 @@ func (o *Options) hint(name string, v any) error {
 		}
 	}
 	o.Hints = hints
+	return nil
+}
+
+// DefaultDrift is maxFutureDrift where nothing is said: no time zone that a sender has
+// taken for UTC is further ahead, and a rule is deaf for a day at most.
+const DefaultDrift = 24 * time.Hour
+
+// readDrift reads maxFutureDrift.
+func (o *Options) readDrift(v any) error {
+	if s, ok := v.(string); ok && strings.EqualFold(strings.TrimSpace(s), "off") {
+		o.MaxFutureDrift = 0
+		return nil
+	}
+	d, ok := props.Span(v)
+	if s, text := v.(string); !ok || text && strings.TrimSpace(s) == "" {
+		return fmt.Errorf(`want a duration such as "5s", a number of milliseconds, or "off", got %s`, props.Quote(v))
+	}
+	o.MaxFutureDrift = max(d, 0)
 	return nil
 }
 

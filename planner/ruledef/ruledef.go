@@ -236,6 +236,7 @@ func JSONReason(err error) string {
 func DefaultOptions() Options {
 	return Options{
 		LateTolerance:      time.Second,
+		MaxFutureDrift:     DefaultDrift,
 		Concurrency:        1,
 		BufferLength:       1024,
 		CheckpointInterval: 5 * time.Minute,

@@ -35,7 +35,7 @@ func TestParse(t *testing.T) {
 		t.Errorf("actions: got %v, want %v", d.Actions, wantActions)
 	}
 	want := Options{
-		IsEventTime: true, LateTolerance: 1500 * time.Millisecond, Concurrency: 1, BufferLength: 1024, SendNilField: true,
+		IsEventTime: true, LateTolerance: 1500 * time.Millisecond, MaxFutureDrift: 24 * time.Hour, Concurrency: 1, BufferLength: 1024, SendNilField: true,
 		QoS: 1, CheckpointInterval: time.Minute, RestartAttempts: 3, Cron: "*/5 * * * *", Duration: 10 * time.Second,
 		CronDatetimeRanges: []DatetimeRange{{Begin: "2026-01-01 00:00:00", End: "2026-02-01 00:00:00"}, {BeginMs: 1, EndMs: 2}},
 		Hints:              map[string]any{"planOptimizeStrategy": map[string]any{"enableIncrementalWindow": true}, "experiment": map[string]any{"useSliceTuple": true}},
@@ -92,6 +92,8 @@ func TestParseFaults(t *testing.T) {
 		{rule(`,"options":{"qos":-1}`), `Rule r has invalid options: qos: want a whole number from 0 to 2, got -1.`},
 		{rule(`,"options":{"qos":3,"concurrency":1.5,"bufferLength":"x"}`), `Rule r has invalid options: concurrency: want a whole number, at least 0, got 1.5; bufferLength: want a whole number, at least 0, got "x"; qos: want a whole number from 0 to 2, got 3.`},
 		{rule(`,"options":{"lateTolerance":"1 s"}`), `Rule r has invalid options: lateTolerance: want a duration such as "5s", or a number of milliseconds, got "1 s".`},
+		{rule(`,"options":{"maxFutureDrift":"soon"}`), `Rule r has invalid options: maxFutureDrift: want a duration such as "5s", a number of milliseconds, or "off", got "soon".`},
+		{rule(`,"options":{"maxFutureDrift":""}`), `Rule r has invalid options: maxFutureDrift: want a duration such as "5s", a number of milliseconds, or "off", got "".`},
 		{rule(`,"options":{"lateTolerance":1e300}`), `Rule r has invalid options: lateTolerance: want a duration such as "5s", or a number of milliseconds, got 1e+300.`},
 		{rule(`,"options":{"checkpointInterval":"-1s"}`), `Rule r has invalid options: checkpointInterval: must not be negative, got "-1s".`},
 		{rule(`,"options":{"isEventTime":"yes"}`), `Rule r has invalid options: isEventTime: want true or false, got "yes".`},
@@ -197,6 +199,18 @@ func TestOptionWarnings(t *testing.T) {
 	} {
 		if got := warned(options); got != want {
 			t.Errorf("%s: got %s, want %s", options, got, want)
+		}
+	}
+}
+
+func TestMaxFutureDrift(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		`{}`: 24 * time.Hour, `{"maxFutureDrift":"1h"}`: time.Hour, `{"maxfuturedrift":1500}`: 1500 * time.Millisecond,
+		`{"maxFutureDrift":"off"}`: 0, `{"maxFutureDrift":" OFF "}`: 0, `{"maxFutureDrift":0}`: 0, `{"maxFutureDrift":"-1s"}`: 0, `{"maxFutureDrift":-1}`: 0,
+	} {
+		d, err := ParseFor("r", []byte(`{"sql":"SELECT 1 FROM s","actions":[{"nop":{}}],"options":`+text+`}`), DefaultOptions())
+		if err != nil || d.Options.MaxFutureDrift != want {
+			t.Errorf("%s: got %v, want %v (%v)", text, d.Options.MaxFutureDrift, want, err)
 		}
 	}
 }
