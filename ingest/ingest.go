@@ -52,9 +52,9 @@ type Options struct {
 	// Location is the time zone of DATETIME text that names none; default UTC.
 	Location *time.Location
 	// OnBad, if set, is told of every message that did not decode: the streams it
-	// was for, which it must not write, and why. It is called on the source's
-	// goroutine within Push and must not call the feed.
-	OnBad func(streams []uint32, reason string)
+	// was for, which it must not write, and why, as Stats.LastBad has it. It is called
+	// on the source's goroutine within Push and must not call the feed.
+	OnBad func(streams []uint32, text string)
 	// OnPanic, if set, is told of every panic while a message was decoded, which costs
 	// that message and is told to OnBad, too. It is called as OnBad is.
 	OnPanic func(text string, stack []byte)

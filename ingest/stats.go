@@ -54,10 +54,10 @@ func (f *Feed) count(route uint32, rows, bytes int) {
 
 // bad counts a message that did not decode.
 func (f *Feed) bad(route uint32, err error, payload []byte) {
-	reason := err.Error()
-	f.counters(route).keep(f.at, reason, payload).errors++
+	b := f.counters(route).keep(f.at, err.Error(), payload)
+	b.errors++
 	if f.opt.OnBad != nil {
-		f.opt.OnBad(f.routesNow().Streams[route], reason)
+		f.opt.OnBad(f.routesNow().Streams[route], b.text())
 	}
 }
 
@@ -75,6 +75,21 @@ func (c *counters) keep(at int64, reason string, payload []byte) *badness {
 	return c.bad
 }
 
+// example is the beginning of the bad message.
+func (b *badness) example() string { return string(bytes.ToValidUTF8(b.payload, []byte("\ufffd"))) }
+
+func (b *badness) text() string { return withExample(b.err, b.example()) }
+
+func withExample(reason, example string) string {
+	if example == "" {
+		return reason
+	}
+	return reason + ": " + example
+}
+
+// LastBad returns why the last bad message was bad, and its beginning.
+func (s *Stats) LastBad() string { return withExample(s.LastError, s.LastPayload) }
+
 // addTo adds c to s; the last error is the latest one.
 func (c *counters) addTo(s *Stats) {
 	s.Messages += c.messages
@@ -86,7 +101,7 @@ func (c *counters) addTo(s *Stats) {
 		s.BadValues += b.values
 		if b.at >= s.LastErrorAt {
 			s.LastErrorAt, s.LastError = b.at, b.err
-			s.LastPayload = string(bytes.ToValidUTF8(b.payload, []byte("\ufffd")))
+			s.LastPayload = b.example()
 		}
 	}
 }
@@ -115,6 +130,30 @@ func (f *Feed) StreamStats(stream uint32) Stats {
 		}
 	}
 	return s
+}
+
+// BadStreams returns the counters of those streams of the feed that got something
+// bad. Only the bad part of them is complete: routes without it are passed over.
+func (f *Feed) BadStreams() map[uint32]Stats {
+	routes := f.routesNow()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var out map[uint32]Stats
+	for r := range min(len(f.routes), len(routes.Streams)) {
+		c := &f.routes[r]
+		if c.bad == nil {
+			continue
+		}
+		if out == nil {
+			out = map[uint32]Stats{}
+		}
+		for _, stream := range routes.Streams[r] {
+			s := out[stream]
+			c.addTo(&s)
+			out[stream] = s
+		}
+	}
+	return out
 }
 
 // Serves tells whether rows of a route belong to a stream.

@@ -16,6 +16,7 @@ type Counters struct {
 	mu    sync.Mutex
 	last  map[uint32]Failure
 	lost  map[uint32]*loss.Counts // of the few that lost something
+	told  map[uint32]uint64       // messages about faults, of the few that want them
 }
 
 // Failure is the last message of a rule that a destination refused.
@@ -92,6 +93,24 @@ func (c *Counters) Reset(rule uint32) {
 	defer c.mu.Unlock()
 	delete(c.last, rule)
 	delete(c.lost, rule)
+	delete(c.told, rule)
+}
+
+// Tell counts a message that tells the rule's sink of a fault.
+func (c *Counters) Tell(rule uint32) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.told == nil {
+		c.told = make(map[uint32]uint64)
+	}
+	c.told[rule]++
+}
+
+// Told returns how many messages told the rule's sink of faults.
+func (c *Counters) Told(rule uint32) uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.told[rule]
 }
 
 func (c *Counters) page(rule uint32) *counterPage {

@@ -24,6 +24,6 @@ func NewType(dir string) source.Type {
 			_, err := ParseProps(given, "any", dir) // the path may stand in DATASOURCE
 			return err
 		},
-		Whole: true,
+		Whole: true, Decoded: true,
 	}
 }

@@ -27,7 +27,7 @@ type hub struct {
 func NewType(pool *mqttconn.Pool, later func(func())) source.Type {
 	h := &hub{pool: pool, later: later, sources: map[*mqttconn.Conn]*Source{}}
 	return source.Type{
-		Properties: properties, Check: h.check, Group: group, Ping: h.ping, Connections: h.connections, Named: true,
+		Properties: properties, Check: h.check, Group: group, Ping: h.ping, Connections: h.connections, Named: true, Decoded: true,
 	}
 }
 

@@ -41,6 +41,9 @@ type Type struct {
 	// Whole says that a source of this type delivers all there is, time and again: a
 	// table over it keeps all rows. Over any other it keeps the last one.
 	Whole bool
+	// Decoded says that eKuiper decodes what this type brings in an operator of its
+	// own, so that the status of rules has one.
+	Decoded bool
 }
 
 // Def is what a stream or table says about its source.

@@ -27,18 +27,48 @@ func (e *Engine) RuleTopo(id string) (api.Topo, error) {
 	if r == nil {
 		return api.Topo{}, ruledef.ErrNotFound
 	}
-	var t api.Topo
-	for _, name := range r.streams {
-		t.Sources = append(t.Sources, "source_"+name)
-		t.Edges = append(t.Edges, api.TopoEdge{From: "source_" + name, To: []string{"op_2_decoder"}})
+	plan, err := e.planLocked(def)
+	if err != nil {
+		return api.Topo{}, err
 	}
-	t.Edges = append(t.Edges, api.TopoEdge{From: "op_2_decoder", To: []string{"op_3_project"}})
-	last := api.TopoEdge{From: "op_3_project"}
+	return e.topoLocked(plan, r), nil
+}
+
+// topoLocked returns a plan as a graph that ends in the sinks of r.
+func (e *Engine) topoLocked(p *plan, r *rule) (t api.Topo) {
+	e.mu.AssertRHeld()
+	next := func(from, to string) string {
+		i := slices.IndexFunc(t.Edges, func(x api.TopoEdge) bool { return x.From == from })
+		if i < 0 {
+			i = len(t.Edges)
+			t.Edges = append(t.Edges, api.TopoEdge{From: from})
+		}
+		t.Edges[i].To = append(t.Edges[i].To, to)
+		return to
+	}
+	for _, src := range p.sources {
+		name := src.stream
+		if s := e.mu.streams[name]; s != nil {
+			name = e.sourceKeyLocked(s)
+		}
+		at := "source_" + name
+		t.Sources = append(t.Sources, at)
+		for _, op := range src.ops {
+			at = next(at, "op_"+op)
+		}
+		next(at, "op_"+p.ops[0])
+	}
+	at := "op_" + p.ops[0]
+	for _, op := range p.ops[1:] {
+		at = next(at, "op_"+op)
+	}
 	for _, k := range r.sinks {
-		last.To = append(last.To, fmt.Sprintf("sink_%s_%d", k.typ, k.index))
+		next(at, fmt.Sprintf("sink_%s_%d", k.typ, k.index))
 	}
-	t.Edges = append(t.Edges, last)
-	return t, nil
+	if len(r.sinks) == 0 {
+		t.Edges = append(t.Edges, api.TopoEdge{From: at})
+	}
+	return t
 }
 
 // graphTopo returns the graph that a rule was written as.
@@ -47,17 +77,7 @@ func graphTopo(def *ruledef.Def) (t api.Topo, err error) {
 	if err != nil {
 		return t, err
 	}
-	kind := func(node string) string {
-		switch {
-		case slices.ContainsFunc(flow.Sources, func(s graph.Source) bool { return s.Node == node }):
-			return "source_" + node
-		case slices.ContainsFunc(flow.Queries, func(q graph.Query) bool {
-			return slices.ContainsFunc(q.Actions, func(a ruledef.Action) bool { return a.Node == node })
-		}):
-			return "sink_" + node
-		}
-		return "op_" + node
-	}
+	kind := func(node string) string { return nodeKind(flow, node) + node }
 	for _, s := range flow.Sources {
 		t.Sources = append(t.Sources, "source_"+s.Node)
 	}

@@ -168,14 +168,16 @@ func (e *Engine) placeLocked(c *compiled) error {
 // attachLocked makes the actions of a rule on streams.
 func (e *Engine) attachLocked(r *rule, c *part, streams []*stream) []run.Action {
 	e.mu.AssertHeld()
+	e.freeSinksLocked(r)
 	acts := make([]run.Action, 0, len(c.actions))
 	for i := range c.actions {
 		ch := &c.actions[i]
 		q := ch.queue
 		ch.queue = nil // the rule's from here on
 		num := e.sinkNumLocked(r)
-		r.sinks = append(r.sinks, sinkInfo{typ: ch.typ, index: ch.index, node: ch.node, discards: ch.target.Discards, queue: q, num: num, fed: !c.count})
-		if c.count {
+		fed := !c.count || r.wantsFaults
+		r.sinks = append(r.sinks, sinkInfo{typ: ch.typ, index: ch.index, node: ch.node, discards: ch.target.Discards, queue: q, num: num, fed: fed})
+		if !fed {
 			continue // nothing is ever sent
 		}
 		acts = append(acts, run.Action{
@@ -205,20 +207,28 @@ func feedsOf(streams []*stream) []*run.Feed {
 	return out
 }
 
-// detachLocked takes the sinks from a rule on streams. The queues are returned: the executor
-// may still put into them until it has seen that the rule is gone.
+// detachLocked takes the queues from a rule on streams and returns them: the executor
+// may still put into them until it has seen that the rule is gone. The sinks stay,
+// with what was counted for them, until the rule starts again or goes.
 func (e *Engine) detachLocked(r *rule, streams []*stream) []*sinks.Queue {
 	e.mu.AssertHeld()
 	var out []*sinks.Queue
 	for _, k := range r.sinks {
 		out = append(out, k.queue)
-		e.mu.numbers.freeSink(k.num, k.queue)
 		if k.fed {
 			e.exec.Detach(k.queue, feedsOf(streams))
 		}
 	}
-	r.sinks = nil
 	return out
+}
+
+// freeSinksLocked forgets the sinks of a rule that does not run.
+func (e *Engine) freeSinksLocked(r *rule) {
+	e.mu.AssertHeld()
+	for _, k := range r.sinks {
+		e.mu.numbers.freeSink(k.num, k.queue)
+	}
+	r.sinks = nil
 }
 
 // uninstallLocked stops a running rule.

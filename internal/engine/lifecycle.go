@@ -81,6 +81,7 @@ func (e *Engine) enterLocked(d *ruledef.Def, c *compiled) *rule {
 // freeRuleLocked takes the number of a rule that does not run, or of a part of one, back.
 func (e *Engine) freeRuleLocked(r *rule) {
 	e.mu.AssertHeld()
+	e.freeSinksLocked(r)
 	e.mu.numbers.freeRule(r)
 	e.editedLocked(run.Rule{ID: r.num, Forget: true})
 }

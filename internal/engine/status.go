@@ -113,6 +113,10 @@ func (e *Engine) RuleStatus(id string) ([]api.StatusField, error) {
 		return nil, ruledef.ErrNotFound
 	}
 	counts, joined := e.partCounts(r)
+	def, err := e.stored(id)
+	if err != nil {
+		def = nil // such as one that an older version took
+	}
 	names := e.flowNames(r)
 	e.mu.RLock()
 	streams := e.streamsOfLocked(r)
@@ -121,7 +125,7 @@ func (e *Engine) RuleStatus(id string) ([]api.StatusField, error) {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	c := r.sum(counts)
-	var f fields
+	f := fields{seen: map[string]bool{}}
 	f.add("status", r.status())
 	f.add("message", r.message)
 	f.add("lastStartTimestamp", r.startMs)
@@ -139,16 +143,47 @@ func (e *Engine) RuleStatus(id string) ([]api.StatusField, error) {
 		if i := slices.Index(streams, s); i >= 0 {
 			l = rows[i]
 		}
-		f.source(s, "source_"+names(name)+"_0_", in, l)
+		key := names(name)
+		if s != nil && !s.inline {
+			key = e.sourceKeyLocked(s)
+		}
+		f.source(s, "source_"+key+"_0_", in, l)
 	}
-	arrival := f.decoder(e, r, c.in)
-	f.op("op_3_project_0_", c, arrival)
+	f.operatorsLocked(e, r, def, c)
 	for _, k := range r.outputs(counts) {
 		f.sink(k, e)
 	}
 	lost := e.lostByLocked(r, c)
 	f.lost("", &lost)
 	return f.list, nil
+}
+
+// operatorsLocked adds the operators of r under the names of eKuiper's plan. Decoders
+// have the figures of their streams, all others those of the rule.
+func (f *fields) operatorsLocked(e *Engine, r *rule, def *ruledef.Def, c ruleCounts) {
+	e.mu.AssertRHeld()
+	p := new(plan)
+	if def != nil {
+		if q, err := e.planLocked(def); err == nil {
+			p = q
+		}
+	}
+	all, arrival := e.decodedLocked(r.streams, c.in)
+	for _, src := range p.sources {
+		own, at := e.decodedLocked([]string{src.stream}, c.in)
+		for _, op := range src.ops {
+			if op == src.decoder {
+				f.op("op_"+op+"_0_", own, at)
+			} else {
+				f.op("op_"+op+"_0_", c, at)
+			}
+		}
+	}
+	f.op("op_"+anyDecoder+"_0_", all, arrival)
+	for _, op := range p.ops {
+		f.op("op_"+op+"_0_", c, arrival)
+	}
+	f.op("op_"+anyProject+"_0_", c, arrival)
 }
 
 // streamsOfLocked returns the streams that r reads and that are there.
@@ -214,7 +249,21 @@ func (k *sinkInfo) prefix() string {
 	return fmt.Sprintf("sink_%s_%d_0_", k.typ, k.index)
 }
 
-type fields struct{ list []api.StatusField }
+type fields struct {
+	list []api.StatusField
+	seen map[string]bool // operators and sources that are there; nil: each comes once
+}
+
+// first tells whether what the names begin with prefix is not there yet.
+func (f *fields) first(prefix string) bool {
+	if f.seen[prefix] {
+		return false
+	}
+	if f.seen != nil {
+		f.seen[prefix] = true
+	}
+	return true
+}
 
 func (f *fields) add(key string, v any) { f.list = append(f.list, api.StatusField{Key: key, Value: v}) }
 
@@ -230,6 +279,9 @@ func (f *fields) lost(prefix string, c *loss.Counts) {
 // op adds the counters that every node of a rule has; arrival is when the last
 // message came.
 func (f *fields) op(prefix string, c ruleCounts, arrival int64) {
+	if !f.first(prefix) {
+		return
+	}
 	f.add(prefix+"records_in_total", c.in)
 	f.add(prefix+"records_out_total", c.matched)
 	f.add(prefix+"messages_processed_total", c.in)
@@ -252,6 +304,9 @@ func (f *fields) connection(prefix string, c sinks.ConnStatus) {
 // source adds a stream under names that begin with prefix: what it got, what did not
 // decode and whether data can come at all.
 func (f *fields) source(s *stream, prefix string, in uint64, lost loss.Counts) {
+	if !f.first(prefix) {
+		return
+	}
 	var st ingest.Stats
 	conn := sinks.ConnStatus{State: sinks.Disconnected, LastDisconnected: "stream does not run"}
 	if s != nil && s.feed != nil {
@@ -267,7 +322,7 @@ func (f *fields) source(s *stream, prefix string, in uint64, lost loss.Counts) {
 	f.add(prefix+"buffer_length", 0)
 	f.add(prefix+"last_invocation", st.LastArrival)
 	f.add(prefix+"exceptions_total", st.DecodeErrors+st.BadValues)
-	f.add(prefix+"last_exception", lastBad(&st))
+	f.add(prefix+"last_exception", st.LastBad())
 	f.add(prefix+"last_exception_time", st.LastErrorAt)
 	f.connection(prefix, conn)
 	f.add(prefix+"bytes_in_total", st.Bytes)
@@ -283,31 +338,24 @@ func (f *fields) source(s *stream, prefix string, in uint64, lost loss.Counts) {
 	}
 }
 
-// decoder adds what the streams of r could not decode: there users of
-// eKuiper look for it. It returns when the last message came.
-func (f *fields) decoder(e *Engine, r *rule, in uint64) (arrival int64) {
-	var bad uint64
-	var last ingest.Stats
-	for _, name := range r.streams {
-		if s := e.mu.streams[name]; s != nil && s.feed != nil {
-			st := s.feed.StreamStats(s.num)
-			bad += st.DecodeErrors + st.BadValues
-			arrival = max(arrival, st.LastArrival)
-			if st.LastErrorAt >= last.LastErrorAt {
-				last = st
-			}
+// decodedLocked returns what streams could not decode, as an operator of a rule that
+// read so many rows, and when the last message came.
+func (e *Engine) decodedLocked(streams []string, in uint64) (c ruleCounts, arrival int64) {
+	e.mu.AssertRHeld()
+	c = ruleCounts{in: in, matched: in}
+	for _, name := range streams {
+		s := e.mu.streams[name]
+		if s == nil || s.feed == nil {
+			continue
+		}
+		st := s.feed.StreamStats(s.num)
+		c.faults += st.DecodeErrors + st.BadValues
+		arrival = max(arrival, st.LastArrival)
+		if st.LastErrorAt >= c.lastAt {
+			c.last, c.lastAt = st.LastBad(), st.LastErrorAt
 		}
 	}
-	f.op("op_2_decoder_0_", ruleCounts{in: in, matched: in, faults: bad, last: lastBad(&last), lastAt: last.LastErrorAt}, arrival)
-	return arrival
-}
-
-// lastBad returns why the last message was bad, and its beginning.
-func lastBad(st *ingest.Stats) string {
-	if st.LastPayload == "" {
-		return st.LastError
-	}
-	return st.LastError + ": " + st.LastPayload
+	return c, arrival
 }
 
 // sink adds a sink: what it was given, what was delivered, what waits.
@@ -315,15 +363,12 @@ func (f *fields) sink(o *ruleOutput, e *Engine) {
 	prefix := o.prefix
 	st := o.sinks[0].queue.Stats() // nodes of a graph have one destination
 	var out, failed uint64
-	last, at := "", int64(0)
-	for _, k := range o.sinks {
+	var c ruleCounts
+	for i := range o.sinks {
+		k := &o.sinks[i]
 		out, failed = out+e.counters.Delivered(k.num), failed+e.counters.Failed(k.num)
-		if fl, ok := e.counters.LastFailure(k.num); ok && fl.AtMs >= at {
-			last, at = fl.Text, fl.AtMs
-		}
-	}
-	if at == 0 && st.LastError != "" {
-		last, at = st.LastError, st.LastErrorMs
+		o.in += e.counters.Told(k.num)
+		c.newer(e.sinkFault(k))
 	}
 	if o.sinks[0].discards {
 		out = o.in
@@ -335,8 +380,8 @@ func (f *fields) sink(o *ruleOutput, e *Engine) {
 	f.add(prefix+"buffer_length", st.Messages)
 	f.add(prefix+"last_invocation", st.LastDeliveredMs)
 	f.add(prefix+"exceptions_total", failed)
-	f.add(prefix+"last_exception", last)
-	f.add(prefix+"last_exception_time", at)
+	f.add(prefix+"last_exception", c.last)
+	f.add(prefix+"last_exception_time", c.lastAt)
 	f.connection(prefix, st.Connection)
 	f.add(prefix+"buffer_bytes", st.Bytes)
 	f.add(prefix+"buffer_disk_bytes", st.DiskBytes)
@@ -346,15 +391,29 @@ func (f *fields) sink(o *ruleOutput, e *Engine) {
 	f.lost(prefix, &st.Lost)
 }
 
-// RuleHealth returns the state and the faults of all rules.
+// RuleHealth returns the state and the faults of all rules: in their rows, in what
+// their streams could not decode, and in what their sinks could not send.
 func (e *Engine) RuleHealth() []api.RuleHealth {
 	counts := e.counts()
 	e.mu.RLock()
 	defer e.mu.RUnlock()
+	bad := e.badStreamsLocked()
 	out := make([]api.RuleHealth, 0, len(e.mu.rules))
 	for _, r := range e.mu.rules {
 		c := r.sum(counts)
-		h := api.RuleHealth{ID: r.id, Status: r.status(), LastException: c.last, Exceptions: int64(c.faults + e.refusedLocked(r))}
+		c.faults += e.refusedLocked(r)
+		for _, name := range r.streams {
+			if st, ok := bad[name]; ok && r.running {
+				c.faults += st.DecodeErrors + st.BadValues
+				c.newer(st.LastBad(), st.LastErrorAt)
+			}
+		}
+		for _, p := range r.parts() {
+			for i := range p.sinks {
+				c.newer(e.sinkFault(&p.sinks[i]))
+			}
+		}
+		h := api.RuleHealth{ID: r.id, Status: r.status(), LastException: c.last, Exceptions: int64(c.faults)}
 		if r.failed {
 			h.LastException = r.message
 		}
@@ -362,4 +421,43 @@ func (e *Engine) RuleHealth() []api.RuleHealth {
 	}
 	sort.Slice(out, func(i, j int) bool { return out[i].ID < out[j].ID })
 	return out
+}
+
+// newer makes text the last fault if it is the newest.
+func (c *ruleCounts) newer(text string, atMs int64) {
+	if text != "" && atMs >= c.lastAt {
+		c.last, c.lastAt = text, atMs
+	}
+}
+
+// badStreamsLocked returns what the streams received that got something bad, by name.
+// Each feed is asked once, since thousands of streams may share it.
+func (e *Engine) badStreamsLocked() map[string]ingest.Stats {
+	e.mu.AssertRHeld()
+	byFeed := map[*sharedFeed]map[uint32]ingest.Stats{}
+	for _, f := range e.mu.feeds {
+		if bad := f.BadStreams(); len(bad) > 0 {
+			byFeed[f] = bad
+		}
+	}
+	if len(byFeed) == 0 {
+		return nil
+	}
+	out := map[string]ingest.Stats{}
+	for name, s := range e.mu.streams {
+		if st, ok := byFeed[s.feed][s.num]; ok {
+			out[name] = st
+		}
+	}
+	return out
+}
+
+// sinkFault returns why the last message of a sink could not be sent, and when; if
+// there is none, why its destination does not take any.
+func (e *Engine) sinkFault(k *sinkInfo) (text string, atMs int64) {
+	if fl, ok := e.counters.LastFailure(k.num); ok {
+		return fl.Text, fl.AtMs
+	}
+	st := k.queue.Stats()
+	return st.LastError, st.LastErrorMs
 }

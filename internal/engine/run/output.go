@@ -274,6 +274,7 @@ func (o *output) Fault(rule planner.RuleID, text string) {
 	for i := range o.actions[rule] {
 		a := &o.actions[rule][i]
 		if a.To != nil && a.Place == nil {
+			o.counters.Tell(a.Num)
 			o.enqueue(a.To, sinks.Message{Route: a.Route, Payload: []byte(text), Rule: a.Num})
 		}
 	}
