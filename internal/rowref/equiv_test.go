@@ -90,6 +90,7 @@ func env(t *testing.T, name string, other int) int {
 func newCase(seed uint64) *caseFile {
 	g := newGen(seed)
 	c := &caseFile{gen: g, ts: 1000}
+	set := g.chance(50) // the clock, so that it bounds event times
 	switch {
 	case g.typed:
 		c.add("schema st timestamp=ts", strings.Join(schema, "\n"))
@@ -97,6 +98,10 @@ func newCase(seed uint64) *caseFile {
 		c.add("schema st timestamp=ts int64", "")
 	default:
 		c.add("schema st timestamp=ts", "")
+	}
+	if set {
+		c.now, c.ts = 1_600_000_000_000, 1_600_000_001_000
+		c.advance()
 	}
 	for i := range 1 + g.n(4) {
 		c.rule(fmt.Sprintf("r%d", i))
@@ -133,6 +138,9 @@ func (c *caseFile) rule(name string) {
 	}
 	if g.chance(20) {
 		line += fmt.Sprintf(" event late=%d", g.n(3)*400)
+		if c.now > 0 && g.chance(70) {
+			line += fmt.Sprintf(" drift=%d", 2000+g.n(4)*1000)
+		}
 	}
 	if g.chance(10) {
 		line += " sendnil"
@@ -227,9 +235,11 @@ func (c *caseFile) simulate() {
 // reference makes the rule of a command.
 func (c *caseFile) reference(args, text string, now int64) *Rule {
 	o := Options{StartMs: now, Timestamp: "ts", SendNil: strings.Contains(args, " sendnil"), EventTime: strings.Contains(args, " event")}
-	if _, late, ok := strings.Cut(args, "late="); ok {
-		late, _, _ = strings.Cut(late, " ")
-		o.LateMs, _ = strconv.ParseInt(late, 10, 64)
+	for name, to := range map[string]*int64{"late=": &o.LateMs, "drift=": &o.DriftMs} {
+		if _, ms, ok := strings.Cut(args, name); ok {
+			ms, _, _ = strings.Cut(ms, " ")
+			*to, _ = strconv.ParseInt(ms, 10, 64)
+		}
 	}
 	if c.gen.typed {
 		for _, f := range schema {

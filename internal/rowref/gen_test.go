@@ -325,6 +325,14 @@ func (g *gen) filter() string {
 // row makes a row as JSON; ts is its event time.
 func (g *gen) row(ts int64) string {
 	parts := []string{g.f(`"ts":%d`, ts)}
+	switch g.n(30) {
+	case 0:
+		parts[0] = `"ts":null`
+	case 1:
+		parts = parts[:0]
+	case 2: // far ahead, but not so far that a window has too many empty ones before it
+		parts[0] = g.f(`"ts":%d`, ts+int64(g.n(10_000)))
+	}
 	add := func(name, value string) {
 		switch g.n(10) {
 		case 0:

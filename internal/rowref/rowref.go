@@ -30,6 +30,8 @@ type Options struct {
 	EventTime bool
 	Timestamp string
 	LateMs    int64
+	// DriftMs is maxFutureDrift, 0: none.
+	DriftMs int64
 	// StartMs is the time of the clock at which the rule starts.
 	StartMs int64
 }
@@ -74,7 +76,7 @@ func New(text string, o Options) (*Rule, error) {
 // Push has a row come at a time of the clock.
 func (r *Rule) Push(row map[string]any, now int64) {
 	if r.opt.EventTime {
-		r.late(row)
+		r.late(row, now)
 		return
 	}
 	r.Advance(now)
@@ -141,12 +143,15 @@ type held struct {
 	row map[string]any
 }
 
+// clockSet is 2020: a clock before it was never set, and bounds no event time.
+const clockSet = 1_577_836_800_000
+
 // late puts a row of event time in its place, and lets go what the watermark has
 // come to. A row that comes when the watermark is there already waits for its
 // next advance.
-func (r *Rule) late(row map[string]any) {
+func (r *Rule) late(row map[string]any, now int64) {
 	ts, ok := eventTime(row[r.opt.Timestamp])
-	if !ok {
+	if !ok || r.opt.DriftMs > 0 && now >= clockSet && ts > now+r.opt.DriftMs {
 		r.faults++
 		return
 	}
