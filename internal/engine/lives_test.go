@@ -37,11 +37,41 @@ var lifeTexts = []string{
 	"SELECT count(*) AS c FROM {s} LEFT JOIN {u} ON {s}.a = {u}.a GROUP BY COUNTWINDOW(3)",
 }
 
+// eventTexts are the same for rules in event time.
+var eventTexts = []string{
+	"SELECT a FROM {s}",
+	"SELECT a, lag(a) AS p FROM {s} WHERE a % 3 != 1",
+	"SELECT acc_count(a) AS n, event_time() AS t FROM {s}",
+	"SELECT abs(b) AS x FROM {s}", // faults
+	"SELECT count(*) AS c, sum(a) AS t, window_end() AS e FROM {s} GROUP BY TUMBLINGWINDOW(ss, 2)",
+	"SELECT min(b) AS m FROM {s} GROUP BY TUMBLINGWINDOW(ss, 3)",
+	"SELECT a % 2 AS k, max(a) AS m FROM {s} WHERE a % 5 != 0 GROUP BY a % 2, TUMBLINGWINDOW(ss, 2)",
+	"SELECT sum(a) AS t FROM {s} GROUP BY HOPPINGWINDOW(ss, 3, 2)",
+	"SELECT collect(a) AS l FROM {s} GROUP BY HOPPINGWINDOW(ss, 4, 1)",
+	"SELECT collect(a) AS l FROM {s} GROUP BY SLIDINGWINDOW(ss, 2)",
+	"SELECT count(*) AS c FROM {s} GROUP BY SLIDINGWINDOW(ss, 3) OVER (WHEN a % 4 = 0)",
+	"SELECT sum(a) AS t FROM {s} GROUP BY SESSIONWINDOW(ss, 10, 2)",
+	"SELECT collect(a) AS l FROM {s} GROUP BY STATEWINDOW(a % 5 = 0, a % 5 = 3)",
+	"SELECT {s}.a, {u}.b FROM {s} INNER JOIN {u} ON {s}.a % 3 = {u}.a % 3 GROUP BY TUMBLINGWINDOW(ss, 4)",
+	"SELECT count(*) AS c FROM {s} LEFT JOIN {u} ON {s}.a = {u}.a GROUP BY SLIDINGWINDOW(ss, 2)",
+}
+
+// eventOptions are options of rules in event time, and those of one that is not.
+var eventOptions = []string{
+	`{"isEventTime":true,"lateTolerance":0}`,
+	`{"isEventTime":true,"lateTolerance":0,"maxFutureDrift":"off"}`,
+	`{"isEventTime":true}`,
+	`{"isEventTime":true,"lateTolerance":"3s","sendError":true}`,
+	`{"isEventTime":true,"lateTolerance":"3s","maxFutureDrift":"1h"}`,
+	`{}`,
+}
+
 // life is a rule from its creation to its end, in the engine under test and, on
 // streams of its own, in one that is not disturbed.
 type life struct {
 	n       int
 	text    string
+	options string
 	gone    bool
 	running bool
 	out     *listener
@@ -73,28 +103,52 @@ type lives struct {
 	rnd   *rand.Rand
 	list  []*life
 	a     int
+	event bool // rules are in event time, most of them
+	ts    int64
 	rows  [2]uint64 // that the executors must have seen
 	log   []string
 }
 
 func newLives(t *testing.T, seed uint64) *lives {
 	v := &lives{rig: newRig(t, Options{}), alone: newRig(t, Options{}), rnd: rand.New(rand.NewPCG(seed, 0))}
-	v.memoryStream("s", "in/s")
-	v.memoryStream("u", "in/u")
+	v.eventStream("s", "in/s")
+	v.eventStream("u", "in/u")
 	return v
 }
 
 func (v *lives) defs(l *life) (crowd, alone *ruledef.Def) {
-	topic := "out/" + l.id()
-	return v.def(l.id(), l.sql(false), toMemory(topic)), v.def(l.id(), l.sql(true), toMemory(topic))
+	def := func(own bool) *ruledef.Def {
+		d, err := parseRule(fmt.Appendf(nil, `{"id":%q,"sql":%q,"options":%s,"actions":[%s]}`, l.id(), l.sql(own), l.options, toMemory("out/"+l.id())))
+		v.must(err)
+		return d
+	}
+	return def(false), def(true)
+}
+
+// choose gives l options for its text.
+func (v *lives) choose(l *life) {
+	l.options = "{}"
+	if v.event && !strings.Contains(l.text, "COUNTWINDOW") {
+		l.options = eventOptions[v.rnd.IntN(len(eventOptions))]
+	}
+	if l.options == "{}" && strings.Contains(l.text, "WINDOW(ss") { // not by the clock
+		l.options = eventOptions[0]
+	}
+}
+
+// stream defines a stream with a field for the event time.
+func (r *rig) eventStream(name, topic string) {
+	r.t.Helper()
+	r.sql(`CREATE STREAM %s () WITH (TYPE="memory", DATASOURCE=%q, FORMAT="json", TIMESTAMP="ts")`, name, topic)
 }
 
 // born makes a rule of a text; the caller creates it in the crowd.
 func (v *lives) born(text string) (*life, *ruledef.Def) {
 	l := &life{n: len(v.list), text: text, running: true}
+	v.choose(l)
 	v.list = append(v.list, l)
 	for _, s := range []string{"s", "u"} {
-		v.alone.memoryStream(fmt.Sprint(s, l.n), fmt.Sprint("in/", s, l.n))
+		v.alone.eventStream(fmt.Sprint(s, l.n), fmt.Sprint("in/", s, l.n))
 	}
 	l.out, l.alone = v.listen("out/"+l.id()), v.alone.listen("out/"+l.id())
 	crowd, alone := v.defs(l)
@@ -104,7 +158,7 @@ func (v *lives) born(text string) (*life, *ruledef.Def) {
 
 func (v *lives) post(text string) *life {
 	l, d := v.born(text)
-	v.log = append(v.log, fmt.Sprintf("post %d %s", l.n, text))
+	v.log = append(v.log, fmt.Sprintf("post %d %s %s", l.n, text, l.options))
 	v.must(v.CreateRule(d))
 	return l
 }
@@ -113,7 +167,7 @@ func (v *lives) bulk(n int) {
 	var defs []*ruledef.Def
 	for range n {
 		l, d := v.born(v.text())
-		v.log = append(v.log, fmt.Sprintf("bulk %d %s", l.n, l.text))
+		v.log = append(v.log, fmt.Sprintf("bulk %d %s %s", l.n, l.text, l.options))
 		defs = append(defs, d)
 	}
 	for _, err := range v.CreateRules(slices.Values(defs)) {
@@ -122,8 +176,9 @@ func (v *lives) bulk(n int) {
 }
 
 func (v *lives) put(l *life, text string) {
-	v.log = append(v.log, fmt.Sprintf("put %d %s", l.n, text))
 	l.text, l.running = text, true
+	v.choose(l)
+	v.log = append(v.log, fmt.Sprintf("put %d %s %s", l.n, text, l.options))
 	crowd, alone := v.defs(l)
 	v.must(v.ReplaceRule(crowd))
 	v.must(v.alone.ReplaceRule(alone))
@@ -141,7 +196,35 @@ func (v *lives) drop(l *life) {
 	l.gone, l.running = true, false
 }
 
-func (v *lives) text() string { return lifeTexts[v.rnd.IntN(len(lifeTexts))] }
+func (v *lives) text() string {
+	texts := lifeTexts
+	if v.event {
+		texts = eventTexts
+	}
+	return texts[v.rnd.IntN(len(texts))]
+}
+
+// time returns the field of a message that has its event time.
+func (v *lives) time() string {
+	v.ts += v.rnd.Int64N(1200)
+	ts := 1_700_000_000_000 + v.ts
+	switch v.rnd.IntN(20) {
+	case 0:
+		return ""
+	case 1:
+		return `,"ts":null`
+	case 2:
+		return `,"ts":"soon"`
+	case 3:
+		return fmt.Sprintf(`,"ts":%d`, ts-v.rnd.Int64N(8000))
+	case 4:
+		if v.rnd.IntN(2) == 0 {
+			return `,"ts":4102444800000` // 2100
+		}
+		return fmt.Sprintf(`,"ts":%d`, ts+v.rnd.Int64N(20_000))
+	}
+	return fmt.Sprintf(`,"ts":%d`, ts-v.rnd.Int64N(1500))
+}
 
 // settle has the undisturbed executor take over what changed.
 func (v *lives) settle() { v.alone.exec.Sync() }
@@ -149,10 +232,11 @@ func (v *lives) settle() { v.alone.exec.Sync() }
 // send publishes a message for a stream and waits until it has gone through.
 func (v *lives) send(stream string) {
 	v.a++
-	payload := fmt.Sprintf(`{"a":%d,"b":%d}`, v.a, v.a*7%11)
+	b := fmt.Sprint(v.a * 7 % 11)
 	if v.a%6 == 0 {
-		payload = fmt.Sprintf(`{"a":%d,"b":"x"}`, v.a)
+		b = `"x"`
 	}
+	payload := fmt.Sprintf(`{"a":%d,"b":%s%s}`, v.a, b, v.time())
 	v.log = append(v.log, stream+" "+payload)
 	read := uint64(0)
 	for _, l := range v.list {
@@ -229,23 +313,25 @@ func (v *lives) compare() {
 		if l.gone {
 			continue
 		}
-		for _, key := range []string{"op_3_project_0_records_in_total", "op_3_project_0_records_out_total", "op_3_project_0_exceptions_total", "op_3_project_0_last_exception", "sink_memory_0_0_records_out_total"} {
+		for _, key := range []string{"op_3_project_0_records_in_total", "op_3_project_0_records_out_total", "op_3_project_0_exceptions_total", "op_3_project_0_last_exception", "sink_memory_0_0_records_out_total", "lost"} {
 			if !l.running && strings.HasPrefix(key, "sink") {
 				continue // a rule that does not run has no sinks
 			}
-			if got, want := v.status(l.id(), key), v.alone.status(l.id(), key); got != want {
+			if got, want := fmt.Sprint(v.status(l.id(), key)), fmt.Sprint(v.alone.status(l.id(), key)); got != want {
 				v.t.Errorf("rule %s, %s: %s: got %v, alone %v, after\n%s", l.id(), l.text, key, got, want, strings.Join(v.log, "\n"))
 			}
 		}
 	}
 }
 
-// TestLives does random changes with messages in between.
+// TestLives does random changes with messages in between, for rules with and without
+// event time.
 func TestLives(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(6) {
+	for seed := range uint64(12) {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
 			v := newLives(t, seed)
+			v.event = seed%2 == 1
 			v.post(v.text())
 			for range 80 {
 				for range v.rnd.IntN(3) {
