@@ -14,7 +14,12 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(asWeir) != "" {
+		main() // a process of weir for a test, see startWeir
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // weir runs one command line and returns its exit status and outputs.
 func weir(t *testing.T, w wiring, args ...string) (code int, stdout, stderr string) {

@@ -126,8 +126,13 @@ func (s *Source) Add(st Stream) error {
 	return nil
 }
 
-// Remove ends what the stream gets. What was pushed before stays in its feed.
+// Remove ends what the stream gets. What was pushed before stays in its feed. At the
+// end of the process the stream keeps what it has: what its feed refuses then stays
+// with the broker.
 func (s *Source) Remove(id uint32) {
+	if s.conn.Leaving() {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.conn.Unsubscribe(id)

@@ -208,6 +208,9 @@ func Open(o Options) (*Engine, error) {
 	e.wg.Go(e.patrol)
 	e.wg.Go(e.keepTimes)
 	e.startLoaded()
+	for _, p := range e.types.pools {
+		p.Go()
+	}
 	e.takeUpLeft()
 	return e, nil
 }
@@ -222,6 +225,9 @@ func (e *Engine) Close(ctx context.Context) error {
 		return nil
 	}
 	e.mu.closing = true
+	for _, p := range e.types.pools {
+		p.Leave()
+	}
 	for _, s := range e.mu.streams {
 		if !e.external(s) {
 			e.deactivateLocked(s)

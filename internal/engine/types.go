@@ -55,16 +55,21 @@ type types struct {
 }
 
 // pool is connections that sources and sinks of a type share. Lost is what all of
-// them lost, those that were closed included. Close comes last, when nobody uses
+// them lost, those that were closed included. None starts before Go, which comes when
+// the rules of the store are there. Leave says that the process ends: what a server
+// keeps for us, it is to keep until the next one. Close comes last, when nobody uses
 // them.
 type pool interface {
 	Lost() loss.Counts
+	Go()
+	Leave()
 	Close()
 }
 
 func newTypes(env typeEnv) types {
 	lines := sinklog.Options{Logger: env.log, RuleName: env.ruleName}
 	conns := new(mqttconn.Pool)
+	conns.Hold()
 	t := types{
 		sources: source.Registry{
 			"file":      file.NewType(env.dir),

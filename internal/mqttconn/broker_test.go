@@ -430,3 +430,68 @@ func TestLargeAndOversized(t *testing.T) {
 		}
 	})
 }
+
+// TestEndOfProcess tells the three ends apart: a stream that goes takes its filter
+// along, also if the connection goes with it; the end of the process takes nothing,
+// and what comes during it stays with the broker.
+func TestEndOfProcess(t *testing.T) {
+	eachBroker(t, func(t *testing.T, o Options) {
+		o.ClientID = "weir-test"
+		p := new(Pool)
+		c, err := p.Get(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := newInbox(c)
+		in.hold = true
+		mustSubscribe(t, c, 1, 1, "p/1")
+		mustSubscribe(t, c, 2, 1, "p/2")
+		mustSubscribe(t, c, 3, 2, "p/3")
+		c.Start()
+		mustAcked(t, c, 1, 2, 3)
+		send := sender(t, o)
+		send(OutMessage{Topic: "p/1", Payload: []byte("1"), QoS: 1}, OutMessage{Topic: "p/1", Payload: []byte("2"), QoS: 1})
+		got := in.take(2)
+		c.Unsubscribe(2)
+		p.Leave()
+		c.Unsubscribe(1) // as the engine does when it stops its streams
+		c.Unsubscribe(3)
+		p.Put(c)
+		send(OutMessage{Topic: "p/1", Payload: []byte("3"), QoS: 1}, OutMessage{Topic: "p/2", Payload: []byte("x"), QoS: 1}, OutMessage{Topic: "p/3", Payload: []byte("4"), QoS: 2})
+		c.Ack([]uint64{got[0].token, got[1].token})
+		p.Close()
+		send(OutMessage{Topic: "p/1", Payload: []byte("5"), QoS: 1}, OutMessage{Topic: "p/2", Payload: []byte("x"), QoS: 1}, OutMessage{Topic: "p/3", Payload: []byte("6"), QoS: 2})
+
+		p = new(Pool)
+		p.Hold()
+		if c, err = p.Get(o); err != nil {
+			t.Fatal(err)
+		}
+		in = newInbox(c)
+		mustSubscribe(t, c, 7, 1, "p/1")
+		c.Start() // and the second subscription comes before the pool lets it
+		mustSubscribe(t, c, 8, 2, "p/3")
+		p.Go()
+		kept := in.payloads(4)
+		slices.Sort(kept)
+		if want := []string{"3", "4", "5", "6"}; !slices.Equal(kept, want) {
+			t.Errorf("got %v, want %v", kept, want)
+		}
+		mustAcked(t, c, 7, 8)
+		c.Unsubscribe(7)
+		c.Unsubscribe(8)
+		p.Put(c) // the last one: this is no end of the process
+
+		last := mustNew(t, o)
+		in = newInbox(last)
+		mustSubscribe(t, last, 9, 1, "p/9")
+		last.Start()
+		mustAcked(t, last, 9)
+		// The broker may hear the end of the connection later than what comes next.
+		for before := ^uint64(0); before != last.Stats().Lost[loss.Unrouted]; {
+			before = last.Stats().Lost[loss.Unrouted]
+			send(OutMessage{Topic: "p/1", QoS: 1}, OutMessage{Topic: "p/3", QoS: 1}, OutMessage{Topic: "p/9", Payload: []byte("end"), QoS: 1})
+			in.take(1)
+		}
+	})
+}

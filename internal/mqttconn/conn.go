@@ -135,7 +135,10 @@ type Conn struct {
 	quiet    uint64 // oversized messages since then
 	refusal  int64  // when a filter was refused last, ms; 0: none stands
 	held     map[uint16]*held
+	wanted   bool // Start was called
+	parked   bool // by its pool: it starts when the pool lets it
 	started  bool
+	leaving  bool // see Leave
 	closed   bool
 }
 
@@ -192,15 +195,46 @@ func (c *Conn) Handle(h Handler) {
 func (c *Conn) Start() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.started || c.closed {
-		return
+	c.wanted = true
+	c.begin()
+}
+
+// unpark lets the connection begin, if it is to.
+func (c *Conn) unpark() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.parked = false
+	c.begin()
+}
+
+// begin starts the manager when it is time. The caller holds mu.
+func (c *Conn) begin() {
+	if c.wanted && !c.parked && !c.started && !c.closed {
+		c.started = true
+		go c.run()
 	}
-	c.started = true
-	go c.run()
+}
+
+// Leave begins the end of the process. What comes from now on is not handed on and
+// not acknowledged, and subscriptions stay: a session that the broker keeps goes on
+// gathering for the next process. What was handed on before can still be
+// acknowledged, and Publish works, until Close.
+func (c *Conn) Leave() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.leaving = true
+}
+
+// Leaving tells whether Leave was called.
+func (c *Conn) Leaving() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.leaving
 }
 
 // Close ends the connection: what was acknowledged before is still told to the
-// broker. It returns when all goroutines have ended, so a handler that blocks
+// broker, and which filters nobody has any more, which it would remember with a
+// session that it keeps. It returns when all goroutines have ended, so a handler that blocks
 // has to be released first.
 func (c *Conn) Close() {
 	c.mu.Lock()
@@ -248,11 +282,12 @@ func (c *Conn) Subscribe(sub SubID, filters []string, qos byte) error {
 }
 
 // Unsubscribe ends what sub gets: once it has returned no message that is read
-// from the socket belongs to sub, but a call of the handler may be under way.
+// from the socket belongs to sub, but a call of the handler may be under way. After
+// Leave it does nothing: the next process has the subscription again.
 func (c *Conn) Unsubscribe(sub SubID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.tab.remove(sub) {
+	if !c.leaving && c.tab.remove(sub) {
 		c.kick()
 	}
 }

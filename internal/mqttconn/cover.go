@@ -227,6 +227,24 @@ func (t *table) take() (on, off []*filter) {
 	return nil, off
 }
 
+// farewell returns what is to be said before the connection ends for good. Brokers take
+// packets in their order, so nobody has to wait for the answers.
+func (t *table) farewell() (on, off []*filter) {
+	taken := func(fs []*filter) {
+		for _, f := range fs {
+			f.acked = f.acked || f.sent
+			f.sent = false
+		}
+	}
+	taken(t.dirty)
+	on, off = t.take()
+	if len(on) > 0 {
+		taken(on)
+		_, off = t.take()
+	}
+	return on, off
+}
+
 // newcomers marks for whom the retained messages are that subscribing to on
 // replays: for subscriptions that were not asked for before, and for no other
 // that on overlaps.

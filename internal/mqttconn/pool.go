@@ -9,9 +9,11 @@ import (
 // Pool shares connections among those who want the same. The zero Pool is empty
 // and ready; its methods may be called from any goroutine.
 type Pool struct {
-	mu    sync.Mutex
-	conns map[string]*shareOf
-	gone  loss.Counts // of connections that were closed
+	mu      sync.Mutex
+	conns   map[string]*shareOf
+	gone    loss.Counts // of connections that were closed
+	parked  bool        // see Hold
+	leaving bool        // see Leave
 }
 
 type shareOf struct {
@@ -37,11 +39,42 @@ func (p *Pool) Get(o Options) (*Conn, error) {
 		p.conns = make(map[string]*shareOf)
 	}
 	p.conns[key] = &shareOf{c, 1}
+	c.parked, c.leaving = p.parked, p.leaving
 	return c, nil
 }
 
-// Put gives a connection back; the last one to do so closes it, and waits until
-// it is.
+// Hold makes connections wait for Go before they start. A broker that kept a session
+// delivers at once, so who has several subscriptions on one connection makes them
+// all before.
+func (p *Pool) Hold() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.parked = true
+}
+
+// Go starts the connections that wait, and those to come when they are used.
+func (p *Pool) Go() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.parked = false
+	for _, s := range p.conns {
+		s.conn.unpark()
+	}
+}
+
+// Leave begins the end of the process, see Conn.Leave. Connections that nobody uses
+// any more stay until Close, so that what they brought can be acknowledged.
+func (p *Pool) Leave() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.leaving = true
+	for _, s := range p.conns {
+		s.conn.Leave()
+	}
+}
+
+// Put gives a connection back; the last one to do so before Leave closes it, and
+// waits until it is.
 func (p *Pool) Put(c *Conn) {
 	if p.release(c) {
 		c.Close()
@@ -55,7 +88,7 @@ func (p *Pool) release(c *Conn) bool {
 		if s.conn != c {
 			continue
 		}
-		if s.users--; s.users > 0 {
+		if s.users--; s.users > 0 || p.leaving {
 			return false
 		}
 		delete(p.conns, key)
@@ -86,7 +119,7 @@ func (p *Pool) Each(f func(c *Conn, users int)) {
 	}
 }
 
-// Close closes the connections that are still in use.
+// Close closes the connections that are there.
 func (p *Pool) Close() {
 	for _, c := range p.Conns() {
 		c.Close()

@@ -257,11 +257,15 @@ func (t *tap) message(at int64) error {
 	if err != nil {
 		return err
 	}
+	if c.leaving && p.qos > 0 {
+		t.receipts.add(p.id, 1) // nobody acknowledges it: it stays with the broker
+		return nil
+	}
 	if p.retained && at < c.replayTo {
 		tp = c.narrow(tp)
 	}
 	c.stats.MessagesIn++
-	lost := len(tp.Subs) == 0 || c.handler == nil
+	lost := len(tp.Subs) == 0 || c.handler == nil || c.leaving
 	m := Message{Topic: tp, Payload: p.payload, ID: p.id, QoS: p.qos, Retained: p.retained, Dup: p.dup}
 	if p.qos > 0 {
 		left := uint16(1)

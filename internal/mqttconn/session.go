@@ -207,6 +207,10 @@ func (c *Conn) exactlyOnce(_ paho.Client, m paho.Message) {
 		c.mu.Unlock()
 		return
 	}
+	if c.leaving {
+		c.mu.Unlock()
+		return // it stays with the broker
+	}
 	tp, err := c.tab.topic([]byte(m.Topic()))
 	if err != nil {
 		c.mu.Unlock()

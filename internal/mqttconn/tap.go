@@ -27,7 +27,7 @@ const (
 // Its reader goroutine reads the socket, slices it into packets and calls the
 // handler. Its writer goroutine sends acknowledgements, subscriptions and
 // keep-alives, and watches whether the broker is alive. Everybody writes under
-// wmu, whole packets only.
+// wmu, whole packets only, and may take Conn.mu under it.
 type tap struct {
 	c   *Conn
 	gen uint32
@@ -119,15 +119,23 @@ func (t *tap) fail(err error) {
 // leave says goodbye to the broker and closes the tap.
 func (t *tap) leave() {
 	_ = t.nc.SetWriteDeadline(time.Now().Add(time.Second))
+	t.wmu.Lock() // what the writer took to send goes before
 	t.c.mu.Lock()
 	live := t.c.live == t
 	b := t.acks(nil)
+	if live {
+		for _, m := range t.released {
+			b = appendAck(b, pktPubrec, m.MessageID())
+		}
+		t.released = nil
+		on, off := t.c.tab.farewell()
+		b = t.ask(b, on, off)
+	}
 	t.c.mu.Unlock()
 	if live {
-		t.wmu.Lock()
 		_, _ = t.nc.Write(append(b, disconnect...)) // nobody is left to tell
-		t.wmu.Unlock()
 	}
+	t.wmu.Unlock()
 	t.fail(ErrClosed)
 }
 
@@ -177,6 +185,11 @@ func (t *tap) Write(p []byte) (int, error) {
 func (t *tap) send(b []byte) error {
 	t.wmu.Lock()
 	defer t.wmu.Unlock()
+	return t.put(b)
+}
+
+// put is send for a caller that holds wmu.
+func (t *tap) put(b []byte) error {
 	now := time.Now()
 	if t.deadline.Sub(now) < writeWait {
 		t.deadline = now.Add(2 * writeWait)

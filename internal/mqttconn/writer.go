@@ -3,6 +3,7 @@ package mqttconn
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -69,6 +70,7 @@ func (t *tap) acks(b []byte) []byte {
 // flush sends what there is to tell the broker.
 func (t *tap) flush() {
 	c := t.c
+	t.wmu.Lock()
 	c.mu.Lock()
 	b := t.acks(nil)
 	if c.live == t {
@@ -77,7 +79,12 @@ func (t *tap) flush() {
 	released := t.released
 	t.released = nil
 	c.mu.Unlock()
-	if len(b) > 0 && t.send(b) != nil {
+	var err error
+	if len(b) > 0 {
+		err = t.put(b)
+	}
+	t.wmu.Unlock()
+	if err != nil {
 		return
 	}
 	for _, m := range released {
@@ -93,25 +100,28 @@ func (t *tap) subscriptions(b []byte) []byte {
 		return b // one round at a time; what comes meanwhile gathers for the next
 	}
 	on, off := tab.take()
-	for len(on) > 0 {
-		fs := on[:min(packetFilters, len(on))]
-		on = on[len(fs):]
-		id := t.packetID()
-		t.rounds[id] = fs
-		b = appendSubscribe(b, id, fs)
-	}
-	for len(off) > 0 {
-		fs := off[:min(packetFilters, len(off))]
-		off = off[len(fs):]
-		id := t.packetID()
-		t.ends[id] = true
-		b = appendUnsubscribe(b, id, fs)
-	}
+	b = t.ask(b, on, off)
 	if t.asking() {
 		t.roundMs = nowMs()
 	}
 	if len(t.rounds) > 0 {
 		t.c.replayTo = 1<<63 - 1
+	}
+	return b
+}
+
+// ask appends packets that subscribe to on and unsubscribe from off. The caller holds
+// Conn.mu.
+func (t *tap) ask(b []byte, on, off []*filter) []byte {
+	for fs := range slices.Chunk(on, packetFilters) {
+		id := t.packetID()
+		t.rounds[id] = fs
+		b = appendSubscribe(b, id, fs)
+	}
+	for fs := range slices.Chunk(off, packetFilters) {
+		id := t.packetID()
+		t.ends[id] = true
+		b = appendUnsubscribe(b, id, fs)
 	}
 	return b
 }
