@@ -36,6 +36,8 @@ type machine struct {
 	filterGids []int32 // their groups
 	oneMessage bool    // a rule's rows are delivered as one message, at the end
 
+	guards guards
+
 	kept   map[cell]error // of steps that cannot be asked again why they failed
 	answer answer
 }
@@ -298,7 +300,7 @@ func (m *machine) scalar(st *planner.Step, a []vec.Value, row int) (vec.Value, e
 		if m.failed(st.In[0], row) {
 			return vec.Value{}, argFault(st.In[0])
 		}
-		if m.failed(st.In[1], row) && !a[0].IsNull() && a[0].Truth() == (st.Op == planner.OpAnd) {
+		if m.failed(st.In[1], row) && a[0].Kind == vec.Bool && a[0].Truth() == (st.Op == planner.OpAnd) {
 			return vec.Value{}, argFault(st.In[1])
 		}
 	case planner.OpNeg:

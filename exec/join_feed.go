@@ -70,8 +70,8 @@ func (j *joiner) deciding() map[joinRef]bool {
 	}
 	for i := range j.plan.Steps {
 		s := &j.plan.Steps[i]
-		look(s.LeftCols)
-		look(s.RightCols)
+		look(s.Left.Cols)
+		look(s.Right.Cols)
 		look(s.RestCols)
 	}
 	for _, cols := range j.plan.BeforeCols {

@@ -150,7 +150,7 @@ func (j *joiner) lookUp(f *pairFilter) bool {
 	var ask *Lookup
 	var asked map[string]bool
 	get := func(c, row int) vec.Value { return j.value(c, f.t, row) }
-	j.keys(f.st.Left, f.st.LeftCols, f.t.n, get, func(row int, key []byte, part func(int) vec.Value) {
+	j.keys(&f.st.Left, f.t.n, get, func(row int, key []byte, part func(int) vec.Value) {
 		r := known[string(key)]
 		if r == nil {
 			if r = c.get(key, x.now); r != nil {
@@ -165,7 +165,7 @@ func (j *joiner) lookUp(f *pairFilter) bool {
 		case r == nil:
 			if k := string(key); !asked[k] {
 				asked[k] = true
-				ask.Keys = append(ask.Keys, LookupKey{k, keyParts(len(f.st.Left), part)})
+				ask.Keys = append(ask.Keys, LookupKey{k, keyParts(len(f.st.Left.Steps), part)})
 			}
 		case r.Err != nil:
 			b.lose(j.eventOf(f.t, row), r.Err.Error())

@@ -65,7 +65,7 @@ func (j *joiner) match(k int, t *tuples) bool {
 	if src.def.External {
 		return j.lookUp(&f)
 	}
-	if len(st.Left) == 0 {
+	if len(st.Left.Steps) == 0 {
 		for l := range t.n {
 			for r := range src.present {
 				if !f.add(int32(l), r) {
@@ -77,7 +77,7 @@ func (j *joiner) match(k int, t *tuples) bool {
 	}
 	j.buildIndex(k)
 	good := true
-	j.keys(st.Left, st.LeftCols, t.n, func(c, row int) vec.Value { return j.value(c, t, row) }, func(row int, key []byte, _ func(int) vec.Value) {
+	j.keys(&st.Left, t.n, func(c, row int) vec.Value { return j.value(c, t, row) }, func(row int, key []byte, _ func(int) vec.Value) {
 		for r := src.index.first(key); good && r >= 0; r = src.index.next[r] {
 			good = f.add(int32(row), r)
 		}
@@ -95,7 +95,7 @@ func (j *joiner) buildIndex(k int) {
 	}
 	get := func(c, row int) vec.Value { return j.single(c, src.rows[rows[row]]) }
 	done := 0
-	j.keys(st.Right, st.RightCols, len(rows), get, func(row int, key []byte, _ func(int) vec.Value) {
+	j.keys(&st.Right, len(rows), get, func(row int, key []byte, _ func(int) vec.Value) {
 		for ; done < row; done++ {
 			h.unset(rows[done])
 		}
@@ -107,23 +107,21 @@ func (j *joiner) buildIndex(k int) {
 	}
 }
 
-// keys evaluates steps over rows whose columns get gives, and calls f for each
-// row in which all of them have a value; part returns that of step i.
-func (j *joiner) keys(steps []planner.StepID, cols []int, rows int, get func(c, row int) vec.Value, f func(row int, key []byte, part func(i int) vec.Value)) {
+// keys evaluates a key over rows whose columns get gives, and calls f for each row
+// in which all parts of it have a value; part returns that of part i.
+func (j *joiner) keys(k *planner.JoinKey, rows int, get func(c, row int) vec.Value, f func(row int, key []byte, part func(i int) vec.Value)) {
 	for from := 0; from < rows; from += vec.MaxRows {
-		b := j.fill(&j.cand, cols, min(vec.MaxRows, rows-from), func(c, row int) vec.Value { return get(c, from+row) })
+		b := j.fill(&j.cand, k.Cols, min(vec.MaxRows, rows-from), func(c, row int) vec.Value { return get(c, from+row) })
 		j.n.identity()
 		m := j.x.enter()
 		m.begin(j.n, b)
-		for _, s := range steps {
-			j.faults(m, s)
-		}
+		j.keyFaults(m, k)
 		at := 0
-		part := func(i int) vec.Value { return m.value(steps[i], at) }
+		part := func(i int) vec.Value { return m.value(k.Steps[i], at) }
 		for row := range b.Rows {
 			at = row
 			key, ok := j.buf[:0], true
-			for _, s := range steps {
+			for _, s := range k.Steps {
 				var has bool
 				key, has = vec.AppendEqual(key, m.value(s, row))
 				ok = ok && has
@@ -149,20 +147,43 @@ func (j *joiner) fill(b *vec.Batch, cols []int, rows int, get func(c, row int) v
 	return b
 }
 
-// faults counts conditions that failed for every rule of the join; the pairs do
-// not match.
-func (j *joiner) faults(m *machine, s planner.StepID) {
-	bad := m.col(s, nil).Fault
-	if bad == nil || !bad.Any() {
+// keyFaults computes a key and counts the rows in which a part of it failed, before
+// what stands before it in the text refused the row.
+func (j *joiner) keyFaults(m *machine, k *planner.JoinKey) {
+	keep, lost, other := j.x.bitmap(m.rows), j.x.bitmap(m.rows), j.x.bitmap(m.rows)
+	keep.SetAll(m.rows)
+	for i, s := range k.Steps {
+		c := m.col(s, nil)
+		if c.Fault.Any() {
+			for _, cond := range k.If[i] {
+				m.meeting(cond, keep, other) // the pairs tell of faults in it
+			}
+			lose(keep, lost, c.Fault)
+		}
+		if c.Kind == vec.Null {
+			clear(keep)
+		} else {
+			keep.And(c.Valid)
+		}
+	}
+	j.lose(lost, func(row int) string { return m.whyAny(k.Steps, row) })
+	j.x.free(keep)
+	j.x.free(lost)
+	j.x.free(other)
+}
+
+// lose counts rows for every rule of the join, of which why tells what failed.
+func (j *joiner) lose(rows vec.Bitmap, why func(row int) string) {
+	last := lastOf(rows)
+	if last < 0 {
 		return
 	}
-	text := m.why(s, lastOf(bad))
 	if j.job != nil { // it may be joined again
-		j.job.faults += uint64(bad.Count())
-		j.job.note = text
+		j.job.faults += uint64(rows.Count())
+		j.job.note = why(last)
 		return
 	}
-	j.charge(uint64(bad.Count()), text)
+	j.charge(uint64(rows.Count()), why(last))
 }
 
 // pairFilter checks what an index leaves of a condition, many pairs at a time.
@@ -194,17 +215,12 @@ func (f *pairFilter) end() bool {
 		j.n.identity()
 		m := j.x.enter()
 		m.begin(j.n, b)
-		keep := j.x.bitmap(b.Rows)
+		keep, lost := j.x.bitmap(b.Rows), j.x.bitmap(b.Rows)
 		keep.SetAll(b.Rows)
 		for _, s := range f.st.Rest {
-			c := m.col(s, nil)
-			j.faults(m, s)
-			for row := range b.Rows {
-				if keep.Has(row) && !(c.Kind != vec.Null && c.Value(row).Truth()) {
-					keep.Unset(row)
-				}
-			}
+			m.meeting(s, keep, lost)
 		}
+		j.lose(lost, func(row int) string { return m.whyNot(f.st.Rest, row) })
 		n := 0
 		keep.Each(func(row int) {
 			tail[n] = tail[row]
@@ -212,6 +228,7 @@ func (f *pairFilter) end() bool {
 		})
 		j.pairs = j.pairs[:f.done+n]
 		j.x.free(keep)
+		j.x.free(lost)
 		j.x.leave()
 	}
 	f.done = len(j.pairs)

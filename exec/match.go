@@ -40,8 +40,10 @@ func (x *Executor) matchFrom(n *live, m *machine, part int) (next int) {
 			next = part + 1
 		}
 	}()
-	for ; part < conds+len(p.Conds); part++ {
+	for ; part <= conds+len(p.Conds); part++ {
 		switch {
+		case part == conds+len(p.Conds):
+			x.loseGuarded(m)
 		case part >= conds:
 			x.matchCond(m, p.Conds[part-conds])
 		case part >= equals:
@@ -83,7 +85,7 @@ func (x *Executor) choose(m *machine, es []planner.Entry, row int) {
 func (x *Executor) matchRank(m *machine, r *planner.RankIndex, c *rankCount) {
 	col := m.col(r.Step, nil)
 	last := -1 // of the rows that are lost
-	if f := col.Fault; f != nil && f.Any() {
+	if f := col.Fault; f != nil && f.Any() && !r.Guarded {
 		c.faults += uint64(f.Count())
 		last = lastOf(f)
 		x.tellRows(m, indexRules{index: r}, r.Step, f)
@@ -121,9 +123,11 @@ func (x *Executor) rankValues(m *machine, r *planner.RankIndex, c *rankCount, co
 			case vec.Float64:
 				k = rank(r, v.F)
 			default:
-				x.tellMisfit(m, indexRules{index: r}, r.Op, row, v)
-				c.faults++
-				last = row
+				if !r.Guarded {
+					x.tellMisfit(m, indexRules{index: r}, r.Op, row, v)
+					c.faults++
+					last = row
+				}
 			}
 			if k > 0 {
 				x.ranked(m, r, c, k, row)
@@ -228,7 +232,7 @@ type lastRows struct{ text, num int }
 func (x *Executor) matchEqual(m *machine, e *planner.EqualIndex, c *equalCount) {
 	col := m.col(e.Step, nil)
 	last := lastRows{-1, -1}
-	if f := col.Fault; f != nil && f.Any() {
+	if f := col.Fault; f != nil && f.Any() && !e.Guarded {
 		n := uint64(f.Count())
 		c.textFaults, c.numFaults = c.textFaults+n, c.numFaults+n
 		last = lastRows{lastOf(f), lastOf(f)}
@@ -267,6 +271,9 @@ func (x *Executor) equalValues(m *machine, e *planner.EqualIndex, c *equalCount,
 					x.choose(m, e.AtNum(k), row)
 				}
 			}
+			if e.Guarded {
+				continue
+			}
 			if v.Kind != vec.String && len(e.Texts) > 0 {
 				c.textFaults++
 				last.text = max(last.text, row)
@@ -293,7 +300,7 @@ func floatOf(v vec.Value) float64 {
 }
 
 func (x *Executor) matchTexts(m *machine, e *planner.EqualIndex, c *equalCount, col *vec.Column, last *lastRows) {
-	if n := uint64(col.Valid.Count()); len(e.NumEntries) > 0 && n > 0 {
+	if n := uint64(col.Valid.Count()); len(e.NumEntries) > 0 && n > 0 && !e.Guarded {
 		c.numFaults += n
 		last.num = max(last.num, lastOf(col.Valid))
 		if to := m.live.faultRules(x, indexRules{e, false}); len(to) > 0 {

@@ -5,20 +5,21 @@ import (
 	"github.com/weir-engine/weir/vec"
 )
 
-// holdsRest checks the conditions that the index of an entry left.
+// holdsRest checks the conditions that the index of an entry left. What fails in an
+// early one is counted apart, see loseGuarded.
 func (x *Executor) holdsRest(m *machine, e planner.Entry, row int) bool {
 	atoms := m.prog.Rests[e.Rest]
 	for i := range atoms {
 		a := &atoms[i]
 		col := m.col(a.Step, nil)
 		if !col.Valid.Has(row) {
-			if col.Fault.Has(row) {
+			if col.Fault.Has(row) && !a.Early {
 				x.lose(m, e.Rule, row, because{step: a.Step})
 			}
 			return false
 		}
 		ok, good := holdsAtom(a, col, row)
-		if !good {
+		if !good && !a.Early {
 			x.lose(m, e.Rule, row, because{a.Step, a})
 		}
 		if !ok {

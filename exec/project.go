@@ -196,7 +196,10 @@ func (x *Executor) allHold(m *machine, s *planner.Serial, one vec.Bitmap, row in
 			x.loseNow(m, s.Rule, row, because{step: id})
 			return false
 		}
-		if !c.Value(row).Truth() {
+		if v := c.Value(row); !v.Truth() {
+			if !v.IsNull() && v.Kind != vec.Bool {
+				x.loseNow(m, s.Rule, row, because{step: id})
+			}
 			return false
 		}
 	}
@@ -205,6 +208,7 @@ func (x *Executor) allHold(m *machine, s *planner.Serial, one vec.Bitmap, row in
 
 // deliverWindow hands each rule the rows that it selected as one message.
 func (x *Executor) deliverWindow(m *machine, keep func(planner.RuleID) bool) {
+	x.inOrder()
 	x.tellAll()
 	x.pay(m)
 	pairs := x.sending.pairs

@@ -162,7 +162,7 @@ func (s *stage) guarded(m *machine, rows []int32, members []planner.Member) []in
 		return rows
 	}
 	defer s.x.free(bad)
-	s.x.faultRows(members, m, bad, s.base.Guard...)
+	s.x.faultRows(members, bad, func(row int) string { return m.whyAny(s.base.Guard, row) })
 	left := rows[:0]
 	for _, r := range rows {
 		if !bad.Has(int(r)) {
@@ -200,17 +200,17 @@ func (m *machine) whyAny(steps []planner.StepID, row int) string {
 	return ""
 }
 
-// faultRows counts rows, in which one of steps failed, for every one of members.
-func (x *Executor) faultRows(members []planner.Member, m *machine, rows vec.Bitmap, steps ...planner.StepID) {
+// faultRows counts rows, of which why tells what failed, for every one of members.
+func (x *Executor) faultRows(members []planner.Member, rows vec.Bitmap, why func(row int) string) {
 	n := uint64(rows.Count())
 	if n == 0 {
 		return
 	}
-	last := m.whyAny(steps, lastOf(rows))
+	last := why(lastOf(rows))
 	for _, k := range members {
 		x.charge(k.Rule, n, last)
 		if x.wants(k.Rule) {
-			rows.Each(func(row int) { x.out.Fault(k.Rule, m.whyAny(steps, row)) })
+			rows.Each(func(row int) { x.out.Fault(k.Rule, why(row)) })
 		}
 	}
 }

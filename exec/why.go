@@ -39,7 +39,7 @@ func (m *machine) text(why because, row int) string {
 		return m.why(why.step, row)
 	}
 	v := m.value(why.step, row)
-	if a := why.atom; a != nil {
+	if a := why.atom; a != nil && a.Kind != planner.AtomTrue {
 		return misfit(a.Op, v, atomConst(a))
 	}
 	return notCondition(v)

@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/weir-engine/weir/exec/agg"
@@ -151,12 +152,12 @@ func (w *window) feed(m *machine) {
 		return
 	}
 	defer w.x.guardWindow(w, w.x.scratch.depth)
-	rows := m.filtered(w.def.Filter)
+	members := w.def.Members
+	if w.view != nil {
+		members = w.view.ring.def.Members // of all windows over these rows
+	}
+	rows := m.filtered(w.def.Filter, members)
 	if len(w.def.Guard) > 0 {
-		members := w.def.Members
-		if w.view != nil {
-			members = w.view.ring.def.Members // of all windows over these rows
-		}
 		rows = w.guarded(m, rows, members)
 	}
 	w.kind.feed(m, rows)
@@ -173,25 +174,26 @@ func (m *machine) allRows() []int32 {
 	return rows
 }
 
-// filtered returns the rows for which cond is true; all without one. The caller
-// may write them until the next call.
-func (m *machine) filtered(cond planner.StepID) []int32 {
+// filtered returns the rows for which cond is true; all without one. Rows in which it
+// fails are lost for members. The caller may write the rows until the next call.
+func (m *machine) filtered(cond planner.StepID, members []planner.Member) []int32 {
+	rows := m.allRows()
 	if cond == planner.NoStep {
-		return m.allRows()
+		return rows
 	}
-	rows := m.rowsBuf[:0]
-	if c := m.col(cond, nil); c.Kind != vec.Null {
-		for r := range m.rows {
-			if c.Value(r).Truth() {
-				rows = append(rows, int32(r))
-			}
-		}
-	}
-	m.rowsBuf = rows
+	keep, lost := m.x.bitmap(m.rows), m.x.bitmap(m.rows)
+	keep.SetAll(m.rows)
+	m.meeting(cond, keep, lost)
+	rows = rows[:0]
+	keep.Each(func(r int) { rows = append(rows, int32(r)) })
+	m.x.faultRows(members, lost, func(row int) string { return m.text(because{step: cond}, row) })
+	m.x.free(keep)
+	m.x.free(lost)
 	return rows
 }
 
-// passing keeps of rows those that meet all of the conditions of a window.
+// passing keeps of rows those that meet all of the conditions of a window and have
+// its keys. A row that fails, or is refused, is looked at no further.
 func (x *Executor) passing(def *planner.Window, m *machine, rows, out []int32) []int32 {
 	if len(def.Where)+len(def.Keys) == 0 {
 		return append(out, rows...)
@@ -200,32 +202,11 @@ func (x *Executor) passing(def *planner.Window, m *machine, rows, out []int32) [
 	for _, r := range rows {
 		keep.Set(int(r))
 	}
-	lose := func(c *vec.Column) { // a row that fails is looked at no further
-		for i, w := range c.Fault {
-			lost[i] |= w & keep[i]
-			keep[i] &^= w
-		}
+	for _, s := range def.Where {
+		m.meeting(s, keep, lost)
 	}
 	for _, s := range def.Keys { // a row whose key failed belongs to no group
-		lose(m.col(s, nil))
-	}
-	for _, s := range def.Where {
-		c := m.col(s, nil)
-		lose(c)
-		switch c.Kind {
-		case vec.Bool:
-			for i := range keep {
-				keep[i] &= c.Bits[i] & c.Valid[i]
-			}
-		case vec.Null:
-			clear(keep)
-		default:
-			for r := range m.rows {
-				if keep.Has(r) && !c.Value(r).Truth() {
-					keep.Unset(r)
-				}
-			}
-		}
+		lose(keep, lost, m.col(s, nil).Fault)
 	}
 	for _, r := range rows {
 		if keep.Has(int(r)) {
@@ -233,11 +214,58 @@ func (x *Executor) passing(def *planner.Window, m *machine, rows, out []int32) [
 		}
 	}
 	if lost.Any() {
-		x.faultRows(def.Members, m, lost, slices.Concat(def.Keys, def.Where)...)
+		x.faultRows(def.Members, lost, func(row int) string {
+			return cmp.Or(m.whyNot(def.Where, row), m.whyAny(def.Keys, row))
+		})
 	}
 	x.free(keep)
 	x.free(lost)
 	return out
+}
+
+// lose moves the rows of bad from keep to lost.
+func lose(keep, lost, bad vec.Bitmap) {
+	for i, w := range bad {
+		lost[i] |= w & keep[i]
+		keep[i] &^= w
+	}
+}
+
+// meeting keeps of the rows in keep those for which a condition is true. Those that
+// fail, or whose value is no condition, go to lost.
+func (m *machine) meeting(s planner.StepID, keep, lost vec.Bitmap) {
+	c := m.col(s, nil)
+	lose(keep, lost, c.Fault)
+	switch c.Kind {
+	case vec.Bool:
+		for i := range keep {
+			keep[i] &= c.Bits[i] & c.Valid[i]
+		}
+	case vec.Null:
+		clear(keep)
+	default:
+		keep.Each(func(r int) {
+			v := c.Value(r)
+			if v.Truth() {
+				return
+			}
+			keep.Unset(r)
+			if !v.IsNull() && v.Kind != vec.Bool {
+				lost.Set(r)
+			}
+		})
+	}
+}
+
+// whyNot says why row was lost by conditions, of which the first that is neither true
+// nor false is the reason; "": none of them is.
+func (m *machine) whyNot(conds []planner.StepID, row int) string {
+	for _, s := range conds {
+		if m.failed(s, row) || m.value(s, row).Kind != vec.Bool {
+			return m.text(because{step: s}, row)
+		}
+	}
+	return ""
 }
 
 // note says why the value of a column in a row of w.batch is a fault.

@@ -45,9 +45,10 @@ type BoundOrder struct {
 	Desc bool
 }
 
-// conjuncts splits a condition at its ANDs and puts the parts in a canonical
-// order, constants on the right. A row is selected if all parts are true, in whatever order they are
-// looked at: a fault, a null and a false all mean that it is not.
+// conjuncts splits a condition at its ANDs, constants on the right. The parts stay in
+// the order of the text: a row is selected if all of them are true, in whatever order
+// they are looked at, but what a row is lost by is the first of them that is not, and
+// only a fault is counted.
 func conjuncts(n *Node) []*Node {
 	var parts []*Node
 	var split func(n *Node)
@@ -68,10 +69,9 @@ func conjuncts(n *Node) []*Node {
 	if n != nil {
 		split(n)
 	}
-	sort.SliceStable(parts, func(i, j int) bool { return parts[i].Text < parts[j].Text })
 	out := parts[:0]
-	for i, p := range parts {
-		if i == 0 || p.Text != parts[i-1].Text {
+	for _, p := range parts {
+		if !slices.ContainsFunc(out, func(o *Node) bool { return o.Text == p.Text }) {
 			out = append(out, p)
 		}
 	}
@@ -147,10 +147,12 @@ func (a atom) comparison() bool {
 	return a.kind == AtomNum && a.op != OpEq && a.op != OpIn
 }
 
-// access is how the candidates of a rule are found, and what is left to check.
+// access is how the candidates of a rule are found, and what is left to check, in the
+// order of the text.
 type access struct {
 	pivot *atom // nil: every row is a candidate
 	rest  []*Node
+	early int // how many of rest stand before the pivot
 }
 
 // plan chooses the access for a condition: an equality if there is one, for it
@@ -176,7 +178,7 @@ func plan(where []*Node) access {
 			best, score = i, s
 		}
 	}
-	ac := access{pivot: &atoms[best]}
+	ac := access{pivot: &atoms[best], early: best}
 	for i, n := range where {
 		if i != best {
 			ac.rest = append(ac.rest, n)

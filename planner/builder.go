@@ -36,6 +36,8 @@ type Builder struct {
 	freeRest []int32
 	frozen   bool // Cols, Used, Steps, Projs, Rests are shared with a program
 
+	watches map[Watch]int // how often each is wanted
+
 	rules     map[RuleID]*placed
 	stages    map[string]*stageBuilder // by text
 	replacing map[RuleID]replaced
@@ -51,7 +53,7 @@ type placed struct {
 	op         Op
 	kind       uint8
 	count      bool
-	key        AtomKind      // inEqual, not IN: which of num and text it is
+	key        AtomKind      // inEqual: whether it is found by number or by text
 	num        float64       // inRank and inEqual
 	text       string        // inEqual
 	in         *keys         // inEqual: of IN
@@ -135,7 +137,7 @@ func (b *Builder) Add(rule RuleID, r *Bound, count bool) {
 		return
 	}
 	ac := plan(r.Where)
-	p.rest = b.addRest(ac.rest)
+	p.rest = b.addRest(ac.rest, ac.early)
 	e := Entry{Rule: rule, Proj: p.proj, Rest: p.rest}
 	b.enter(p, ac.pivot, e)
 	b.rules[rule] = p
@@ -164,11 +166,13 @@ func (b *Builder) Remove(rule RuleID) {
 		b.prog.Always = b.prog.Always.thawed()
 		b.prog.Always.remove(rule, p.count)
 	case inRank:
-		b.rank(p.step, p.op, p.count).remove(rule, p.num)
+		b.unwatch(p.rest, p.step, AtomNum)
+		b.rank(p.step, p.op, p.count, b.guarded(p.rest)).remove(rule, p.num)
 		b.prog.Ranks = slices.DeleteFunc(b.prog.Ranks, func(x *RankIndex) bool { return len(x.Entries) == 0 })
 	case inEqual:
 		nums, texts := p.keys()
-		b.equal(p.step).remove(rule, nums, texts)
+		b.unwatch(p.rest, p.step, p.key)
+		b.equal(p.step, b.guarded(p.rest)).remove(rule, nums, texts)
 		b.prog.Equals = slices.DeleteFunc(b.prog.Equals, func(x *EqualIndex) bool { return len(x.TextEntries)+len(x.NumEntries) == 0 })
 	case inCond:
 		b.cond(p.step).EntryList.remove(rule, p.count)
@@ -221,6 +225,7 @@ func (b *Builder) Program() *Program {
 		s.publish().enter(&p)
 	}
 	p.sortStages()
+	p.Watches = b.watchList()
 	b.frozen = true
 	b.last = &p
 	return b.last

@@ -21,7 +21,10 @@ func (b *Builder) enter(p *placed, pivot *atom, e Entry) {
 		for i, s := range pivot.texts {
 			pivot.texts[i] = strings.Clone(s) // and not the rule's text with it
 		}
-		p.kind, p.key = inEqual, pivot.kind
+		p.kind, p.key = inEqual, AtomNum
+		if len(pivot.texts) > 0 {
+			p.key = AtomText
+		}
 		switch {
 		case pivot.op == OpIn:
 			p.in = &keys{pivot.nums, pivot.texts}
@@ -31,12 +34,14 @@ func (b *Builder) enter(p *placed, pivot *atom, e Entry) {
 			p.num = pivot.nums[0]
 		}
 		p.step = b.intern(pivot.node)
-		b.equal(p.step).add(e, pivot.nums, pivot.texts)
+		b.watch(p.rest, p.step, p.key)
+		b.equal(p.step, b.guarded(p.rest)).add(e, pivot.nums, pivot.texts)
 	case pivot.comparison():
 		p.kind, p.num, p.op = inRank, pivot.nums[0], pivot.op
 		p.count = p.count && p.rest < 0
 		p.step = b.intern(pivot.node)
-		b.rank(p.step, p.op, p.count).add(e, p.num)
+		b.watch(p.rest, p.step, AtomNum)
+		b.rank(p.step, p.op, p.count, b.guarded(p.rest)).add(e, p.num)
 	default:
 		p.kind = inCond
 		p.count = p.count && p.rest < 0
@@ -45,8 +50,9 @@ func (b *Builder) enter(p *placed, pivot *atom, e Entry) {
 	}
 }
 
-// addRest stores the conditions that an index leaves to check, -1 for none.
-func (b *Builder) addRest(rest []*Node) int32 {
+// addRest stores the conditions that an index leaves to check, the first of which
+// stand before the index's own; -1 for none.
+func (b *Builder) addRest(rest []*Node, early int) int32 {
 	if len(rest) == 0 {
 		return -1
 	}
@@ -56,7 +62,7 @@ func (b *Builder) addRest(rest []*Node) int32 {
 		if a.op == OpIn {
 			a = atom{node: n, kind: AtomTrue}
 		}
-		atoms[i] = Atom{Step: b.intern(a.node), Kind: a.kind, Op: a.op}
+		atoms[i] = Atom{Step: b.intern(a.node), Kind: a.kind, Op: a.op, Early: i < early}
 		if a.kind == AtomNum {
 			atoms[i].Num = a.nums[0]
 		} else if a.kind == AtomText {
@@ -85,9 +91,9 @@ func (b *Builder) dropRest(i int32) {
 }
 
 // rank returns the writable index of a comparison.
-func (b *Builder) rank(step StepID, op Op, count bool) *RankIndex {
+func (b *Builder) rank(step StepID, op Op, count, guarded bool) *RankIndex {
 	for i, x := range b.prog.Ranks {
-		if x.Step == step && x.Op == op && x.Count == count {
+		if x.Step == step && x.Op == op && x.Count == count && x.Guarded == guarded {
 			if x.frozen {
 				x = x.clone()
 				b.prog.Ranks[i] = x
@@ -95,15 +101,15 @@ func (b *Builder) rank(step StepID, op Op, count bool) *RankIndex {
 			return x
 		}
 	}
-	x := &RankIndex{Step: step, Op: op, Count: count, Start: []int32{0}}
+	x := &RankIndex{Step: step, Op: op, Count: count, Guarded: guarded, Start: []int32{0}}
 	b.prog.Ranks = append(b.prog.Ranks, x)
 	return x
 }
 
 // equal returns the writable index of equalities of step.
-func (b *Builder) equal(step StepID) *EqualIndex {
+func (b *Builder) equal(step StepID, guarded bool) *EqualIndex {
 	for i, x := range b.prog.Equals {
-		if x.Step == step {
+		if x.Step == step && x.Guarded == guarded {
 			if x.frozen {
 				x = x.clone()
 				b.prog.Equals[i] = x
@@ -111,7 +117,7 @@ func (b *Builder) equal(step StepID) *EqualIndex {
 			return x
 		}
 	}
-	x := &EqualIndex{Step: step, TextStart: []int32{0}, NumStart: []int32{0}}
+	x := &EqualIndex{Step: step, Guarded: guarded, TextStart: []int32{0}, NumStart: []int32{0}}
 	b.prog.Equals = append(b.prog.Equals, x)
 	return x
 }

@@ -48,11 +48,16 @@ type BoundJoin struct {
 }
 
 // BoundJoinStep joins one source. Left[i] and Right[i], the one over the sources
-// before it and the other over it alone, must be equal, and Rest must hold.
+// before it and the other over it alone, must be equal, and Rest must hold. LeftIf[i]
+// are those of Rest that stand before Left[i] in the text and look at what it looks
+// at: where one of them does not hold it does not count that Left[i] failed.
 type BoundJoinStep struct {
-	Kind        sql.JoinKind
-	Left, Right []*Node
-	Rest        []*Node
+	Kind            sql.JoinKind
+	Left, Right     []*Node
+	LeftIf, RightIf [][]*Node
+	Rest            []*Node
+
+	on []string // the parts of the condition, in order
 }
 
 // Fields returns the columns of an external lookup table that its store is asked
@@ -81,10 +86,18 @@ type JoinPlan struct {
 // JoinStep is a BoundJoinStep as steps of the program, and the columns that they
 // read.
 type JoinStep struct {
-	Kind                          sql.JoinKind
-	Left, Right, Rest             []StepID
-	LeftCols, RightCols, RestCols []int
-	Keys                          []string // external lookup table: its columns that must equal Left
+	Kind        sql.JoinKind
+	Left, Right JoinKey
+	Rest        []StepID
+	RestCols    []int
+	Keys        []string // external lookup table: its columns that must equal Left
+}
+
+// JoinKey is the values of one side that those of the other must equal.
+type JoinKey struct {
+	Steps []StepID
+	If    [][]StepID // see BoundJoinStep
+	Cols  []int      // that all of them read
 }
 
 // divide finds the equalities of a condition that a hash table can look up.
@@ -98,12 +111,27 @@ func (s *BoundJoinStep) divide(srcs []JoinSource, right int, conds []*Node) {
 				l, r, lm, rm = r, l, rm, lm
 			}
 			if rm == own && lm != 0 && lm&^before == 0 && (!srcs[right].External || srcs[right].isField(r)) {
+				s.LeftIf = append(s.LeftIf, s.looking(srcs, before))
+				s.RightIf = append(s.RightIf, s.looking(srcs, own))
 				s.Left, s.Right = append(s.Left, l), append(s.Right, r)
+				s.on = append(s.on, l.Text+" = "+r.Text)
 				continue
 			}
 		}
 		s.Rest = append(s.Rest, c)
+		s.on = append(s.on, c.Text)
 	}
+}
+
+// looking returns the conditions so far that look at the sources of mask alone.
+func (s *BoundJoinStep) looking(srcs []JoinSource, mask uint64) []*Node {
+	var out []*Node
+	for _, c := range s.Rest {
+		if reads(srcs, c)&^mask == 0 {
+			out = append(out, c)
+		}
+	}
+	return out
 }
 
 // isField tells whether n is a column of s itself, which a store can be asked for.
@@ -193,7 +221,7 @@ func (j *BoundJoin) text() string {
 			b.WriteString(" WHERE " + n.Text)
 		}
 		if i > 0 {
-			if on := j.Steps[i-1].text(); on != "" {
+			if on := strings.Join(j.Steps[i-1].on, " AND "); on != "" {
 				b.WriteString(" ON " + on)
 			}
 		}
@@ -204,31 +232,29 @@ func (j *BoundJoin) text() string {
 	return b.String()
 }
 
-// text returns the condition of a step.
-func (s *BoundJoinStep) text() string {
-	var parts []string
-	for i := range s.Left {
-		parts = append(parts, s.Left[i].Text+" = "+s.Right[i].Text)
-	}
-	for _, n := range s.Rest {
-		parts = append(parts, n.Text)
-	}
-	return strings.Join(parts, " AND ")
-}
-
 // NewJoinBuilder makes the builder of a join's program. nums has the numbers of
 // the streams and tables by name. Rules can be added until the first Program is
 // taken, or they would share rows from before they came.
 func NewJoinBuilder(j *BoundJoin, nums map[string]uint32) *Builder {
 	b := NewBuilder()
 	p := &JoinPlan{Sources: slices.Clone(j.Sources), Apart: j.Apart, EventTime: j.EventTime, Late: j.Late}
-	steps := func(ns []*Node) (ids []StepID, cols []int) {
+	steps := func(ns []*Node, cols []int) ([]StepID, []int) {
+		var ids []StepID
 		for _, n := range ns {
 			id := b.intern(n)
 			ids = append(ids, id)
 			cols = b.inputs(id, cols)
 		}
 		return ids, cols
+	}
+	key := func(ns []*Node, ifs [][]*Node) (k JoinKey) {
+		k.Steps, k.Cols = steps(ns, nil)
+		for _, c := range ifs {
+			var ids []StepID
+			ids, k.Cols = steps(c, k.Cols)
+			k.If = append(k.If, ids)
+		}
+		return k
 	}
 	for i := range p.Sources {
 		s := &p.Sources[i]
@@ -239,16 +265,15 @@ func NewJoinBuilder(j *BoundJoin, nums map[string]uint32) *Builder {
 		if p.Before == nil {
 			p.Before, p.BeforeCols = make([][]StepID, len(p.Sources)), make([][]int, len(p.Sources))
 		}
-		p.Before[i], p.BeforeCols[i] = steps(s.Where)
+		p.Before[i], p.BeforeCols[i] = steps(s.Where, nil)
 	}
 	for i, s := range j.Steps {
 		k := JoinStep{Kind: s.Kind}
 		if p.Sources[i+1].External {
 			k.Keys = s.Fields()
 		}
-		k.Left, k.LeftCols = steps(s.Left)
-		k.Right, k.RightCols = steps(s.Right)
-		k.Rest, k.RestCols = steps(s.Rest)
+		k.Left, k.Right = key(s.Left, s.LeftIf), key(s.Right, s.RightIf)
+		k.Rest, k.RestCols = steps(s.Rest, nil)
 		p.Steps = append(p.Steps, k)
 	}
 	b.prog.Join = p

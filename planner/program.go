@@ -37,7 +37,7 @@ type Program struct {
 	Used   []bool           // Cols[i] is read by a step
 	Steps  []Step           // freed slots have a nil Node
 	Projs  []*Projection    // nil in freed slots
-	Rests  [][]Atom         // conditions left to check on the candidates of an index
+	Rests  [][]Atom         // conditions left to check on the candidates of an index, in the order of the text
 
 	Join *JoinPlan // nil: the input is a stream or what a window emits
 
@@ -49,6 +49,10 @@ type Program struct {
 	Ranks  []*RankIndex  // by comparison with a constant
 	Equals []*EqualIndex // by equality or IN
 	Conds  []*CondIndex  // by any other condition
+
+	// Watches are what the faults of guarded rules come from: as long as a batch is
+	// as they say, none of them has one.
+	Watches []Watch
 
 	Windows []*Window     // windows over this input
 	Orders  []*EventOrder // what puts the rows of rules in event time in order
@@ -100,6 +104,7 @@ type RankIndex struct {
 	Step    StepID
 	Op      Op
 	Count   bool // the number of rows per rule is all that is wanted
+	Guarded bool // its rules are guarded, see Watch
 	Keys    []float64
 	Start   []int32
 	Entries []Entry
@@ -119,6 +124,7 @@ func (x *RankIndex) less(a, b float64) bool {
 // Texts[i] are TextEntries[TextStart[i]:TextStart[i+1]], likewise for Nums.
 type EqualIndex struct {
 	Step        StepID
+	Guarded     bool // its rules are guarded, see Watch
 	Texts       []string
 	TextStart   []int32
 	TextEntries []Entry
@@ -149,8 +155,11 @@ type Atom struct {
 	Step StepID
 	Kind AtomKind
 	Op   Op
-	Num  float64
-	Text string
+	// Early tells that the condition stands before the one that an index took, in the
+	// text. A rule with such conditions is guarded, see Watch.
+	Early bool
+	Num   float64
+	Text  string
 }
 
 // Projection is a SELECT list with what else decides about the rows that a rule

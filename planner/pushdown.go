@@ -9,33 +9,26 @@ import (
 
 // early returns a condition on rows of the join's stream without which the query
 // does not want them, over the output of the stream's feed; nothing: it may want
-// every row. It is a part of WHERE, all of which is looked at again when a row has
-// been joined. Rows that no rule of the join wants need not be: no table is searched
+// every row. It is the first part of WHERE, for a row that a later part refuses may
+// have a fault in an earlier one. The part is looked at again when a row has been
+// joined. Rows that no rule of the join wants need not be: no table is searched
 // and no store is asked for them.
 func (q *Query) early() []*Node {
-	if !q.Join.eachAlone() || q.Root.Stage != nil || q.Root.serial() || q.stateful() {
+	if !q.Join.eachAlone() || q.Root.Stage != nil || q.Root.serial() || q.stateful() || len(q.Root.Where) == 0 {
 		return nil
 	}
-	var own []*Node
-	for _, n := range q.Root.Where {
-		if reads(q.Join.Sources, n) == 1 && n.pure() {
-			own = append(own, q.Join.Sources[0].own(n))
-		}
+	n := q.Root.Where[0]
+	if reads(q.Join.Sources, n) != 1 || !n.pure() {
+		return nil
 	}
-	rest := plan(own).rest
-	for _, n := range own {
-		switch a := atomOf(n); {
-		case slices.Contains(rest, n):
-		case a.equality() || a.comparison():
-			p := *n
-			p.Args = slices.Clone(n.Args)
-			p.Args[0] = rowOf(n.Args[0])
-			return []*Node{p.seal()}
-		default:
-			return []*Node{rowOf(n)}
-		}
+	n = q.Join.Sources[0].own(n)
+	if a := atomOf(n); a.equality() || a.comparison() {
+		p := *n
+		p.Args = slices.Clone(n.Args)
+		p.Args[0] = rowOf(n.Args[0])
+		return []*Node{p.seal()}
 	}
-	return nil
+	return []*Node{rowOf(n)}
 }
 
 // rowOf returns what stands over a window for n of one of its rows.

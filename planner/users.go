@@ -55,12 +55,15 @@ func (p *Program) RulesOfColumn(i int) []RuleID {
 }
 
 // RulesOfPart returns the rules of one part of what selects rows: 0 are those without
-// a condition, then come Ranks, Equals and Conds.
+// a condition, then come Ranks, Equals, Conds and, at last, the guarded rules.
 func (p *Program) RulesOfPart(part int) []RuleID {
 	var one Program
 	ranks, equals := 1, 1+len(p.Ranks)
 	conds := equals + len(p.Equals)
 	switch {
+	case part == conds+len(p.Conds):
+		one.Ranks = slices.DeleteFunc(slices.Clone(p.Ranks), func(x *RankIndex) bool { return !x.Guarded })
+		one.Equals = slices.DeleteFunc(slices.Clone(p.Equals), func(x *EqualIndex) bool { return !x.Guarded })
 	case part >= conds:
 		one.Conds = p.Conds[part-conds : part-conds+1]
 	case part >= equals:
@@ -164,7 +167,7 @@ func (u *users) inJoin() bool {
 		}
 	}
 	return slices.ContainsFunc(u.p.Join.Steps, func(s JoinStep) bool {
-		return u.needs(s.Left...) || u.needs(s.Right...) || u.needs(s.Rest...)
+		return u.needs(s.Left.Steps...) || u.needs(s.Right.Steps...) || u.needs(s.Rest...)
 	})
 }
 

@@ -43,6 +43,7 @@ type Rule struct {
 	aliases map[string]sql.Expr
 	out     []string
 	faults  int
+	texts   []string
 	hold    holder
 	win     window
 }
@@ -101,6 +102,15 @@ func (r *Rule) Take() []string {
 // Faults returns how many rows and windows were lost by a fault.
 func (r *Rule) Faults() int { return r.faults }
 
+// Texts returns why each of them was lost.
+func (r *Rule) Texts() []string { return r.texts }
+
+// lose counts a row or a window.
+func (r *Rule) lose(err error) {
+	r.faults++
+	r.texts = append(r.texts, err.Error())
+}
+
 // take has a row come to the rule; ts is its time.
 func (r *Rule) take(row map[string]any, ts int64) {
 	if r.sel.Window != nil {
@@ -118,7 +128,7 @@ func (r *Rule) take(row map[string]any, ts int64) {
 		}
 	}
 	if err != nil {
-		r.faults++
+		r.lose(err)
 	}
 }
 
@@ -152,7 +162,7 @@ const clockSet = 1_577_836_800_000
 func (r *Rule) late(row map[string]any, now int64) {
 	ts, ok := eventTime(row[r.opt.Timestamp])
 	if !ok || r.opt.DriftMs > 0 && now >= clockSet && ts > now+r.opt.DriftMs {
-		r.faults++
+		r.lose(fault("no event time"))
 		return
 	}
 	h := &r.hold

@@ -92,7 +92,7 @@ func (r *Rule) intoWindow(row map[string]any, ts int64) {
 	s := scope{r: r, row: row}
 	ok, err := s.holds(r.sel.Where)
 	if err != nil {
-		r.faults++
+		r.lose(err)
 	}
 	def, pass := r.sel.Window, ok && err == nil
 	if pass || r.opt.EventTime || !byTime(def) { // where rows end windows WHERE is behind them
@@ -141,7 +141,7 @@ func (r *Rule) fireIfAny() {
 		return
 	}
 	if err := r.fire(); err != nil {
-		r.faults++
+		r.lose(err)
 	}
 }
 
@@ -151,7 +151,7 @@ func (r *Rule) closeUntil(ms int64) {
 	for ms >= w.end {
 		if len(w.rows()) > 0 || len(w.kept) == 0 {
 			if err := r.fire(); err != nil {
-				r.faults++
+				r.lose(err)
 			}
 		}
 		w.end += w.hop
@@ -192,7 +192,7 @@ func (r *Rule) fire() error {
 	for _, s := range scopes {
 		ok, err := s.holds(r.sel.Having)
 		if err != nil {
-			r.faults++
+			r.lose(err)
 		} else if ok {
 			kept = append(kept, s)
 		}
@@ -237,7 +237,7 @@ func (r *Rule) scopes() ([]*scope, error) {
 		rs := scope{r: r, row: row}
 		keys, err := rs.list(r.sel.GroupBy...)
 		if err != nil {
-			r.faults++
+			r.lose(err)
 			continue
 		}
 		k := keyText(keys)
