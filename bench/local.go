@@ -53,7 +53,7 @@ func startLocal(addr, dir string, log *slog.Logger) (*local, error) {
 }
 
 func restServer(e *engine.Engine, log *slog.Logger) (*api.Server, error) {
-	figures, err := metrics.New(e, "bench")
+	figures, err := metrics.New(e, "bench", metrics.Compat{})
 	if err != nil {
 		return nil, err
 	}

@@ -154,7 +154,7 @@ func serve(ctx context.Context, cfg *config.Config, w wiring, p process) (err er
 		defer cancel()
 		err = errors.Join(err, eng.Close(last))
 	}()
-	figures, err := metrics.New(eng, buildVersion())
+	figures, err := metrics.New(eng, buildVersion(), metrics.Compat{Nodes: cfg.Basic.MetricsCompat, MaxSeries: cfg.Basic.CompatSeries})
 	if err == nil && mqtt != nil {
 		err = figures.Watch(mqtt)
 	}

@@ -40,6 +40,7 @@ func (e *stubEngine) Healthy() error                                    { return
 func (e *stubEngine) NotePanic(string, any)                             {}
 func (e *stubEngine) Totals() metrics.Totals                            { return metrics.Totals{} }
 func (e *stubEngine) EachRule(func(metrics.RuleCounters))               {}
+func (e *stubEngine) EachNode(func(metrics.Node) bool)                  {}
 func (e *stubEngine) EachConnection(func(c metrics.ConnectionState))    {}
 func (e *stubEngine) EachLoss(func(metrics.Owner, string, loss.Counts)) {}
 func (e *stubEngine) Stages() *metrics.Stages                           { return metrics.NewStages() }

@@ -44,6 +44,9 @@ func (c *Config) check() []fault {
 			fail(p.path, "want a port from 0 to 65535, not %d", p.value)
 		}
 	}
+	if b.CompatSeries < 1 {
+		fail("basic.metricsCompatSeries", "want a number of series above 0, not %d", b.CompatSeries)
+	}
 	for _, t := range []struct {
 		path  string
 		value TLS

@@ -66,11 +66,13 @@ type Basic struct {
 	MgmtDir        string `key:"mgmtDir"`            // public keys of those who sign; default mgmt
 	RestAudit      bool   `key:"enableRestAuditLog"` // logs every call that is not a GET
 
-	Prometheus     bool   `key:"prometheus"`     // serves /metrics on a port of its own too; REST always has it
-	PrometheusPort int    `key:"prometheusPort"` // default 20499
-	Pprof          bool   `key:"pprof"`          // serves profiles; default false
-	PprofIP        string `key:"pprofIp"`        // default 127.0.0.1
-	PprofPort      int    `key:"pprofPort"`      // default 6060; the REST port puts them there
+	Prometheus     bool   `key:"prometheus"`          // serves /metrics on a port of its own too; REST always has it
+	PrometheusPort int    `key:"prometheusPort"`      // default 20499
+	MetricsCompat  bool   `key:"metricsCompat"`       // series of eKuiper's dashboards for each source, operator and sink
+	CompatSeries   int    `key:"metricsCompatSeries"` // bound of those; default 50000
+	Pprof          bool   `key:"pprof"`               // serves profiles; default false
+	PprofIP        string `key:"pprofIp"`             // default 127.0.0.1
+	PprofPort      int    `key:"pprofPort"`           // default 6060; the REST port puts them there
 
 	RulePatrolInterval      time.Duration `key:"rulePatrolInterval"`      // between attempts to start rules that stopped by error; default 10s
 	GracefulShutdownTimeout time.Duration `key:"gracefulShutdownTimeout"` // for the end of calls, batches and deliveries; default 10s
@@ -161,7 +163,7 @@ func Defaults() *Config {
 		Basic: Basic{
 			LogLevel: "info", LogFormat: "text",
 			RestIP: "127.0.0.1", RestPort: 9081, RestCORS: true, RestBody: 8 << 20, RestBulk: 64 << 20, MgmtDir: "mgmt",
-			PrometheusPort: 20499, PprofIP: "127.0.0.1", PprofPort: 6060,
+			PrometheusPort: 20499, CompatSeries: 50_000, PprofIP: "127.0.0.1", PprofPort: 6060,
 			RulePatrolInterval: 10 * time.Second, GracefulShutdownTimeout: 10 * time.Second,
 		},
 		Data: Data{Dir: "data"},

@@ -105,6 +105,7 @@ type Engine struct {
 	store    *store.Store
 	catalog  store.Catalog
 	keyed    *keyed.State
+	plans    plans
 	bus      *membus.Bus
 	types    types
 	tables   typeTables // of types

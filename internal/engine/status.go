@@ -113,24 +113,48 @@ func (e *Engine) RuleStatus(id string) ([]api.StatusField, error) {
 		return nil, ruledef.ErrNotFound
 	}
 	counts, joined := e.partCounts(r)
+	names := e.flowNames(r)
 	def, err := e.stored(id)
 	if err != nil {
 		def = nil // such as one that an older version took
 	}
-	names := e.flowNames(r)
 	e.mu.RLock()
 	streams := e.streamsOfLocked(r)
 	e.mu.RUnlock()
 	rows := e.lostRows(streams)
+	lost := func(s *stream) loss.Counts {
+		if i := slices.Index(streams, s); i >= 0 {
+			return rows[i]
+		}
+		return loss.Counts{}
+	}
 	e.mu.RLock()
 	defer e.mu.RUnlock()
-	c := r.sum(counts)
 	f := fields{seen: map[string]bool{}}
 	f.add("status", r.status())
 	f.add("message", r.message)
 	f.add("lastStartTimestamp", r.startMs)
 	f.add("lastStopTimestamp", r.stopMs)
 	f.add("nextStartTimestamp", r.nextStartLocked())
+	f.sourcesLocked(e, r, counts, joined, names, lost)
+	c := r.sum(counts)
+	p := e.planOrNoneLocked(def)
+	f.operatorsLocked(e, r, p, c)
+	all, arrival := e.decodedLocked(r.streams, c.in)
+	f.op("op_"+anyDecoder+"_0_", all, arrival)
+	f.op("op_"+anyProject+"_0_", c, arrival)
+	for _, k := range r.outputs(counts) {
+		f.sink(k, e)
+	}
+	sum := e.lostByLocked(r, c)
+	f.lost("", &sum)
+	return f.list, nil
+}
+
+// sourcesLocked adds the streams of r; joined is how many rows they have given to its
+// joins, lost what the executor lost of them.
+func (f *fields) sourcesLocked(e *Engine, r *rule, counts []ruleCounts, joined map[string]uint64, names func(string) string, lost func(*stream) loss.Counts) {
+	e.mu.AssertRHeld()
 	for _, name := range r.streams {
 		in, ok := joined[name]
 		for _, p := range r.parts() {
@@ -139,36 +163,30 @@ func (e *Engine) RuleStatus(id string) ([]api.StatusField, error) {
 			}
 		}
 		s := e.mu.streams[name]
-		var l loss.Counts
-		if i := slices.Index(streams, s); i >= 0 {
-			l = rows[i]
-		}
 		key := names(name)
 		if s != nil && !s.inline {
 			key = e.sourceKeyLocked(s)
 		}
-		f.source(s, "source_"+key+"_0_", in, l)
+		f.source(s, "source_"+key+"_0_", in, lost(s))
 	}
-	f.operatorsLocked(e, r, def, c)
-	for _, k := range r.outputs(counts) {
-		f.sink(k, e)
+}
+
+// planOrNoneLocked is planLocked for a rule that may not be readable.
+func (e *Engine) planOrNoneLocked(def *ruledef.Def) *plan {
+	e.mu.AssertRHeld()
+	if def != nil {
+		if p, err := e.planLocked(def); err == nil {
+			return p
+		}
 	}
-	lost := e.lostByLocked(r, c)
-	f.lost("", &lost)
-	return f.list, nil
+	return new(plan)
 }
 
 // operatorsLocked adds the operators of r under the names of eKuiper's plan. Decoders
 // have the figures of their streams, all others those of the rule.
-func (f *fields) operatorsLocked(e *Engine, r *rule, def *ruledef.Def, c ruleCounts) {
+func (f *fields) operatorsLocked(e *Engine, r *rule, p *plan, c ruleCounts) {
 	e.mu.AssertRHeld()
-	p := new(plan)
-	if def != nil {
-		if q, err := e.planLocked(def); err == nil {
-			p = q
-		}
-	}
-	all, arrival := e.decodedLocked(r.streams, c.in)
+	_, arrival := e.decodedLocked(r.streams, c.in)
 	for _, src := range p.sources {
 		own, at := e.decodedLocked([]string{src.stream}, c.in)
 		for _, op := range src.ops {
@@ -179,11 +197,9 @@ func (f *fields) operatorsLocked(e *Engine, r *rule, def *ruledef.Def, c ruleCou
 			}
 		}
 	}
-	f.op("op_"+anyDecoder+"_0_", all, arrival)
 	for _, op := range p.ops {
 		f.op("op_"+op+"_0_", c, arrival)
 	}
-	f.op("op_"+anyProject+"_0_", c, arrival)
 }
 
 // streamsOfLocked returns the streams that r reads and that are there.

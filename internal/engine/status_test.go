@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/weir-engine/weir/internal/api"
+	"github.com/weir-engine/weir/internal/metrics"
 )
 
 // keysOf lists the nodes in the status of a rule: what stands before _records_in_total.
@@ -225,4 +226,43 @@ func TestSendErrorIsCounted(t *testing.T) {
 		}
 	}
 	r.wantStatus("n", "sink_nop_0_0_records_in_total", 3)
+}
+
+// TestNodes has the series of nodes equal to what the status of each rule says.
+func TestNodes(t *testing.T) {
+	r := newRig(t, Options{})
+	r.memoryStream("s", "in")
+	out := r.listen("out")
+	r.rule("a", "SELECT a FROM s WHERE a > 1", "out")
+	r.rule("b", "SELECT count(*) AS c FROM s GROUP BY COUNTWINDOW(1)", "none")
+	for round := range 3 {
+		r.publish("in", fmt.Sprintf(`{"a":%d}`, 2+round))
+		out.next(1)
+		r.exec.Sync()
+		seen := map[string]int{}
+		r.EachNode(func(n metrics.Node) bool {
+			seen[n.Rule]++
+			for i, f := range metrics.NodeFigures {
+				if n.Kind == "op" && f.Name == "connection_status" || n.Kind == "sink" {
+					continue // a sink is still at it
+				}
+				r.wantStatus(n.Rule, n.Kind+"_"+n.Op+"_0_"+f.Name, n.Values[i])
+			}
+			return true
+		})
+		if want := map[string]int{"a": 4, "b": 4}; fmt.Sprint(seen) != fmt.Sprint(want) {
+			t.Fatalf("round %d: got nodes %v, want %v", round, seen, want)
+		}
+		if round == 1 { // another plan under the same name
+			d := r.def("b", "SELECT a FROM s WHERE a < 0 GROUP BY a, COUNTWINDOW(1)", toMemory("none"))
+			r.must(r.ReplaceRule(d))
+			r.must(r.ReplaceRule(r.def("b", "SELECT a FROM s WHERE a < 0", toMemory("none"))))
+		}
+	}
+	r.must(r.StopRule("a"))
+	n := 0
+	r.EachNode(func(metrics.Node) bool { n++; return false })
+	if n != 1 {
+		t.Errorf("got %d nodes after the end, want 1", n)
+	}
 }

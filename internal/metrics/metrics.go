@@ -35,6 +35,10 @@ type Source interface {
 	// not call the engine.
 	EachRule(f func(r RuleCounters))
 
+	// EachNode calls f for every source, operator and sink of every rule, rule by
+	// rule in a stable order, until f returns false.
+	EachNode(f func(n Node) bool)
+
 	// EachConnection calls f for every connection.
 	EachConnection(f func(c ConnectionState))
 
@@ -112,11 +116,12 @@ type Metrics struct {
 	source   Source
 	registry *prometheus.Registry
 	broker   Broker // nil: none is embedded
+	compat   Compat
 }
 
 // New returns the metrics of a process whose engine is source.
-func New(source Source, version string) (*Metrics, error) {
-	m := &Metrics{source: source, registry: prometheus.NewRegistry()}
+func New(source Source, version string, compat Compat) (*Metrics, error) {
+	m := &Metrics{source: source, registry: prometheus.NewRegistry(), compat: compat}
 	info := prometheus.NewGauge(prometheus.GaugeOpts{Name: "weir_build_info", Help: "Always 1; the version is the label.", ConstLabels: prometheus.Labels{"version": version}})
 	info.Set(1)
 	for _, c := range []prometheus.Collector{
@@ -182,38 +187,39 @@ func (m *Metrics) Write(w io.Writer) error {
 	}
 	var rules []RuleCounters
 	m.source.EachRule(func(r RuleCounters) { rules = append(rules, r) })
-	writeRules(out, rules)
+	m.writeRules(out, rules)
 	m.writeLosses(out, rules)
 	return out.Flush()
 }
 
-// ruleFamilies are the series of each rule. The names are those that dashboards
-// for eKuiper read; weir has one series a rule where eKuiper has one for every
-// operator of it.
-var ruleFamilies = []struct {
+// ruleFamily is a series of each rule.
+type ruleFamily struct {
 	name, kind, help string
 	value            func(r *RuleCounters) int64
-}{
+}
+
+// ruleFigures are the series of each rule. The names are those that dashboards
+// for eKuiper read; weir has one series a rule where eKuiper has one for every
+// operator of it, unless it is told to write those.
+var ruleFigures = []ruleFamily{
 	{"kuiper_source_records_in_total", "counter", "Rows that the streams of the rule gave it.", func(r *RuleCounters) int64 { return int64(r.In) }},
 	{"kuiper_sink_records_in_total", "counter", "Messages that the rule handed to its sinks.", func(r *RuleCounters) int64 { return int64(r.Out) }},
 	{"kuiper_op_exceptions_total", "counter", "Rows that the rule could not evaluate and messages that it could not send.", func(r *RuleCounters) int64 { return int64(r.Exceptions) }},
-	{"kuiper_rule_status", "gauge", "1 running, 0 stopped, -1 stopped by error.", func(r *RuleCounters) int64 { return int64(r.Status) }},
 }
+
+var ruleState = ruleFamily{"kuiper_rule_status", "gauge", "1 running, 0 stopped, -1 stopped by error.", func(r *RuleCounters) int64 { return int64(r.Status) }}
 
 // writeRules writes the series of all rules. bufio keeps the first error, which
 // Flush returns.
-func writeRules(out *bufio.Writer, rules []RuleCounters) {
-	var line []byte
-	for _, f := range ruleFamilies {
-		head(out, f.name, f.kind, f.help)
-		for i := range rules {
-			line = append(append(line[:0], f.name...), `{rule="`...)
-			line = appendLabel(line, rules[i].ID)
-			line = append(line, `"} `...)
-			line = append(strconv.AppendInt(line, f.value(&rules[i]), 10), '\n')
-			out.Write(line)
+func (m *Metrics) writeRules(out *bufio.Writer, rules []RuleCounters) {
+	if m.compat.Nodes {
+		m.writeNodes(out)
+	} else {
+		for i := range ruleFigures {
+			ruleFigures[i].write(out, rules)
 		}
 	}
+	ruleState.write(out, rules)
 	var count [3]int64
 	for i := range rules {
 		count[rules[i].Status+1]++
@@ -221,6 +227,18 @@ func writeRules(out *bufio.Writer, rules []RuleCounters) {
 	head(out, "kuiper_rule_count", "gauge", "Rules by state.")
 	for i, name := range []string{"stopped_by_error", "stopped", "running"} {
 		out.WriteString(`kuiper_rule_count{status="` + name + `"} ` + strconv.FormatInt(count[i], 10) + "\n")
+	}
+}
+
+func (f *ruleFamily) write(out *bufio.Writer, rules []RuleCounters) {
+	var line []byte
+	head(out, f.name, f.kind, f.help)
+	for i := range rules {
+		line = append(append(line[:0], f.name...), `{rule="`...)
+		line = appendLabel(line, rules[i].ID)
+		line = append(line, `"} `...)
+		line = append(strconv.AppendInt(line, f.value(&rules[i]), 10), '\n')
+		out.Write(line)
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 
 type fakeSource struct {
 	rules  []RuleCounters
+	nodes  []Node
 	stages *Stages
 }
 
@@ -41,6 +42,14 @@ func (f *fakeSource) EachRule(do func(RuleCounters)) {
 	}
 }
 
+func (f *fakeSource) EachNode(do func(Node) bool) {
+	for _, n := range f.nodes {
+		if !do(n) {
+			return
+		}
+	}
+}
+
 func (f *fakeSource) EachConnection(do func(ConnectionState)) {
 	do(ConnectionState{"mqtt", "tcp://a:1883", -1, 4})
 	do(ConnectionState{"mqtt", "tcp://a:1883", 1, 0})
@@ -52,7 +61,7 @@ func newMetrics(t testing.TB, rules int) *Metrics {
 	for i := range rules {
 		f.rules = append(f.rules, RuleCounters{ID: fmt.Sprintf("r%d", i), Status: RuleStatus(i%3 - 1), In: uint64(i), Out: 2, Exceptions: 3})
 	}
-	m, err := New(f, "1.2")
+	m, err := New(f, "1.2", Compat{})
 	if err != nil {
 		t.Fatal(err)
 	}
