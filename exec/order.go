@@ -43,7 +43,7 @@ func (o *eventOrder) feed(m *machine) {
 			m.col(s, nil)
 		}
 	}
-	before := o.mark
+	before, onTime := o.mark, false
 	for _, r := range rows {
 		t, odd, ok := o.x.eventTime(times.Value(int(r)), o.def.DriftMs)
 		if !ok {
@@ -57,6 +57,7 @@ func (o *eventOrder) feed(m *machine) {
 			o.isLate()
 			continue
 		}
+		onTime = true
 		v := make([]vec.Value, len(o.def.Rows))
 		for i, s := range o.def.Rows {
 			if s != planner.NoStep {
@@ -66,9 +67,18 @@ func (o *eventOrder) feed(m *machine) {
 		o.insert(windowRow{ts: t, v: v})
 		o.reach(t - o.def.LateMs)
 	}
+	if len(rows) > 0 {
+		o.def.State.Fed(o.x.now, onTime && o.nearClock())
+	}
 	if o.begun && (o.mark != before || len(o.released) > 0) {
 		o.release()
 	}
+}
+
+// nearClock tells whether the latest event time is near the clock.
+func (o *eventOrder) nearClock() bool {
+	d := o.mark + o.def.LateMs - o.x.now
+	return o.x.now >= clockSet && -planner.NearMs <= d && d <= planner.NearMs
 }
 
 // release sends what the watermark has come to on to the rules, and tells their

@@ -28,6 +28,8 @@ type changing struct {
 	b   *planner.Builder
 	x   *exec.Executor
 	out *sent
+
+	start int64 // what rules take for the time of their start
 }
 
 func newChanging(t testing.TB) *changing {
@@ -43,7 +45,7 @@ func (c *changing) add(t testing.TB, r aloneRule) {
 		t.Fatal(err)
 	}
 	env := planner.Env{Funcs: fn.Set{}, Catalog: timed{}, Fold: exec.FoldIn(time.UTC)}
-	q, err := planner.Bind(env, fmt.Sprintf("r%d", r.id), st.(*sql.Select), planner.Settings{Epoch: c.b.Next(), EventTime: r.event})
+	q, err := planner.Bind(env, fmt.Sprintf("r%d", r.id), st.(*sql.Select), planner.Settings{Epoch: c.b.Next(), EventTime: r.event, RuleStartMs: c.start})
 	if err != nil {
 		t.Fatal(err)
 	}

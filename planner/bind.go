@@ -156,7 +156,7 @@ func (b *binder) epoch() uint64 {
 func (b *binder) inOrder(root *Bound) *Bound {
 	o := &BoundOrdering{
 		Time: timeOf(b.column(b.sel.From.At, "", b.src.Timestamp), b.timeCall(b.src)), LateMs: b.set.LateMs,
-		DriftMs: b.set.DriftMs, Start: b.epoch(), Over: root,
+		DriftMs: b.set.DriftMs, Start: b.epoch(), NowMs: b.set.RuleStartMs, Over: root,
 	}
 	if w, ok := root.Stage.(*BoundWindow); ok {
 		o.Guard, w.Guard = w.Guard, nil

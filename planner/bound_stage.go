@@ -34,9 +34,11 @@ type BoundOrdering struct {
 	Time    *Node
 	LateMs  int64
 	DriftMs int64 // see EventOrder
-	// Start is the epoch in which the rule starts. A watermark depends on all rows
-	// since: only rules that start together share one.
+	// Start is the epoch in which the rule starts, NowMs the time. A watermark depends on
+	// all rows since: only rules that start together share one, and those that enter an
+	// order that is near the clock, see OrderState.
 	Start uint64
+	NowMs int64
 	Guard []*Node
 	Over  *Bound
 }
@@ -183,8 +185,15 @@ func (o *BoundOrdering) text() string {
 	return t.String()
 }
 
+// family is the text of all orders that differ in nothing but their rules' start.
+func (o *BoundOrdering) family() string {
+	same := *o
+	same.Start = 0
+	return same.text()
+}
+
 func (o *BoundOrdering) define(s *stageBuilder) definition {
-	return &EventOrder{Stage: Stage{Guard: s.steps(o.Guard)}, Time: s.step(o.Time), LateMs: o.LateMs, DriftMs: o.DriftMs, Start: o.Start}
+	return &EventOrder{Stage: Stage{Guard: s.steps(o.Guard)}, Time: s.step(o.Time), LateMs: o.LateMs, DriftMs: o.DriftMs, Start: o.Start, State: new(OrderState)}
 }
 
 func (f *BoundFeed) text() string {

@@ -9,15 +9,16 @@ import (
 // stageBuilder keeps one stage of a program and the builder of the program over its
 // output.
 type stageBuilder struct {
-	up    *Builder // of the stage's input
-	out   *Builder // over the stage's output
-	key   string
-	def   definition // steps are up's; slices may be shared with published ones
-	win   *Window    // def, if it is a window
-	colAt map[string]int
-	free  []int
-	dirty bool
-	last  definition
+	up     *Builder // of the stage's input
+	out    *Builder // over the stage's output
+	key    string
+	family string     // of an order of event time
+	def    definition // steps are up's; slices may be shared with published ones
+	win    *Window    // def, if it is a window
+	colAt  map[string]int
+	free   []int
+	dirty  bool
+	last   definition
 
 	placed *placed  // of the rules in the stage, in up
 	fixed  []StepID // steps that belong to the stage itself, released with it
@@ -101,8 +102,15 @@ func (b *Builder) stage(bs BoundStage) *stageBuilder {
 	if s := b.stages[key]; s != nil {
 		return s
 	}
+	var family string
+	if o, ok := bs.(*BoundOrdering); ok {
+		family = o.family()
+		if s := b.orders[family]; s != nil && s.def.(*EventOrder).State.open(o.NowMs) {
+			return s
+		}
+	}
 	b.origin.stages++
-	s := &stageBuilder{up: b, key: key, colAt: map[string]int{}}
+	s := &stageBuilder{up: b, key: key, family: family, colAt: map[string]int{}}
 	s.placed = &placed{kind: inStage, stage: s}
 	s.out = newBuilder(b.origin, s)
 	s.def = bs.define(s)
@@ -113,6 +121,12 @@ func (b *Builder) stage(bs BoundStage) *stageBuilder {
 		b.stages = map[string]*stageBuilder{}
 	}
 	b.stages[key] = s
+	if family != "" {
+		if b.orders == nil {
+			b.orders = map[string]*stageBuilder{}
+		}
+		b.orders[family] = s
+	}
 	return s
 }
 
@@ -158,6 +172,9 @@ func (s *stageBuilder) end() {
 		s.up.release(id)
 	}
 	delete(s.up.stages, s.key)
+	if s.family != "" && s.up.orders[s.family] == s {
+		delete(s.up.orders, s.family)
+	}
 }
 
 // column returns the position in the stage's output of what n stands for.

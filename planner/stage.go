@@ -3,6 +3,7 @@ package planner
 import (
 	"cmp"
 	"slices"
+	"sync/atomic"
 
 	"github.com/weir-engine/weir/planner/sql"
 )
@@ -99,6 +100,34 @@ type EventOrder struct {
 	LateMs  int64
 	DriftMs int64  // how far ahead of the clock a row may be; 0: as far as it likes
 	Start   uint64 // see BoundOrdering
+	State   *OrderState
+}
+
+// OrderState is what the executor tells of an event order, so that rules may enter it
+// as if it were a new one. Its methods are safe for concurrent use.
+type OrderState struct {
+	near atomic.Int64 // 0: no row came; -1: not near; else when, ms since 1970
+}
+
+// Fed notes rows that came at now, in ms since 1970; near tells whether some were on
+// time, and the latest of them near the clock.
+func (o *OrderState) Fed(now int64, near bool) {
+	if !near {
+		now = -1
+	}
+	o.near.Store(now)
+}
+
+// NearMs is how far from the clock the latest event time of an order may be, and how long
+// ago that came, for rules to enter it.
+const NearMs = 60_000
+
+// open tells whether a rule that starts at now may enter the order: to have seen what it
+// saw makes no difference but for rows that are later than those that come now by more
+// than the tolerance.
+func (o *OrderState) open(now int64) bool {
+	near := o.near.Load()
+	return near == 0 || near > 0 && now-near <= NearMs
 }
 
 // JoinFeed hands the rows of a stream to a join.
