@@ -43,15 +43,21 @@ type Streams interface {
 
 	// ReplaceStream redefines the stream, or the table, called name from a CREATE
 	// statement whose own name must be the same. Rules that use it go on with the
-	// new definition. A name that is free is created.
+	// new definition; it is refused if a rule that runs could not. A name that is free
+	// is created.
 	ReplaceStream(kind StreamKind, name, sql string) error
+
+	// ForceReplaceStream replaces it also if rules stop by that, and returns which,
+	// each with its reason.
+	ForceReplaceStream(kind StreamKind, name, sql string) (stopped []string, err error)
 
 	// DropStream removes a definition: ruledef.ErrNotFound, ruledef.ErrInUse.
 	DropStream(kind StreamKind, name string) error
 
-	// ForceDropStream removes a definition that rules may still refer to; those
-	// rules stop with an error.
-	ForceDropStream(kind StreamKind, name string) error
+	// ForceDropStream removes a definition that rules may still refer to. Those that
+	// run stop with an error, and start again when there is such a definition; it
+	// returns which.
+	ForceDropStream(kind StreamKind, name string) (stopped []string, err error)
 
 	// StreamList returns all definitions of the kind, sorted by name.
 	StreamList(kind StreamKind) []StreamInfo
@@ -244,8 +250,8 @@ const (
 // resourceId). Names are lower-case.
 type ConfKeys interface {
 	// PutConfKey creates or replaces the group called key. Streams that use it
-	// connect anew. A type that does not exist, or props that it refuses, are
-	// errors.
+	// connect anew. A type that does not exist, props that it refuses, and those with
+	// which a rule that runs could not go on, are errors.
 	PutConfKey(kind ConfKind, typ, key string, props map[string]any) error
 
 	// ConfWarnings lists what a group says in vain, as StreamWarnings does.

@@ -169,17 +169,22 @@ func (e *fakeEngine) DropStream(kind StreamKind, name string) error {
 	if used {
 		return ruledef.ErrInUse
 	}
-	return e.ForceDropStream(kind, name)
+	_, err := e.ForceDropStream(kind, name)
+	return err
 }
 
-func (e *fakeEngine) ForceDropStream(kind StreamKind, name string) error {
+func (e *fakeEngine) ForceReplaceStream(kind StreamKind, name, sql string) ([]string, error) {
+	return []string{"rule broken: column gone"}, e.ReplaceStream(kind, name, sql)
+}
+
+func (e *fakeEngine) ForceDropStream(kind StreamKind, name string) ([]string, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if s, ok := e.streams[name]; !ok || s.def.Kind != kind {
-		return fmt.Errorf("stream %q: %w", name, ruledef.ErrNotFound)
+		return nil, fmt.Errorf("stream %q: %w", name, ruledef.ErrNotFound)
 	}
 	delete(e.streams, name)
-	return nil
+	return nil, nil
 }
 
 func (e *fakeEngine) StreamList(kind StreamKind) []StreamInfo {

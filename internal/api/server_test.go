@@ -162,6 +162,7 @@ func TestStreams(t *testing.T) {
 		{"POST", "/streams", `{"sql":"EXPLAIN STREAM nope"}`, 400, "*"},
 		{"POST", "/streams", `{"sql":"DROP STREAM nope"}`, 400, errorBody(3000, "Stream command error: Drop stream fails: stream nope is not found.")},
 		{"POST", "/rules", ruleR1, 201, "*"},
+		{"PUT", "/streams/demo?force=true", `{"sql":"CREATE STREAM demo () WITH (DATASOURCE=\"x\")"}`, 200, "Stream demo is replaced. Rules have stopped: rule broken: column gone."},
 		{"DELETE", "/streams/demo", "", 400, errorBody(1000, "stream demo has been referenced by other rules")},
 		{"POST", "/streams", `{"sql":"DROP STREAM demo"}`, 400, errorBody(3000, "Stream command error: Drop stream fails: stream demo has been referenced by other rules")},
 		{"DELETE", "/streams/demo?force=true", "", 200, "Stream demo is dropped."},

@@ -196,30 +196,58 @@ func (s *Server) replaceStream(w http.ResponseWriter, r *http.Request, kind Stre
 		return
 	}
 	k, name := kind.words(), r.PathValue("name")
-	if err := s.engine.ReplaceStream(kind, name, b.SQL); err != nil {
+	var stopped []string
+	var err error
+	if force(r) {
+		stopped, err = s.engine.ForceReplaceStream(kind, name, b.SQL)
+	} else {
+		err = s.engine.ReplaceStream(kind, name, b.SQL)
+	}
+	if err != nil {
 		f := faultOf(err, k.upper+" command error")
 		f.status = http.StatusBadRequest
 		f.write(w)
 		return
 	}
-	writeText(w, http.StatusOK, warned(fmt.Sprintf("%s %s is replaced.", k.upper, name), s.engine.StreamWarnings(b.SQL)))
+	done := fmt.Sprintf("%s %s is replaced.%s", k.upper, name, withStopped(stopped))
+	writeText(w, http.StatusOK, warned(done, s.engine.StreamWarnings(b.SQL)))
 }
 
 func (s *Server) dropStream(w http.ResponseWriter, r *http.Request, kind StreamKind) {
 	k, name := kind.words(), r.PathValue("name")
-	drop := s.engine.DropStream
-	if r.URL.Query().Get("force") == "true" {
-		drop = s.engine.ForceDropStream
+	var stopped []string
+	var err error
+	if force(r) {
+		stopped, err = s.engine.ForceDropStream(kind, name)
+	} else {
+		err = s.engine.DropStream(kind, name)
 	}
-	err := drop(kind, name)
 	switch {
 	case err == nil:
-		writeText(w, http.StatusOK, fmt.Sprintf("%s %s is dropped.", k.upper, name))
+		writeText(w, http.StatusOK, fmt.Sprintf("%s %s is dropped.%s", k.upper, name, withStopped(stopped)))
 	case errors.Is(err, ruledef.ErrNotFound):
 		notFound("delete %s error: %s %s is not found", k.lower, k.lower, name).write(w)
 	case errors.Is(err, ruledef.ErrInUse):
 		badRequest("%s %s has been referenced by other rules", k.lower, name).write(w)
 	default:
 		faultOf(err, "delete "+k.lower+" error").write(w)
+	}
+}
+
+// force tells whether a call is to be done whatever stops by it.
+func force(r *http.Request) bool { return r.URL.Query().Get("force") == "true" }
+
+// maxStopped bounds the rules that an answer names.
+const maxStopped = 20
+
+// withStopped says which rules a call has stopped.
+func withStopped(rules []string) string {
+	switch n := len(rules); {
+	case n == 0:
+		return ""
+	case n > maxStopped:
+		return fmt.Sprintf(" %d rules have stopped: %s ...", n, strings.Join(rules[:maxStopped], "; "))
+	default:
+		return fmt.Sprintf(" Rules have stopped: %s.", strings.Join(rules, "; "))
 	}
 }

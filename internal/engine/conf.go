@@ -100,25 +100,38 @@ func (e *Engine) sinkPropsLocked(a ruledef.Action) (map[string]any, error) {
 	return props.Merge(base, a.Props), nil
 }
 
-// PutConfKey creates or replaces a group; what uses it connects anew.
+// PutConfKey creates or replaces a group; what uses it connects anew. It is refused if
+// a started rule could not go on.
 func (e *Engine) PutConfKey(kind api.ConfKind, typ, key string, props map[string]any) error {
+	err := e.putConfKey(kind, typ, key, props, nobody)
+	if err == nil {
+		e.freed()
+	}
+	return err
+}
+
+// putConfKey is PutConfKey. Rules of which may says that they may stop do not count.
+func (e *Engine) putConfKey(kind api.ConfKind, typ, key string, props map[string]any, may func(id string) bool) error {
 	n := confName{string(kind), strings.ToLower(typ), strings.ToLower(key)}
 	if err := e.checkConf(n, props); err != nil {
 		return ruledef.Errorf(ruledef.CodeConfig, "%s %s: %w", typ, key, err)
 	}
-	return e.putConf(n, props)
+	return e.putConf(n, props, may)
 }
 
-func (e *Engine) putConf(n confName, props map[string]any) error {
+func (e *Engine) putConf(n confName, props map[string]any, may func(id string) bool) error {
 	defer e.defLocks.lock(n.id())()
 	data, err := json.Marshal(props)
 	if err != nil {
 		return ruledef.Errorf(ruledef.CodeConfig, "settings %s: %w", n.id(), err)
 	}
+	senders := e.senders(n)
+	if err := e.checkSettings(n, props, senders, may); err != nil {
+		return err
+	}
 	if err := e.catalog.Put(kindConf, n.id(), data); err != nil {
 		return ruledef.Errorf(ruledef.CodeIO, "store settings %s: %w", n.id(), err)
 	}
-	senders := e.senders(n)
 	e.restartUsers(func() []*rule {
 		old, had := e.mu.confs[n]
 		e.mu.confs[n] = props
@@ -195,11 +208,9 @@ func (e *Engine) confUsersLocked(n confName) []string {
 				out = append(out, name)
 			}
 		case "connections":
-			for _, k := range []string{"default", key} {
-				if sel, ok := e.mu.confs[confName{"sources", n.typ, k}]["connectionSelector"].(string); ok && strings.EqualFold(sel, n.key) {
-					out = append(out, name)
-					break
-				}
+			group, common := e.confLocked(confName{"sources", n.typ, key}), e.confLocked(confName{"sources", n.typ, "default"})
+			if strings.EqualFold(selected(s.def.Options.Extra, group, common), n.key) {
+				out = append(out, name)
 			}
 		}
 	}
@@ -295,7 +306,11 @@ func (e *Engine) PutConnection(c api.Connection) error {
 	if err := e.checkConf(n, c.Props); err != nil {
 		return ruledef.Errorf(ruledef.CodeConfig, "connection %s: %w", c.ID, err)
 	}
-	return e.putConf(n, c.Props)
+	if err := e.putConf(n, c.Props, nobody); err != nil {
+		return err
+	}
+	e.freed()
+	return nil
 }
 
 // DeleteConnection removes a named connection.

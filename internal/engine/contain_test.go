@@ -245,10 +245,10 @@ func TestReplacedAfterPanic(t *testing.T) {
 	r.rule("a", "SELECT rand() AS x FROM s", "out")
 	r.publish("in", `{"a":1}`)
 	r.broken("a")
-	r.conf("memory", "mine", map[string]any{"connectionSelector": "later"})
-	r.sql(`CREATE STREAM u () WITH (TYPE="memory", DATASOURCE="in/u", FORMAT="json", CONF_KEY="mine")`)
+	there := addShy(r)
+	r.sql(`CREATE STREAM u (a BIGINT) WITH (TYPE="shy", DATASOURCE="in/u")`)
 	r.must(r.ReplaceRule(r.def("a", "SELECT a FROM u", toMemory("out"))))
 	r.wantStatus("a", "status", "stopped by error")
-	r.must(r.PutConfKey(api.ConfConnections, "memory", "later", map[string]any{}))
+	there.Store(true)
 	r.await("the patrol starts it", func() bool { return r.statusOf("a") == "running" })
 }

@@ -122,6 +122,7 @@ type Engine struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 	watch  chan struct{} // a rule with a schedule came or went
+	hurry  chan struct{} // to the patrol: something was defined
 
 	defLocks  *locks // of streams, tables and settings
 	ruleLocks *locks
@@ -170,7 +171,7 @@ func Open(o Options) (*Engine, error) {
 	}
 	e := &Engine{
 		opt: o, log: o.Logger, store: st, catalog: st.Catalog(), bus: membus.New(),
-		inbox: ingest.NewInbox(), watch: make(chan struct{}, 1),
+		inbox: ingest.NewInbox(), watch: make(chan struct{}, 1), hurry: make(chan struct{}, 1),
 		defLocks: newLocks(), ruleLocks: newLocks(),
 		started: time.Now(), stages: metrics.NewStages(),
 	}
@@ -249,30 +250,6 @@ func (e *Engine) Close(ctx context.Context) error {
 		p.Close()
 	}
 	return e.store.Close()
-}
-
-// patrol tries to start the rules that stopped by an error.
-func (e *Engine) patrol() {
-	beat := time.NewTicker(e.opt.Patrol)
-	defer beat.Stop()
-	for {
-		select {
-		case <-beat.C:
-		case <-e.ctx.Done():
-			return
-		}
-		e.mu.RLock()
-		var ids []string
-		for id, r := range e.mu.rules {
-			if r.failed && !r.running && !r.broken {
-				ids = append(ids, id)
-			}
-		}
-		e.mu.RUnlock()
-		for _, id := range ids {
-			e.retry(id)
-		}
-	}
 }
 
 // settled runs when definitions have not changed for a while. The executor takes

@@ -54,6 +54,9 @@ func (e *Engine) flowSourceLocked(c *compiled, src graph.Source) error {
 		if err == nil {
 			s.message, err = e.messageOf(src.Create)
 		}
+		if err == nil {
+			err = e.checkRunsLocked(s)
+		}
 		if err != nil {
 			return fmt.Errorf("props: %w", err)
 		}

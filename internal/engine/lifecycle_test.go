@@ -249,13 +249,15 @@ func TestChangeRestartsUsers(t *testing.T) {
 		}
 	}
 	// A rule that does not go with the new definition says so, and comes back.
-	r.must(r.ReplaceStream(api.Stream, "s", `CREATE STREAM s (other bigint) WITH (TYPE="memory", DATASOURCE="two", FORMAT="json")`))
+	stopped, err := r.ForceReplaceStream(api.Stream, "s", `CREATE STREAM s (other bigint) WITH (TYPE="memory", DATASOURCE="two", FORMAT="json")`)
+	if err != nil || len(stopped) != 2 || !strings.Contains(stopped[0], `unknown column "seq"`) {
+		t.Errorf("stopped: got %q, %v", stopped, err)
+	}
 	if got := r.statusOf("a"); got != "stopped by error" {
 		t.Errorf("rule without its column: got %s", got)
 	}
 	r.must(r.ReplaceStream(api.Stream, "s", `CREATE STREAM s () WITH (TYPE="memory", DATASOURCE="two", FORMAT="json")`))
-	r.must(r.StartRule("a"))
-	r.publish("two", `{"seq":3}`)
+	r.publish("two", `{"seq":3}`) // and nobody has to start it
 	out.want(`{"seq":3}`)
 }
 
@@ -370,7 +372,9 @@ func TestForceDropAndPatrol(t *testing.T) {
 	r.memoryStream("s", "in")
 	out := r.listen("out")
 	r.rule("a", "SELECT v FROM s", "out")
-	r.must(r.ForceDropStream(api.Stream, "s"))
+	if stopped, err := r.ForceDropStream(api.Stream, "s"); err != nil || len(stopped) == 0 {
+		t.Fatal(stopped, err)
+	}
 	if got := r.statusOf("a"); got != "stopped by error" {
 		t.Errorf("rule without a stream: got %s", got)
 	}

@@ -42,22 +42,6 @@ func (e *Engine) lookupUse(s *stream, props map[string]any) (o lookup.Options, u
 	return o, use, err
 }
 
-// checkLookup refuses a definition of a lookup table whose settings, as far as they
-// are there, are wrong.
-func (e *Engine) checkLookup(s *stream) error {
-	if !e.external(s) {
-		return nil
-	}
-	e.mu.RLock()
-	defer e.mu.RUnlock()
-	props, err := e.propsLocked(s)
-	if err != nil {
-		return nil // the group may come before the first rule
-	}
-	_, _, err = e.lookupUse(s, props)
-	return err
-}
-
 // checkTablesLocked refuses lookup tables that cannot be asked.
 func (e *Engine) checkTablesLocked(q *planner.Query) error {
 	e.mu.AssertRHeld()

@@ -235,7 +235,7 @@ func TestLookupDropped(t *testing.T) {
 	for name, end := range map[string]func(r *rig){
 		"delete": func(r *rig) { r.must(r.DeleteRule("j")) },
 		"stop":   func(r *rig) { r.must(r.StopRule("j")) },
-		"table":  func(r *rig) { r.must(r.ForceDropStream(api.Table, "t")) },
+		"table":  func(r *rig) { _, err := r.ForceDropStream(api.Table, "t"); r.must(err) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, Options{})

@@ -215,7 +215,7 @@ func (e *Engine) checkStreamsLocked(c *compiled, q *planner.Query) error {
 		if s == nil {
 			s = c.inline[name]
 		}
-		if err := e.checkType(s); err != nil { // of another build, or another version
+		if err := e.checkRunsLocked(s); err != nil {
 			return fmt.Errorf("%s %s: %w", kindOf(s.def.Table), name, err)
 		}
 		switch o := &s.def.Options; {

@@ -115,18 +115,29 @@ func (e *Engine) messageOf(c *sql.Create) (*protobuf.Message, error) {
 
 // CreateSchema stores a schema whose name is free.
 func (e *Engine) CreateSchema(sc api.Schema) error {
-	defer e.defLocks.lock(kindSchema)()
-	if _, err := e.schemas.read(sc.Name); err == nil {
-		return ruledef.ErrExists
+	err := func() error {
+		defer e.defLocks.lock(kindSchema)()
+		if _, err := e.schemas.read(sc.Name); err == nil {
+			return ruledef.ErrExists
+		}
+		return e.putSchema(sc)
+	}()
+	if err == nil {
+		e.freed()
 	}
-	return e.putSchema(sc)
+	return err
 }
 
 // ReplaceSchema stores a schema; streams and sinks that use it, or import it, go
 // on with the new text.
 func (e *Engine) ReplaceSchema(sc api.Schema) error {
-	defer e.defLocks.lock(kindSchema)()
-	return e.putSchema(sc)
+	unlock := e.defLocks.lock(kindSchema)
+	err := e.putSchema(sc)
+	unlock()
+	if err == nil {
+		e.freed()
+	}
+	return err
 }
 
 // putSchema stores a schema for a caller that holds the lock of schemas.

@@ -96,8 +96,7 @@ func (e *Engine) propsLocked(s *stream) (map[string]any, error) {
 		}
 		out = props.Merge(out, group)
 	}
-	v, _ := props.Get(out, "connectionSelector")
-	if sel, ok := v.(string); ok {
+	if sel := selected(s.def.Options.Extra, out); sel != "" {
 		conn := e.confLocked(confName{"connections", typ, strings.ToLower(sel)})
 		if conn == nil {
 			return nil, fmt.Errorf("connectionSelector %s: there is no such connection", sel)
@@ -105,6 +104,17 @@ func (e *Engine) propsLocked(s *stream) (map[string]any, error) {
 		out = props.Merge(out, conn)
 	}
 	return props.Merge(out, s.def.Options.Extra), nil
+}
+
+// selected returns the connection that properties name, the first of them that does.
+func selected(given ...map[string]any) string {
+	for _, m := range given {
+		v, _ := props.Get(m, "connectionSelector")
+		if sel, ok := v.(string); ok {
+			return sel
+		}
+	}
+	return ""
 }
 
 // activateLocked starts the source of s.
@@ -133,15 +143,7 @@ func (e *Engine) activateLocked(s *stream) error {
 // activateRowsLocked starts the source of a stream, or of a table that is kept in memory.
 func (e *Engine) activateRowsLocked(s *stream, props map[string]any) error {
 	e.mu.AssertHeld()
-	t, err := e.types.source(s.typ())
-	if err != nil {
-		return err
-	}
-	use, err := t.Check(source.Def{DataSource: s.def.Options.DataSource, Props: props, Fields: s.fields()})
-	if err != nil {
-		return err
-	}
-	o, twins, err := e.feedOptions(s, props, use)
+	use, o, twins, err := e.rowsUse(s, props)
 	if err != nil {
 		return err
 	}

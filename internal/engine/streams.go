@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/weir-engine/weir/ingest"
 	"github.com/weir-engine/weir/internal/api"
@@ -42,6 +43,7 @@ type stream struct {
 	inline  bool              // defined by a graph, see flow.go
 	message *protobuf.Message // of format protobuf
 	last    *ingest.Feed
+	good    atomic.Uint64 // 1 + the epoch in which its source was found to be fit to run
 }
 
 func kindOf(table bool) string {
@@ -115,23 +117,22 @@ func verbOf(text string) api.Verb {
 
 // createStream defines what s says, durably.
 func (e *Engine) createStream(s *sql.Create) error {
-	defer e.defLocks.lock(s.Name)()
-	return e.enterStream(s)
+	unlock := e.defLocks.lock(s.Name)
+	err := e.enterStream(s)
+	unlock()
+	if err == nil {
+		e.freed()
+	}
+	return err
 }
 
 // enterStream is createStream for a caller that holds the name's lock.
 func (e *Engine) enterStream(s *sql.Create) error {
-	if err := e.checkDefinition(s); err != nil {
+	if err := e.checkCreate(s); err != nil {
 		return err
-	}
-	if err := e.checkLookup(&stream{name: s.Name, def: s}); err != nil {
-		return ruledef.Errorf(ruledef.CodeStream, "lookup table %s: %w", s.Name, err)
 	}
 	if e.known(s.Name) {
 		return fmt.Errorf("Item %s %w", s.Name, ruledef.ErrExists)
-	}
-	if _, err := e.messageOf(s); err != nil {
-		return err
 	}
 	if !s.Options.Temp {
 		if err := e.catalog.Put(kindOf(s.Table), s.Name, []byte(s.Text)); err != nil {
@@ -207,8 +208,38 @@ func (e *Engine) checkType(s *stream) error {
 	return err
 }
 
-// ReplaceStream redefines a stream or table; its rules go on with it.
+// ReplaceStream redefines a stream or table; its rules go on with it. It is refused
+// if a started rule could not.
 func (e *Engine) ReplaceStream(kind api.StreamKind, name, text string) error {
+	err := e.replaceStream(kind, name, text, nobody)
+	if err == nil {
+		e.freed()
+	}
+	return err
+}
+
+// ForceReplaceStream redefines a stream or table also if rules stop by that, which it
+// returns with their reasons.
+func (e *Engine) ForceReplaceStream(kind api.StreamKind, name, text string) (stopped []string, err error) {
+	err = e.replaceStream(kind, name, text, func(string) bool { return true })
+	if err != nil {
+		return nil, err
+	}
+	e.mu.RLock()
+	for id, r := range e.mu.rules {
+		if r.failed && !r.running && r.uses(name) {
+			stopped = append(stopped, fmt.Sprintf("rule %s: %s", id, r.message))
+		}
+	}
+	e.mu.RUnlock()
+	slices.Sort(stopped)
+	e.freed()
+	return stopped, nil
+}
+
+// replaceStream is ReplaceStream. Rules of which may says that they may stop do not
+// count.
+func (e *Engine) replaceStream(kind api.StreamKind, name, text string, may func(id string) bool) error {
 	st, err := sql.Parse(text)
 	c, ok := st.(*sql.Create)
 	switch {
@@ -219,11 +250,8 @@ func (e *Engine) ReplaceStream(kind api.StreamKind, name, text string) error {
 	case c.Name != name:
 		return ruledef.Errorf(ruledef.CodeStream, "Replace %s fails: the sql statement must update the %s source", name, name)
 	}
-	if err := e.checkDefinition(c); err != nil {
+	if err := e.checkCreate(c); err != nil {
 		return err
-	}
-	if err := e.checkLookup(&stream{name: name, def: c}); err != nil {
-		return ruledef.Errorf(ruledef.CodeStream, "lookup table %s: %w", name, err)
 	}
 	defer e.defLocks.lock(name)()
 	e.mu.RLock()
@@ -248,6 +276,9 @@ func (e *Engine) ReplaceStream(kind api.StreamKind, name, text string) error {
 	}
 	msg, err := e.messageOf(c)
 	if err != nil {
+		return err
+	}
+	if err := e.checkReplace(old, c, msg, may); err != nil {
 		return err
 	}
 	if !c.Options.Temp {
@@ -327,40 +358,45 @@ func (e *Engine) startAsLocked(r *rule, def *ruledef.Def, err error) error {
 }
 
 // DropStream removes a definition that no rule uses.
-func (e *Engine) DropStream(kind api.StreamKind, name string) error { return e.drop(kind, name, false) }
+func (e *Engine) DropStream(kind api.StreamKind, name string) error {
+	_, err := e.drop(kind, name, false)
+	return err
+}
 
-// ForceDropStream removes a definition; rules that use it stop.
-func (e *Engine) ForceDropStream(kind api.StreamKind, name string) error {
+// ForceDropStream removes a definition; rules that use it stop, and are returned.
+func (e *Engine) ForceDropStream(kind api.StreamKind, name string) (stopped []string, err error) {
 	return e.drop(kind, name, true)
 }
 
-func (e *Engine) drop(kind api.StreamKind, name string, force bool) error {
+func (e *Engine) drop(kind api.StreamKind, name string, force bool) (stopped []string, err error) {
 	defer e.defLocks.lock(name)()
 	e.mu.Lock()
 	s := e.mu.streams[name]
 	switch {
 	case s == nil || s.inline || s.def.Table != (kind == api.Table):
 		e.mu.Unlock()
-		return ruledef.ErrNotFound
+		return nil, ruledef.ErrNotFound
 	case !force && e.usedLocked(name):
 		e.mu.Unlock()
-		return ruledef.ErrInUse
+		return nil, ruledef.ErrInUse
 	}
 	s.dropped = true
 	e.mu.epoch++
 	e.mu.Unlock()
-	err := e.catalog.Delete(kindOf(s.def.Table), name)
+	err = e.catalog.Delete(kindOf(s.def.Table), name)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if err != nil {
 		s.dropped = false
-		return ruledef.Errorf(ruledef.CodeIO, "delete %s: %w", name, err)
+		return nil, ruledef.Errorf(ruledef.CodeIO, "delete %s: %w", name, err)
 	}
 	for _, r := range e.readersLocked(name) {
 		e.uninstallLocked(r)
 		r.failed, r.message = true, fmt.Sprintf("%s %s was dropped", strings.ToLower(title(s.def.Table)), name)
+		stopped = append(stopped, r.id)
 	}
 	e.deactivateLocked(s)
 	e.discardLocked(s)
-	return nil
+	slices.Sort(stopped)
+	return stopped, nil
 }

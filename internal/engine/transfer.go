@@ -80,35 +80,37 @@ func (d *definitions) conf(kind string) map[string]string {
 // ImportDefinitions creates or replaces what d holds.
 func (e *Engine) ImportDefinitions(d api.Definitions) api.Definitions {
 	bad := newDefinitions()
+	replaced := func(id string) bool { return d.Rules[id] != "" } // by what fits the new definitions
 	for kind, texts := range map[string]map[string]string{"sources": d.SourceConfig, "sinks": d.SinkConfig, "connections": d.ConnectionConfig} {
 		for typ, text := range texts {
-			if err := e.importConf(kind, typ, text); err != nil {
+			if err := e.importConf(kind, typ, text, replaced); err != nil {
 				bad.conf(kind)[typ] = err.Error()
 			}
 		}
 	}
 	e.importSchemas(d.Schemas, bad.Schemas)
 	for _, name := range sorted(d.Streams) {
-		if err := e.ReplaceStream(api.Stream, name, d.Streams[name]); err != nil {
+		if err := e.replaceStream(api.Stream, name, d.Streams[name], replaced); err != nil {
 			bad.Streams[name] = err.Error()
 		}
 	}
 	for _, name := range sorted(d.Tables) {
-		if err := e.ReplaceStream(api.Table, name, d.Tables[name]); err != nil {
+		if err := e.replaceStream(api.Table, name, d.Tables[name], replaced); err != nil {
 			bad.Tables[name] = err.Error()
 		}
 	}
 	e.importRules(d.Rules, &bad)
+	e.freed()
 	return bad.Definitions
 }
 
-func (e *Engine) importConf(kind, typ, text string) error {
+func (e *Engine) importConf(kind, typ, text string, replaced func(id string) bool) error {
 	var groups map[string]map[string]any
 	if err := json.Unmarshal([]byte(text), &groups); err != nil {
 		return ruledef.Errorf(ruledef.CodeConfig, "settings of %s: %w", typ, err)
 	}
 	for key, props := range groups {
-		if err := e.PutConfKey(api.ConfKind(kind), typ, key, props); err != nil {
+		if err := e.putConfKey(api.ConfKind(kind), typ, key, props, replaced); err != nil {
 			return err
 		}
 	}
@@ -168,7 +170,7 @@ func (e *Engine) ReplaceDefinitions(d api.Definitions) api.Definitions {
 	}
 	for _, kind := range []api.StreamKind{api.Stream, api.Table} {
 		for _, s := range e.StreamList(kind) {
-			if err := e.drop(kind, s.Name, true); err != nil {
+			if _, err := e.drop(kind, s.Name, true); err != nil {
 				e.log.Warn("definition is not dropped before the import", "name", s.Name, "err", err)
 			}
 		}

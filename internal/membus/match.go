@@ -34,7 +34,8 @@ func Match(filter, topic string) bool {
 	}
 }
 
-func checkFilter(filter string) error {
+// CheckFilter tells whether filter can be subscribed to.
+func CheckFilter(filter string) error {
 	if filter == "" {
 		return errors.New("memory topic: must not be empty")
 	}

@@ -90,7 +90,7 @@ type span struct {
 // Subscribe starts to collect the messages whose topic matches filter. At about
 // maxBytes of waiting messages publishers wait; 0 means DefaultMaxBytes.
 func (b *Bus) Subscribe(filter string, maxBytes int) (*Subscription, error) {
-	if err := checkFilter(filter); err != nil {
+	if err := CheckFilter(filter); err != nil {
 		return nil, err
 	}
 	if maxBytes <= 0 {
