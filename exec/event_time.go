@@ -44,7 +44,8 @@ func (u *untimely) text() string {
 // that has none, or one that is further ahead of the clock than driftMs (0: none is):
 // one such row would have the watermark leave all others behind. odd says why.
 func (x *Executor) eventTime(v vec.Value, driftMs int64) (ms int64, odd untimely, ok bool) {
-	ts, ok := scalar.Instant(v, x.env.Location)
+	n, ok := scalar.Instant(v, x.env.Location)
+	ts, _ := n.Float()
 	switch {
 	case !ok || v.IsNull() || math.IsNaN(ts):
 		return 0, untimely{why: loss.Untimed, value: v, at: x.now}, false

@@ -189,7 +189,7 @@ func keyParts(n int, part func(int) vec.Value) []vec.Value {
 		case v.Kind == vec.Timestamp:
 			v = vec.IntValue(v.I)
 		case v.Kind == vec.Float64:
-			if i, ok := vec.Whole(v.F); ok {
+			if i, ok := v.Whole(); ok {
 				v = vec.IntValue(i)
 			}
 		}
@@ -239,11 +239,11 @@ func foundValue(row vec.Value, c vec.ColumnSpec) vec.Value {
 	v := dig(row, c.Path)
 	switch {
 	case c.Type.Kind == vec.Int64 && v.Kind == vec.Float64:
-		if i, ok := vec.Whole(v.F); ok {
+		if i, ok := v.Whole(); ok {
 			return vec.IntValue(i)
 		}
 	case c.Type.Kind == vec.Float64 && v.Kind == vec.Int64:
-		return vec.FloatValue(float64(v.I))
+		return vec.ExactValue(v.I)
 	}
 	return v
 }

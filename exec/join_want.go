@@ -18,10 +18,10 @@ func (f *feeder) wanted(m *machine) vec.Bitmap {
 	for _, r := range out.Ranks {
 		widest := planner.RankIndex{Op: r.Op, Keys: r.Keys[:1]}
 		wantRows(want, f.input(m, r.Step), func(v vec.Value) bool {
-			switch v.Kind {
-			case vec.Float64:
+			switch {
+			case v.Kind == vec.Float64 && v.I == 0:
 				return rank(&widest, v.F) > 0
-			case vec.Int64, vec.Timestamp:
+			case v.Kind == vec.Float64 || v.Kind == vec.Int64 || v.Kind == vec.Timestamp:
 				return rankInt(&widest, v.I) > 0
 			}
 			return true
@@ -32,7 +32,7 @@ func (f *feeder) wanted(m *machine) vec.Bitmap {
 			switch {
 			case v.Kind == vec.String && len(e.NumEntries) == 0:
 				return e.FindText(v.S) >= 0
-			case v.Kind == vec.Float64 && len(e.TextEntries) == 0:
+			case v.Kind == vec.Float64 && v.I == 0 && len(e.TextEntries) == 0:
 				return e.FindNum(v.F) >= 0
 			case v.Kind == vec.Int64 && len(e.TextEntries) == 0 && v.I > -1<<53 && v.I < 1<<53:
 				return e.FindNum(float64(v.I)) >= 0

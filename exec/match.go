@@ -121,7 +121,11 @@ func (x *Executor) rankValues(m *machine, r *planner.RankIndex, c *rankCount, co
 			case vec.Int64, vec.Timestamp:
 				k = rankInt(r, v.I)
 			case vec.Float64:
-				k = rank(r, v.F)
+				if v.I != 0 {
+					k = rankInt(r, v.I)
+				} else {
+					k = rank(r, v.F)
+				}
 			default:
 				if !r.Guarded {
 					x.tellMisfit(m, indexRules{index: r}, r.Op, row, v)
@@ -290,7 +294,7 @@ func (x *Executor) equalValues(m *machine, e *planner.EqualIndex, c *equalCount,
 
 // floatOf returns a number as a float64, NaN if there is none that equals it.
 func floatOf(v vec.Value) float64 {
-	if v.Kind == vec.Float64 {
+	if v.Kind == vec.Float64 && v.I == 0 {
 		return v.F
 	}
 	if f, ok := vec.ExactFloat(v.I); ok {

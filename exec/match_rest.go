@@ -42,7 +42,7 @@ func holdsAtom(a *planner.Atom, col *vec.Column, row int) (ok, good bool) {
 	}
 	v := col.Value(row)
 	switch {
-	case a.Kind == planner.AtomNum && (v.Kind == vec.Int64 || v.Kind == vec.Timestamp):
+	case a.Kind == planner.AtomNum && (v.Kind == vec.Int64 || v.Kind == vec.Timestamp || v.Kind == vec.Float64 && v.I != 0):
 		return holdsInt(a.Op, v.I, a.Num), true
 	case a.Kind == planner.AtomNum && v.Kind == vec.Float64:
 		return holds(cmpOps[a.Op], v.F, a.Num), true

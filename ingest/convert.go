@@ -179,7 +179,10 @@ func appendValue(dst []byte, v vec.Value) []byte {
 	case vec.Int64, vec.Timestamp:
 		return strconv.AppendInt(dst, v.I, 10)
 	case vec.Float64:
-		return strconv.AppendFloat(dst, v.F, 'g', -1, 64)
+		if v.I == 0 {
+			return vec.AppendJSONFloat(dst, v.F)
+		}
+		return strconv.AppendInt(dst, v.I, 10)
 	case vec.String:
 		return appendQuoted(dst, []byte(v.S))
 	case vec.Bytes:

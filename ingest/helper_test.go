@@ -130,7 +130,7 @@ func printValue(v vec.Value) string {
 	case vec.Timestamp:
 		return fmt.Sprintf("%dms", v.I)
 	case vec.Float64:
-		return fmt.Sprint(v.F)
+		return exactText(v)
 	case vec.String:
 		return fmt.Sprintf("%q", v.S)
 	case vec.Bytes:
@@ -152,4 +152,13 @@ func check(t *testing.T, what string, got []string, want ...string) {
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("%s:\n got  %s\n want %s", what, strings.Join(got, "\n      "), strings.Join(want, "\n      "))
 	}
+}
+
+// exactText is a float in Go's form, which shows what digits a float64 keeps, and one
+// with more digits in plain ones.
+func exactText(v vec.Value) string {
+	if v.I != 0 {
+		return fmt.Sprint(v.I)
+	}
+	return fmt.Sprint(v.F)
 }

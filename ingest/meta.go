@@ -78,9 +78,7 @@ func setMeta(w *Writer, cols []metaCol, m *Meta) {
 		if k.all {
 			off := uint32(len(w.b.Raw))
 			w.b.Raw = m.AppendJSON(w.b.Raw)
-			c := w.Col(k.col)
-			c.SetSpan(w.row, vec.JSON, w.b.Raw, vec.Span{Off: off, End: uint32(len(w.b.Raw))})
-			c.Ints64 = true
+			w.Col(k.col).SetJSON(w.row, w.b.Raw, vec.Span{Off: off, End: uint32(len(w.b.Raw))}, true)
 			continue
 		}
 		if v, ok := m.Find(k.key); ok {

@@ -149,18 +149,18 @@ func (d *Object) add(m Mapping) {
 // Decode reads the object at pos of w.Src() into the columns of w's row.
 func (d *Object) Decode(w *Writer, pos int, m *Meta) (int, error) {
 	d.w = w
-	d.s = scan{src: w.Src()}
+	d.s = scan{src: w.Src(), from: pos - w.offset}
 	d.clean, d.unsure, d.err = true, false, nil
 	end := d.tryShapes(pos)
 	if end < 0 {
 		if end = d.object(d.root, pos, 0); end < 0 {
-			return 0, d.fault(pos)
+			return 0, d.fault()
 		}
 		d.learn(pos, end)
 	}
 	if d.schema != nil {
 		if d.whole >= 0 && !d.typedWhole(pos) {
-			w.BadValue(d.fault(pos).Error(), w.Src()[pos:end])
+			w.BadValue(d.fault().Error(), w.Src()[pos:end])
 			w.Col(int(d.whole)).SetFault(w.row)
 			w.b.Row[w.row] = w.Side([]byte("{}"))
 		}
@@ -180,31 +180,29 @@ func (d *Object) Decode(w *Writer, pos int, m *Meta) (int, error) {
 }
 
 // fault is the error of the message, with the place in it.
-func (d *Object) fault(pos int) error {
+func (d *Object) fault() error {
 	if d.err != nil {
 		return d.err
 	}
-	return d.s.error(pos)
+	return d.s.error()
 }
 
-// error says what was wrong, and where counted from pos.
-func (s *scan) error(pos int) error {
+// error says what was wrong, and where in the message.
+func (s *scan) error() error {
 	if s.fault == "" {
 		return errors.New("bug: message refused without a reason")
 	}
 	if s.at >= len(s.src) {
-		return fmt.Errorf("json: offset %d: %s", s.at-pos, s.fault)
+		return fmt.Errorf("json: offset %d: %s", s.at-s.from, s.fault)
 	}
-	return fmt.Errorf("json: offset %d: %s, found %q", s.at-pos, s.fault, s.src[s.at:min(s.at+8, len(s.src))])
+	return fmt.Errorf("json: offset %d: %s, found %q", s.at-s.from, s.fault, s.src[s.at:min(s.at+8, len(s.src))])
 }
 
 // setWhole sets the column of the whole row, and notes whether its text can be
 // sent on as it is.
 func (d *Object) setWhole(span vec.Span) {
 	w := d.w
-	c := w.Col(int(d.whole))
-	c.SetSpan(w.row, vec.JSON, w.b.Raw, span)
-	c.Ints64 = d.ints
+	w.Col(int(d.whole)).SetJSON(w.row, w.b.Raw, span, d.ints)
 	if !d.clean || d.s.space {
 		return
 	}

@@ -40,7 +40,7 @@ func TestSchemaless(t *testing.T) {
 			"numbers", "a b c d e f", `{"a":-0.5,"b":1e2,"c":1E-2,"d":12345678901234567890,"e":0.1,"f":-0}`,
 			[]string{`a=-0.5 b=100 c=0.01 d=1.2345678901234567e+19 e=0.1 f=-0`},
 		},
-		{"overflow", "a b", `{"a":1e400,"b":-1e400}`, []string{`a=+Inf b=-Inf`}},
+		{"beyond 2^53", "a b c d", `{"a":9007199254740993,"b":-9223372036854775807,"c":9007199254740993.0,"d":9007199254740992}`, []string{`a=9007199254740993 b=-9223372036854775807 c=9.007199254740992e+15 d=9.007199254740992e+15`}},
 	} {
 		in, f := mustFeed(t, Options{}, pathsOf(c.cols))
 		check(t, c.name, push(t, in, f, c.payload), c.want...)

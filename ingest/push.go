@@ -90,7 +90,7 @@ func (f *Feed) decode(payload []byte, route uint32, m *Meta) (rows int, err erro
 	case formatMessage:
 		return 1, f.pushMessage(payload, route, m)
 	default:
-		return 1, f.row(payload, route, m)
+		return 1, f.row(payload, 0, route, m)
 	}
 }
 
@@ -113,8 +113,8 @@ func (f *Feed) contain(b *batch, rows, raw int, err *error) {
 }
 
 // row decodes text, one row, behind the rows of the open batch; after an error
-// what it began is taken back.
-func (f *Feed) row(text []byte, route uint32, m *Meta) error {
+// what it began is taken back. offset is where in the message the text begins.
+func (f *Feed) row(text []byte, offset int, route uint32, m *Meta) error {
 	if f.cur.full() && !f.roll() {
 		return ErrClosed
 	}
@@ -128,10 +128,10 @@ func (f *Feed) row(text []byte, route uint32, m *Meta) error {
 	b.Row[row], b.Route[row], b.At[row] = span, route, f.at
 	x := &b.infos[row]
 	x.meta, x.text = *m, span
-	f.w.row, f.w.src = row, b.Raw
+	f.w.row, f.w.src, f.w.offset = row, b.Raw, offset
 	to, err := b.dec.Decode(&f.w, raw, m)
 	if err == nil && to != end {
-		err = trailing(b.Raw[raw:end], to-raw)
+		err = trailing(b.Raw[raw:end], to-raw, offset)
 	}
 	if err != nil {
 		b.drop(row, raw)
@@ -150,12 +150,14 @@ func (f *Feed) pushMessage(payload []byte, route uint32, m *Meta) error {
 	if err != nil {
 		return err
 	}
-	return f.row(text, route, m)
+	return f.row(text, 0, route, m)
 }
 
-func trailing(text []byte, at int) error {
+// trailing says that there is more text at a place of text, which begins at offset
+// in its message.
+func trailing(text []byte, at, offset int) error {
 	at = min(max(at, 0), len(text))
-	return fmt.Errorf("json: offset %d: text behind the end of the message, found %q", at, text[at:min(at+8, len(text))])
+	return fmt.Errorf("json: offset %d: text behind the end of the message, found %q", offset+at, text[at:min(at+8, len(text))])
 }
 
 var errNoObject = errors.New("json: want an object or an array of objects")
@@ -163,25 +165,30 @@ var errNoObject = errors.New("json: want an object or an array of objects")
 // pushJSON decodes an object or an array of objects and returns the number of
 // rows.
 func (f *Feed) pushJSON(payload []byte, route uint32, m *Meta) (int, error) {
+	offset := 0
 	if n := len(payload); n == 0 || payload[0] != '{' || payload[n-1] != '}' {
-		payload = bytes.Trim(payload, " \t\r\n")
+		payload = bytes.TrimRight(payload, " \t\r\n")
+		offset = len(payload)
+		payload = bytes.TrimLeft(payload, " \t\r\n")
+		offset -= len(payload)
 	}
 	switch {
 	case len(payload) == 0:
 		return 0, errors.New("json: empty message")
 	case payload[0] == '{':
-		return 1, f.row(payload, route, m)
+		return 1, f.row(payload, offset, route, m)
 	case payload[0] == '[':
-		return f.pushArray(payload, route, m)
+		return f.pushArray(payload, offset, route, m)
 	}
 	return 0, fmt.Errorf("%w, found %q", errNoObject, payload[:min(8, len(payload))])
 }
 
 // pushArray decodes an array of objects: all of them or, if one is bad, none. So
 // the array is checked first; where a declared type can still refuse an element
-// of one that does not fit into the open batch, it is rehearsed.
-func (f *Feed) pushArray(payload []byte, route uint32, m *Meta) (int, error) {
-	elems, err := splitArray(payload, f.elems[:0])
+// of one that does not fit into the open batch, it is rehearsed. offset is where in
+// the message the array begins.
+func (f *Feed) pushArray(payload []byte, offset int, route uint32, m *Meta) (int, error) {
+	elems, err := splitArray(payload, offset, f.elems[:0])
 	if f.elems = elems; cap(elems) > 4*vec.MaxRows {
 		f.elems = nil
 	}
@@ -191,7 +198,7 @@ func (f *Feed) pushArray(payload []byte, route uint32, m *Meta) (int, error) {
 	b := f.cur
 	fits := b.Rows+len(elems) <= vec.MaxRows && len(b.Raw)+len(payload) <= fullBytes
 	if !fits && (f.opt.Schema != nil || f.opt.NewDecoder != nil) {
-		if err := f.rehearse(payload, elems, route, m); err != nil {
+		if err := f.rehearse(payload, offset, elems, route, m); err != nil {
 			return 0, err
 		}
 	}
@@ -199,7 +206,7 @@ func (f *Feed) pushArray(payload []byte, route uint32, m *Meta) (int, error) {
 	f.w.whole = true
 	defer func() { f.w.whole = false }()
 	for i, e := range elems {
-		if err := f.row(payload[e.Off:e.End], route, m); err != nil {
+		if err := f.row(payload[e.Off:e.End], offset+int(e.Off), route, m); err != nil {
 			if f.cur == b && b.Rows > rows {
 				b.drop(rows, raw)
 			}
@@ -213,8 +220,8 @@ func (f *Feed) pushArray(payload []byte, route uint32, m *Meta) (int, error) {
 }
 
 // splitArray checks an array of objects and appends where its elements are.
-func splitArray(payload []byte, elems []vec.Span) ([]vec.Span, error) {
-	s := scan{src: payload}
+func splitArray(payload []byte, offset int, elems []vec.Span) ([]vec.Span, error) {
+	s := scan{src: payload, from: -offset}
 	i := s.blank(1)
 	if i < len(payload) && payload[i] == ']' {
 		i++
@@ -225,7 +232,7 @@ func splitArray(payload []byte, elems []vec.Span) ([]vec.Span, error) {
 			}
 			start := i
 			if i = s.skip(i, 1); i < 0 {
-				return elems, s.error(0)
+				return elems, s.error()
 			}
 			elems = append(elems, vec.Span{Off: uint32(start), End: uint32(i)})
 			i = s.blank(i)
@@ -235,20 +242,20 @@ func splitArray(payload []byte, elems []vec.Span) ([]vec.Span, error) {
 			}
 			if i >= len(payload) || payload[i] != ',' {
 				s.fail(i, `want "," or "]"`)
-				return elems, s.error(0)
+				return elems, s.error()
 			}
 			i = s.blank(i + 1)
 		}
 	}
 	if i != len(payload) {
-		return elems, trailing(payload, i)
+		return elems, trailing(payload, i, offset)
 	}
 	return elems, nil
 }
 
 // rehearse decodes all elements into a batch that nobody sees and returns the
 // first error.
-func (f *Feed) rehearse(payload []byte, elems []vec.Span, route uint32, m *Meta) error {
+func (f *Feed) rehearse(payload []byte, offset int, elems []vec.Span, route uint32, m *Meta) error {
 	b := &batch{rows: minRows}
 	b.begin(f.plan, f.cur.dec)
 	b.Row = make([]vec.Span, 1)
@@ -256,7 +263,7 @@ func (f *Feed) rehearse(payload []byte, elems []vec.Span, route uint32, m *Meta)
 	w := Writer{b: b, whole: true}
 	for i, e := range elems {
 		b.Raw = append(b.Raw[:0], payload[e.Off:e.End]...)
-		w.src = b.Raw
+		w.src, w.offset = b.Raw, offset+int(e.Off)
 		if _, err := b.dec.Decode(&w, 0, m); err != nil {
 			return fmt.Errorf("element %d: %w", i, err)
 		}
@@ -269,19 +276,24 @@ func (f *Feed) rehearse(payload []byte, elems []vec.Span, route uint32, m *Meta)
 
 // pushLines decodes each line that is not empty as a row: all of them or none.
 func (f *Feed) pushLines(payload []byte, route uint32, m *Meta) (int, error) {
-	b, n := f.cur, 0
+	b, n, number := f.cur, 0, 0
 	rows, raw := b.Rows, len(b.Raw)
 	for rest := payload; len(rest) > 0; {
 		var line []byte
+		number++
+		at := len(payload) - len(rest)
 		line, rest, _ = bytes.Cut(rest, []byte("\n"))
 		if line = bytes.TrimSuffix(line, []byte("\r")); len(line) == 0 {
 			continue
 		}
-		if err := f.row(line, route, m); err != nil {
+		if err := f.row(line, at, route, m); err != nil {
 			if f.cur == b && b.Rows > rows {
 				b.drop(rows, raw)
 			}
-			return 0, err
+			if errors.Is(err, ErrClosed) {
+				return 0, err
+			}
+			return 0, fmt.Errorf("line %d: %w", number, err)
 		}
 		n++
 	}

@@ -3,6 +3,7 @@ package ingest
 import (
 	"encoding/binary"
 	"math/bits"
+	"strconv"
 	"unicode/utf8"
 )
 
@@ -17,6 +18,7 @@ const maxDepth = 512
 // bad bytes read as U+FFFD, and a row that has some is not Clean.
 type scan struct {
 	src   []byte
+	from  int    // where the message begins, for the offsets of faults
 	fault string // what was wrong
 	at    int    // where
 	space bool   // there was white space between tokens
@@ -115,9 +117,20 @@ func hexDigit(c byte) int {
 	return -1
 }
 
+// longNumber is a length of digits up to which a number is in float64's range.
+const longNumber = 300
+
+// inRange refuses the number from start to end if no float64 is near it.
+func (s *scan) inRange(start, end int) int {
+	if _, err := strconv.ParseFloat(string(s.src[start:end]), 64); err != nil {
+		return s.fail(start, "number beyond the range of float64")
+	}
+	return end
+}
+
 // num walks the number at i.
 func (s *scan) num(i int) int {
-	src := s.src
+	src, start, exponent := s.src, i, false
 	if src[i] == '-' {
 		i++
 	}
@@ -145,7 +158,10 @@ func (s *scan) num(i int) int {
 		if j == i {
 			return s.fail(j, "number")
 		}
-		i = j
+		i, exponent = j, true
+	}
+	if exponent || i-start > longNumber {
+		return s.inRange(start, i)
 	}
 	return i
 }

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/weir-engine/weir/vec"
 )
 
 // number is a scanned JSON number: its text ends at end; m is its digits without
@@ -59,6 +61,9 @@ func (s *scan) number(i int) (n number) {
 		return n
 	}
 	n.end, n.m, n.exact = i, m, count <= 19
+	if count > longNumber {
+		n.end = s.inRange(start, i)
+	}
 	return n
 }
 
@@ -97,7 +102,6 @@ var tens = [16]uint64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8}
 var powers = [...]float64{1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22}
 
 // float returns the nearest float64 of the number n whose text begins at start.
-// Beyond the range of float64 that is an infinity.
 func (s *scan) float(start int, n *number) float64 {
 	if n.exact && (n.exp == 0 || n.m < 1<<53 && n.exp >= -22) {
 		f := float64(n.m) // one rounding, of the conversion or of the division
@@ -111,6 +115,24 @@ func (s *scan) float(start int, n *number) float64 {
 	}
 	f, _ := strconv.ParseFloat(string(s.src[start:n.end]), 64)
 	return f
+}
+
+// beyond returns a whole number that fits in 64 bits and of which a float64 may lose
+// digits.
+func (n *number) beyond() (i int64, ok bool) {
+	if n.m <= 1<<53 {
+		return 0, false
+	}
+	return n.int()
+}
+
+// setNumber sets row of c to the number n whose text begins at start, as a float.
+func (s *scan) setNumber(c *vec.Column, row, start int, n *number) {
+	if i, ok := n.beyond(); ok {
+		c.SetExact(row, i)
+		return
+	}
+	c.SetFloat(row, s.float(start, n))
 }
 
 // int returns a whole number; ok is false if it is beyond int64.

@@ -73,10 +73,12 @@ func (d *fields) set(w *Writer, name string, text []byte) error {
 		switch v.Kind {
 		case vec.String:
 			c.SetString(w.row, text)
-		case vec.JSON, vec.Bytes:
+		case vec.JSON:
 			span := w.Side([]byte(v.S))
-			c.SetSpan(w.row, v.Kind, w.b.Raw, span)
-			c.Ints64 = true
+			c.SetJSON(w.row, w.b.Raw, span, true)
+		case vec.Bytes:
+			span := w.Side([]byte(v.S))
+			c.SetBytes(w.row, w.b.Raw, span)
 		default:
 			c.Set(w.row, v)
 		}
@@ -103,8 +105,10 @@ func (d *fields) parse(w *Writer, f *field, text []byte) (v vec.Value, err error
 		v.Kind = vec.Int64
 		v.I, err = strconv.ParseInt(string(text), 10, 64)
 	case vec.Float64:
-		v.Kind = vec.Float64
-		v.F, err = strconv.ParseFloat(string(text), 64)
+		var ok bool
+		if v, ok = vec.ParseNumber(text); !ok {
+			err = errors.New("no number")
+		}
 	case vec.Bool:
 		var b bool
 		b, err = strconv.ParseBool(string(text))
@@ -165,9 +169,7 @@ func (d *fields) end(w *Writer, m *Meta) error {
 			d.row = d.row[:n-1]
 		}
 		span := w.Side(append(d.row, '}'))
-		c := w.Col(d.whole)
-		c.SetSpan(w.row, vec.JSON, w.b.Raw, span)
-		c.Ints64 = d.schema != nil
+		w.Col(d.whole).SetJSON(w.row, w.b.Raw, span, d.schema != nil)
 		w.b.Row[w.row] = span
 		w.b.Clean.Set(w.row)
 	}
@@ -265,7 +267,7 @@ func (d *urlEncoded) list(w *Writer, name string, vals []string) {
 	text[len(text)-1] = ']'
 	if col, ok := d.cols[name]; ok {
 		span := w.Side(text)
-		w.Col(col).SetSpan(w.row, vec.JSON, w.b.Raw, span)
+		w.Col(col).SetJSON(w.row, w.b.Raw, span, false)
 	}
 	if d.whole >= 0 {
 		d.row = append(appendQuoted(d.row, []byte(name)), ':')
@@ -303,13 +305,13 @@ func newBinary(o *Options, p *vec.Plan) *whole {
 func (d *whole) Decode(w *Writer, pos int, m *Meta) (int, error) {
 	end := len(w.Src())
 	if d.col >= 0 {
-		w.Col(d.col).SetSpan(w.row, vec.Bytes, w.b.Raw, vec.Span{Off: uint32(pos), End: uint32(end)})
+		w.Col(d.col).SetBytes(w.row, w.b.Raw, vec.Span{Off: uint32(pos), End: uint32(end)})
 	}
 	if d.whole >= 0 {
 		row := append(appendQuoted([]byte{'{'}, []byte(d.name)), ':', '"')
 		row = base64.StdEncoding.AppendEncode(row, w.Src()[pos:end])
 		span := w.Side(append(row, '"', '}'))
-		w.Col(d.whole).SetSpan(w.row, vec.JSON, w.b.Raw, span)
+		w.Col(d.whole).SetJSON(w.row, w.b.Raw, span, false)
 		w.b.Row[w.row] = span
 		w.b.Clean.Set(w.row)
 	}

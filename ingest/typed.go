@@ -93,7 +93,7 @@ func (d *Object) declared(n *node, i, depth int) int {
 	if end >= 0 || d.w.whole {
 		return end
 	}
-	reason := d.fault(0)
+	reason := d.fault()
 	d.s.fault, d.err = "", nil
 	if end = d.s.skip(i, depth); end >= 0 { // else it is no JSON at all
 		d.refuse(n, reason.Error(), d.s.src[i:end])
@@ -162,9 +162,8 @@ func (d *Object) typedNumber(n *node, i int) int {
 		return x.end
 	}
 	if n.typ.kind == vec.Float64 {
-		v := d.s.float(i, &x)
 		for _, t := range n.cols {
-			d.w.Col(t.col).SetFloat(d.w.row, v)
+			d.s.setNumber(d.w.Col(t.col), d.w.row, i, &x)
 		}
 		return x.end
 	}
@@ -200,7 +199,7 @@ func (d *Object) typedScalar(f *field, c *vec.Column, i, end int) bool {
 			if b, err := base64.StdEncoding.AppendDecode(d.out[:0], d.text(i+1, end-1)); err == nil {
 				d.out = b
 				span := d.w.Side(b)
-				c.SetSpan(row, vec.Bytes, d.w.b.Raw, span)
+				c.SetBytes(row, d.w.b.Raw, span)
 				return true
 			}
 		}
@@ -208,7 +207,7 @@ func (d *Object) typedScalar(f *field, c *vec.Column, i, end int) bool {
 	return d.want(f, i) >= 0
 }
 
-// asText is the text of a string, or of a number as Go prints a float64 with %v.
+// asText is the text of a string, or a number in plain digits.
 func (d *Object) asText(i, end int) ([]byte, bool) {
 	s := &d.s
 	switch c := s.src[i]; {
@@ -217,10 +216,10 @@ func (d *Object) asText(i, end int) ([]byte, bool) {
 		return d.text(i+1, end-1), true
 	case c == '-' || c-'0' < 10:
 		x := s.number(i)
-		if d.ints && x.whole {
+		if x.whole {
 			return s.src[i:end], true
 		}
-		d.buf = strconv.AppendFloat(d.buf[:0], s.float(i, &x), 'g', -1, 64)
+		d.buf = vec.AppendFloat(d.buf[:0], s.float(i, &x))
 		return d.buf, true
 	}
 	return nil, false
@@ -262,7 +261,7 @@ func (d *Object) typedTime(f *field, c *vec.Column, i, end int) bool {
 		if v, ok := x.int(); ok && d.ints {
 			c.SetInt(row, v)
 		} else {
-			c.SetFloat(row, s.float(i, &x))
+			s.setNumber(c, row, i, &x)
 		}
 	default:
 		return d.want(f, i) >= 0
@@ -363,9 +362,7 @@ func (d *Object) fill(n *node, i, depth int) bool {
 			return false
 		}
 		span := d.w.Side(out)
-		c := d.w.Col(t.col)
-		c.SetSpan(d.w.row, vec.JSON, d.w.b.Raw, span)
-		c.Ints64 = n.typ.ints
+		d.w.Col(t.col).SetJSON(d.w.row, d.w.b.Raw, span, n.typ.ints)
 	}
 	return true
 }
@@ -380,9 +377,7 @@ func (d *Object) typedWhole(pos int) bool {
 	}
 	w := d.w
 	span := w.Side(out)
-	c := w.Col(int(d.whole))
-	c.SetSpan(w.row, vec.JSON, w.b.Raw, span)
-	c.Ints64 = d.schema.row.ints
+	w.Col(int(d.whole)).SetJSON(w.row, w.b.Raw, span, d.schema.row.ints)
 	w.b.Row[w.row] = span
 	w.b.Clean.Set(w.row)
 	return true

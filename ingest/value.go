@@ -75,12 +75,12 @@ func (d *Object) setNumber(n *node, i int) int {
 			}
 		case whole:
 			w.Col(t.col).SetInt(w.row, whole64)
-		case c.Kind == vec.Float64:
+		case c.Kind == vec.Float64 && x.m <= 1<<53:
 			c.Floats[w.row] = d.s.float(i, &x)
 			c.Present.Set(w.row)
 			c.Valid.Set(w.row)
 		default:
-			w.Col(t.col).SetFloat(w.row, d.s.float(i, &x))
+			d.s.setNumber(w.Col(t.col), w.row, i, &x)
 		}
 	}
 	return x.end
@@ -140,9 +140,7 @@ func (d *Object) setJSON(n *node, i, end int) bool {
 			}
 			continue
 		}
-		c := w.Col(t.col)
-		c.SetSpan(w.row, vec.JSON, w.b.Raw, vec.Span{Off: uint32(i), End: uint32(end)})
-		c.Ints64 = d.ints
+		w.Col(t.col).SetJSON(w.row, w.b.Raw, vec.Span{Off: uint32(i), End: uint32(end)}, d.ints)
 	}
 	return true
 }

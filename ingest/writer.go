@@ -8,6 +8,8 @@ type Writer struct {
 	b    *batch
 	src  []byte
 	row  int
+	// offset is where in its message the row's text begins
+	offset int
 	// again: the rows were decoded before, what is bad in them is counted
 	again bool
 	// unseen: they were, but without columns, so nothing could be bad in them
@@ -21,7 +23,7 @@ type Writer struct {
 func (w *Writer) Src() []byte { return w.src }
 
 // Raw returns the memory that spans of the row's text and of Side are in, for
-// Column.SetSpan.
+// Column.SetJSON.
 func (w *Writer) Raw() []byte { return w.b.Raw }
 
 // Row returns the number of the row that is being written.

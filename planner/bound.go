@@ -82,7 +82,7 @@ func conjuncts(n *Node) []*Node {
 func exact(v vec.Value) (float64, bool) {
 	switch v.Kind {
 	case vec.Float64:
-		return v.F, !math.IsNaN(v.F)
+		return v.F, v.I == 0 && !math.IsNaN(v.F)
 	case vec.Int64:
 		return vec.ExactFloat(v.I)
 	}

@@ -367,6 +367,9 @@ func constText(v vec.Value) string {
 	case vec.Int64:
 		return strconv.FormatInt(v.I, 10)
 	case vec.Float64:
+		if v.I != 0 {
+			return strconv.FormatInt(v.I, 10) + ".0"
+		}
 		s := strconv.FormatFloat(v.F, 'g', -1, 64)
 		if !strings.ContainsAny(s, ".eIN") {
 			s += ".0"

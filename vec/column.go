@@ -106,6 +106,16 @@ func (c *Column) SetFloat(row int, f float64) {
 	c.mark(row)
 }
 
+// SetExact sets row to the whole number i as a float that keeps all digits. One that
+// no float64 holds makes the column Variant.
+func (c *Column) SetExact(row int, i int64) {
+	if f, ok := ExactFloat(i); ok {
+		c.SetFloat(row, f)
+	} else {
+		c.setValue(row, Value{Kind: Float64, F: f, I: i})
+	}
+}
+
 // SetInt sets row to i.
 func (c *Column) SetInt(row int, i int64) {
 	if c.Kind != Int64 && !c.adopt(Int64) {
@@ -148,12 +158,25 @@ func (c *Column) SetString(row int, s []byte) {
 	c.mark(row)
 }
 
-// SetSpan sets row to data[span], raw JSON text or bytes by k. data must be the
-// same memory for all rows of a batch, or a longer version of it; it is
-// borrowed as long as the column.
-func (c *Column) SetSpan(row int, k Kind, data []byte, span Span) {
+// SetJSON sets row to the raw JSON text data[span], whose whole numbers are int64 with
+// ints. data must be the same memory for all rows of a batch, or a longer version of
+// it; it is borrowed as long as the column.
+func (c *Column) SetJSON(row int, data []byte, span Span, ints bool) {
+	switch {
+	case c.Kind == Null:
+		c.Ints64 = ints
+	case c.Kind == JSON && c.Ints64 != ints:
+		c.variant()
+	}
+	c.setSpan(row, JSON, data, span, ints)
+}
+
+// SetBytes sets row to the bytes data[span], see SetJSON.
+func (c *Column) SetBytes(row int, data []byte, span Span) { c.setSpan(row, Bytes, data, span, false) }
+
+func (c *Column) setSpan(row int, k Kind, data []byte, span Span, ints bool) {
 	if c.Kind != k && !c.adopt(k) {
-		c.Vals[row] = Value{Kind: k, S: string(data[span.Off:span.End]), Ints: c.Ints64}
+		c.Vals[row] = Value{Kind: k, S: string(data[span.Off:span.End]), Ints: ints}
 	} else {
 		c.Spans[row] = span
 		c.Data = data
@@ -180,6 +203,10 @@ func (c *Column) Set(row int, v Value) {
 	case Timestamp:
 		c.SetTime(row, v.I)
 	case Float64:
+		if v.I != 0 {
+			c.setValue(row, v)
+			return
+		}
 		c.SetFloat(row, v.F)
 	case String:
 		if c.Kind != String && !c.adopt(String) {
@@ -259,7 +286,7 @@ func (c *Column) Value(row int) Value {
 		return Value{Kind: String, S: c.Dict.View(c.Codes[row])}
 	case JSON, Bytes:
 		s := c.Spans[row]
-		return Value{Kind: c.Kind, S: view(c.Data[s.Off:s.End]), Ints: c.Ints64}
+		return Value{Kind: c.Kind, S: view(c.Data[s.Off:s.End]), Ints: c.Ints64 && c.Kind == JSON}
 	case Variant:
 		return c.Vals[row]
 	}

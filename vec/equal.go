@@ -12,7 +12,7 @@ func AppendEqual(b []byte, v Value) (out []byte, ok bool) {
 	case Int64, Timestamp:
 		return enc.LittleEndian.AppendUint64(append(b, 'i'), uint64(v.I)), true
 	case Float64:
-		if i, ok := Whole(v.F); ok {
+		if i, ok := v.Whole(); ok {
 			return enc.LittleEndian.AppendUint64(append(b, 'i'), uint64(i)), true
 		}
 		return enc.LittleEndian.AppendUint64(append(b, 'f'), math.Float64bits(v.F)), v.F == v.F

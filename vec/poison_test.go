@@ -88,7 +88,7 @@ func TestChecks(t *testing.T) {
 		"row 1 is bytes 0 to 3 of 2": func() {
 			x, c := batch()
 			c.Reset(3)
-			c.SetSpan(1, JSON, x.Raw, Span{0, 2})
+			c.SetJSON(1, x.Raw, Span{0, 2}, false)
 			c.Spans[1].End = 3
 			x.Check()
 		},

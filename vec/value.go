@@ -7,9 +7,14 @@ import "time"
 //
 // A nested value (kind JSON) is either raw JSON text in S with X nil, as
 // received, or a computed tree in X made of []any, map[string]any, nil, bool,
-// int64, float64, string, []byte and time.Time; rawjson.Tree gives the tree of both.
+// int64, float64, Exact, string, []byte and time.Time; rawjson.Tree gives the tree of both.
 // Numbers in raw text are float64, as eKuiper has it for streams without declared
 // fields, unless Ints says that whole ones are int64.
+//
+// A number (kind Float64) with I other than zero is the whole number I, of which F is
+// only the nearest float: what counts whole numbers, time or devices goes beyond 2^53.
+// It is compared, grouped, written and sent as I, and computed with as F. ExactValue
+// makes it, and I is zero wherever F says all.
 //
 // An instant (kind Timestamp) that its milliseconds do not say all about, since it
 // has an offset of its own or more digits, is a time.Time in X besides.
@@ -19,7 +24,7 @@ import "time"
 type Value struct {
 	Kind Kind
 	Ints bool    // raw JSON text: whole numbers are int64
-	I    int64   // Int64; Bool as 0 or 1; Timestamp in ms
+	I    int64   // Int64; Bool as 0 or 1; Timestamp in ms; Float64: see above
 	F    float64 // Float64
 	S    string  // String, Bytes, raw JSON text
 	X    any     // computed nested value; the time.Time of an InstantValue
@@ -49,6 +54,15 @@ func IntValue(i int64) Value { return Value{Kind: Int64, I: i} }
 
 // FloatValue makes a Float64 value.
 func FloatValue(f float64) Value { return Value{Kind: Float64, F: f} }
+
+// ExactValue makes a Float64 value of a whole number and keeps all its digits.
+func ExactValue(i int64) Value {
+	f, ok := ExactFloat(i)
+	if ok {
+		return FloatValue(f)
+	}
+	return Value{Kind: Float64, F: f, I: i}
+}
 
 // StringValue makes a String value.
 func StringValue(s string) Value { return Value{Kind: String, S: s} }

@@ -27,6 +27,9 @@ func (g *Groups) Len() int { return g.n }
 // Key returns key i of group id.
 func (g *Groups) Key(id int32, i int) vec.Value { return g.keys[int(id)*g.width+i] }
 
+// exactKey is what the kind of a float with more digits than float64 has in a key.
+const exactKey = 0x80
+
 // AppendKey appends v to b so that different values are different bytes.
 func AppendKey(b []byte, v vec.Value) []byte {
 	b = append(b, byte(v.Kind))
@@ -36,6 +39,10 @@ func AppendKey(b []byte, v vec.Value) []byte {
 	case vec.Int64, vec.Timestamp, vec.Bool:
 		b = enc.LittleEndian.AppendUint64(b, uint64(v.I))
 	case vec.Float64:
+		if v.I != 0 {
+			b[len(b)-1] |= exactKey
+			return enc.LittleEndian.AppendUint64(b, uint64(v.I))
+		}
 		b = enc.LittleEndian.AppendUint64(b, math.Float64bits(v.F))
 	case vec.JSON:
 		s := v.S

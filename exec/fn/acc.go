@@ -119,21 +119,29 @@ func (a *accAvg) reset() { *a = accAvg{} }
 // accExtreme keeps the largest (sign 1) or smallest (sign -1) number, 0 before the
 // first one; null is an error.
 type accExtreme struct {
-	sign float64
+	sign int
 	any  bool
-	best float64
+	best vec.Value
 }
 
 func (a *accExtreme) add(v vec.Value) error {
-	f, err := number(v)
-	if err != nil {
+	if _, err := number(v); err != nil {
 		return err
 	}
-	if !a.any || (f-a.best)*a.sign > 0 {
-		a.any, a.best = true, f
+	if !a.any || vec.CompareNumbers(v, a.best)*a.sign > 0 {
+		a.any, a.best = true, v
 	}
 	return nil
 }
 
-func (a *accExtreme) value() vec.Value { return vec.FloatValue(a.best) }
-func (a *accExtreme) reset()           { a.any, a.best = false, 0 }
+func (a *accExtreme) value() vec.Value {
+	switch {
+	case !a.any:
+		return vec.FloatValue(0)
+	case a.best.Kind == vec.Int64:
+		return vec.ExactValue(a.best.I)
+	}
+	return a.best
+}
+
+func (a *accExtreme) reset() { a.any = false }

@@ -65,7 +65,7 @@ func equal(a, b vec.Value) bool {
 	}
 	switch a.Kind {
 	case vec.Float64:
-		return a.F == b.F
+		return a.F == b.F && a.I == b.I
 	case vec.String, vec.Bytes:
 		return a.S == b.S
 	case vec.JSON:

@@ -65,13 +65,8 @@ func number(v vec.Value) (float64, error) {
 
 // whole returns v as an int64; only numbers without a fraction are.
 func whole(v vec.Value) (int64, error) {
-	switch v.Kind {
-	case vec.Int64:
-		return v.I, nil
-	case vec.Float64:
-		if i, ok := vec.Whole(v.F); ok {
-			return i, nil
-		}
+	if i, ok := v.Whole(); ok {
+		return i, nil
 	}
 	return 0, Wrong("a whole number", v)
 }

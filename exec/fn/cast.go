@@ -2,6 +2,7 @@ package fn
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -62,7 +63,7 @@ func castError(v vec.Value, kind vec.Kind) error {
 func castInt(v vec.Value) (vec.Value, error) {
 	switch v.Kind {
 	case vec.Float64:
-		if i, ok := vec.WholePart(v.F); ok {
+		if i, ok := v.WholePart(); ok {
 			return vec.IntValue(i), nil
 		}
 	case vec.Bool:
@@ -77,12 +78,13 @@ func castInt(v vec.Value) (vec.Value, error) {
 
 func castFloat(v vec.Value) (vec.Value, error) {
 	switch v.Kind {
-	case vec.Int64:
-		return vec.FloatValue(float64(v.I)), nil
-	case vec.Bool:
-		return vec.FloatValue(float64(v.I)), nil
+	case vec.Int64, vec.Bool:
+		return vec.ExactValue(v.I), nil
 	case vec.String:
-		if f, err := strconv.ParseFloat(v.S, 64); err == nil {
+		if n, ok := vec.ParseNumber(v.S); ok {
+			return n, nil
+		}
+		if f, err := strconv.ParseFloat(v.S, 64); err == nil && !math.IsInf(f, 0) { // 0x1p-2
 			return vec.FloatValue(f), nil
 		}
 	}
@@ -112,7 +114,7 @@ func (c *Ctx) time(v vec.Value) (time.Time, error) {
 	case vec.Int64:
 		return time.UnixMilli(v.I).In(c.location()), nil
 	case vec.Float64:
-		if ms, ok := vec.WholePart(v.F); ok {
+		if ms, ok := v.WholePart(); ok {
 			return time.UnixMilli(ms).In(c.location()), nil
 		}
 	case vec.String:

@@ -80,7 +80,7 @@ func castTextVec(dst, col *vec.Column) bool {
 		if col.Kind == vec.Int64 {
 			dst.Codes[row] = dst.Dict.Add(strconv.AppendInt(buf[:0], col.Ints[row], 10))
 		} else {
-			dst.Codes[row] = dst.Dict.Add(strconv.AppendFloat(buf[:0], col.Floats[row], 'f', -1, 64))
+			dst.Codes[row] = dst.Dict.Add(vec.AppendFloat(buf[:0], col.Floats[row]))
 		}
 	})
 	return true

@@ -12,6 +12,7 @@ import (
 type Extreme struct {
 	decided
 	float float64
+	exact int64 // not 0: the whole number that float is only near to
 	whole int64
 	other *vec.Value // the text or time; nil: neither came
 }
@@ -32,13 +33,33 @@ func (e *Extreme) AddFloat(v float64, max bool) {
 	if e.kind != vec.Float64 && !e.number(vec.Float64) {
 		return
 	}
-	if !e.floats || v > e.float == max && v != e.float {
-		e.float, e.floats = v, true
+	switch {
+	case !e.floats || v > e.float == max && v != e.float:
+		e.float, e.exact, e.floats = v, 0, true
+	case v == e.float && e.exact != 0:
+		e.addExact(vec.FloatValue(v), max)
 	}
 	if !vec.FitsInt64(v) {
 		e.wide = true
 	}
 }
+
+// addExact takes a number, a float or one with more digits.
+func (e *Extreme) addExact(v vec.Value, max bool) {
+	if e.kind != vec.Float64 && !e.number(vec.Float64) {
+		return
+	}
+	c := 1
+	if e.floats {
+		c = vec.CompareNumbers(v, e.nearest())
+	}
+	if !e.floats || c != 0 && c > 0 == max {
+		e.float, e.exact, e.floats = v.F, v.I, true
+	}
+}
+
+// nearest is the extreme of the floats.
+func (e *Extreme) nearest() vec.Value { return vec.Value{Kind: vec.Float64, F: e.float, I: e.exact} }
 
 // number tells whether a number of kind k can be taken.
 func (e *Extreme) number(k vec.Kind) bool {
@@ -75,7 +96,11 @@ func (e *Extreme) Add(v vec.Value, max bool) {
 	case vec.Int64:
 		e.AddInt(v.I, max)
 	case vec.Float64:
-		e.AddFloat(v.F, max)
+		if v.I != 0 {
+			e.addExact(v, max)
+		} else {
+			e.AddFloat(v.F, max)
+		}
 	case vec.String, vec.Timestamp:
 		if e.beats(v, max) {
 			*e.other = v.Clone()
@@ -114,7 +139,7 @@ func (e *Extreme) Merge(o *Extreme, max bool) {
 	case o.kind.Numeric() && (e.kind == vec.Missing || e.kind.Numeric()):
 		e.first(o.kind)
 		if o.floats {
-			e.AddFloat(o.float, max)
+			e.Add(o.nearest(), max)
 		}
 		if o.ints {
 			e.AddInt(o.whole, max)
@@ -136,9 +161,9 @@ func (e *Extreme) Result(max bool) (v vec.Value, bad string) {
 	case bad != "" || e.kind == vec.Missing:
 		return vec.Value{}, bad
 	case e.kind == vec.Float64:
-		return vec.FloatValue(e.float), ""
+		return e.nearest(), ""
 	case e.kind == vec.Int64:
-		if i, _ := vec.WholePart(e.float); e.floats && i > e.whole == max {
+		if i, _ := e.nearest().WholePart(); e.floats && i > e.whole == max {
 			return vec.IntValue(i), ""
 		}
 		return vec.IntValue(e.whole), ""

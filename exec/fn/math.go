@@ -20,6 +20,19 @@ func oneNumber(signature, doc, example string, f func(float64) float64) *Func {
 	}).checked(literals(wantNumber)).vec(overNumbers(f))
 }
 
+// toWhole is oneNumber for a function that leaves whole numbers as they are.
+func toWhole(signature, doc, example string, f func(float64) float64) *Func {
+	fn := oneNumber(signature, doc, example, f)
+	row := fn.Row
+	fn.Row = func(c *Ctx, args []vec.Value) (vec.Value, error) {
+		if i, ok := args[0].Whole(); ok && i != 0 {
+			return vec.ExactValue(i), nil
+		}
+		return row(c, args)
+	}
+	return fn
+}
+
 // twoNumbers makes a function of two numbers.
 func twoNumbers(signature, doc, example string, f func(a, b float64) (float64, error)) *Func {
 	return scalar("math", signature, doc, example, func(_ *Ctx, args []vec.Value) (vec.Value, error) {
@@ -64,8 +77,8 @@ func mathFuncs() []*Func {
 		twoInts("bitor(a, b)", "The bitwise OR of two whole numbers.", "bitor(12, 10)", func(a, b int64) int64 { return a | b }),
 		twoInts("bitxor(a, b)", "The bitwise exclusive OR of two whole numbers.", "bitxor(6, 3)", func(a, b int64) int64 { return a ^ b }),
 		scalar(group, "bitnot(a)", "The bitwise complement of a whole number.", "bitnot(5)", bitNot).checked(literals(wantInt)),
-		oneNumber("ceil(x)", "The smallest whole number that is not less.", "ceil(1.2)", math.Ceil).vec(ceilVec),
-		oneNumber("ceiling(x)", "The same as ceil.", "ceiling(-2.5)", math.Ceil).vec(ceilVec),
+		toWhole("ceil(x)", "The smallest whole number that is not less.", "ceil(1.2)", math.Ceil).vec(ceilVec),
+		toWhole("ceiling(x)", "The same as ceil.", "ceiling(-2.5)", math.Ceil).vec(ceilVec),
 		scalar(group, "conv(n, from_base, to_base)", "A number in text, from one base (2 to 36) to another.", `conv("ff", 16, 10)`, convRow).
 			checked(literals(anyLiteral, wantInt, wantInt)),
 		oneNumber("cos(x)", "The cosine of an angle in radians.", "cos(0)", math.Cos),
@@ -73,7 +86,7 @@ func mathFuncs() []*Func {
 		scalar(group, "cot(x)", "The cotangent of an angle in radians.", "cot(1)", cotRow).checked(literals(wantNumber)),
 		oneNumber("degrees(x)", "Radians as degrees.", "degrees(0)", func(x float64) float64 { return x * (180 / math.Pi) }),
 		oneNumber("exp(x)", "The exponential, e to the power of x.", "exp(0)", math.Exp),
-		oneNumber("floor(x)", "The largest whole number that is not greater.", "floor(-2.5)", math.Floor).vec(floorVec),
+		toWhole("floor(x)", "The largest whole number that is not greater.", "floor(-2.5)", math.Floor).vec(floorVec),
 		scalar(group, "ln(x)", "The natural logarithm; of a negative number an error.", "ln(1)", lnRow).
 			checked(literals(wantNumber)).vec(lnVec),
 		scalar(group, "log([base,] x)", "The logarithm to base 10, or to the base given.", "log(2, 8)", logRow).checked(literals(wantNumber)),
@@ -99,6 +112,9 @@ func absRow(_ *Ctx, args []vec.Value) (vec.Value, error) {
 	case vec.Int64:
 		return integer(max(v.I, -v.I))
 	case vec.Float64:
+		if v.I != 0 {
+			return vec.ExactValue(max(v.I, -v.I)), nil
+		}
 		return vec.FloatValue(math.Abs(v.F)), nil
 	}
 	return vec.Value{}, Wrong("a number", args[0])
@@ -179,6 +195,9 @@ func randRow(c *Ctx, _ []vec.Value) (vec.Value, error) {
 func roundRow(_ *Ctx, args []vec.Value) (vec.Value, error) {
 	x, err := number(args[0])
 	if err != nil || len(args) == 1 {
+		if i, ok := args[0].Whole(); ok && i != 0 {
+			return vec.ExactValue(i), nil
+		}
 		return vec.FloatValue(math.Round(x)), err
 	}
 	d, err := number(args[1])

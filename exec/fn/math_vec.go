@@ -46,18 +46,22 @@ func drop(dst *vec.Column, fault bool, bad func(row int) bool) {
 	}
 }
 
-// numeric tells whether a kernel over numbers can do col; it copies whole numbers
-// as floats to dst, or floats as they are, so that the kernel works in place.
+// numeric tells whether a kernel over numbers can do col, which it cannot if floats
+// would lose digits; it copies whole numbers as floats to dst, or floats as they are,
+// so that the kernel works in place.
 func numeric(dst, col *vec.Column) bool {
 	switch col.Kind {
 	case vec.Float64:
 		begin(dst, col, vec.Float64)
 		copy(dst.Floats, col.Floats[:col.Rows])
 	case vec.Int64:
-		begin(dst, col, vec.Float64)
 		for i, v := range col.Ints[:col.Rows] {
-			dst.Floats[i] = float64(v)
+			if uint64(v)+1<<53 > 2<<53 && col.Valid.Has(i) {
+				return false
+			}
 		}
+		begin(dst, col, vec.Float64)
+		vec.Floats(dst.Floats[:col.Rows], col.Ints)
 	default:
 		return false
 	}

@@ -83,10 +83,11 @@ func TestText(t *testing.T) {
 		v    vec.Value
 		want string
 	}{
-		{vec.FloatValue(12345678), "1.2345678e+07"},
+		{vec.FloatValue(12345678), "12345678"},
 		{vec.FloatValue(123456), "123456"},
-		{vec.FloatValue(1e20), "1e+20"},
-		{vec.FloatValue(0.00001), "1e-05"},
+		{vec.FloatValue(1e20), "100000000000000000000"},
+		{vec.FloatValue(0.00001), "0.00001"},
+		{vec.ExactValue(1<<53 + 1), "9007199254740993"},
 		{vec.FloatValue(math.Inf(-1)), "-Inf"},
 		{vec.IntValue(1710498030123), "1710498030123"},
 		{vec.NullValue, ""},

@@ -12,6 +12,9 @@ import (
 // maxShown bounds what Show tells of a value, in bytes.
 const maxShown = 64
 
+// maxDigits is the length up to which Show writes a float in plain digits.
+const maxDigits = 32
+
 // Show returns v as the texts of faults name a value: with its type, as eKuiper
 // does, and shortened. The result has memory of its own.
 func Show(v vec.Value) string {
@@ -23,7 +26,11 @@ func Show(v vec.Value) string {
 	case vec.Int64:
 		return "int64(" + strconv.FormatInt(v.I, 10) + ")"
 	case vec.Float64:
-		return "float64(" + strconv.FormatFloat(v.F, 'g', -1, 64) + ")"
+		s := vec.NumberText(v)
+		if len(s) > maxDigits {
+			s = strconv.FormatFloat(v.F, 'g', -1, 64)
+		}
+		return "float64(" + s + ")"
 	case vec.Bool:
 		return "bool(" + strconv.FormatBool(v.I != 0) + ")"
 	case vec.JSON:

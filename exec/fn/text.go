@@ -11,17 +11,15 @@ import (
 )
 
 // Text returns v as functions on text see it: strings and bytes as they are,
-// numbers in Go's %v form (12345678.0 is 1.2345678e+07), null as nothing, arrays
+// numbers in plain digits, null as nothing, arrays
 // as [1 2 3], objects as map[a:1 b:2] in order of keys. The text of a string
 // borrows v.
 func Text(v vec.Value) string {
 	switch v.Kind {
 	case vec.String, vec.Bytes:
 		return v.S
-	case vec.Int64:
-		return strconv.FormatInt(v.I, 10)
-	case vec.Float64:
-		return strconv.FormatFloat(v.F, 'g', -1, 64)
+	case vec.Int64, vec.Float64:
+		return vec.NumberText(v)
 	case vec.Bool:
 		return strconv.FormatBool(v.I != 0)
 	case vec.Missing, vec.Null:
@@ -33,10 +31,8 @@ func Text(v vec.Value) string {
 // AppendText appends Text(v) to dst.
 func AppendText(dst []byte, v vec.Value) []byte {
 	switch v.Kind {
-	case vec.Int64:
-		return strconv.AppendInt(dst, v.I, 10)
-	case vec.Float64:
-		return strconv.AppendFloat(dst, v.F, 'g', -1, 64)
+	case vec.Int64, vec.Float64:
+		return vec.AppendNumber(dst, v)
 	case vec.Timestamp:
 		return v.Instant(time.UTC).AppendFormat(dst, goTime)
 	case vec.JSON:
@@ -60,8 +56,10 @@ func appendAny(dst []byte, x any) []byte {
 		return strconv.AppendBool(dst, x)
 	case int64:
 		return strconv.AppendInt(dst, x, 10)
+	case vec.Exact:
+		return strconv.AppendInt(dst, int64(x), 10)
 	case float64:
-		return strconv.AppendFloat(dst, x, 'g', -1, 64)
+		return vec.AppendFloat(dst, x)
 	case time.Time:
 		return x.AppendFormat(dst, goTime)
 	case []any:
@@ -87,12 +85,9 @@ func appendAny(dst []byte, x any) []byte {
 	return dst
 }
 
-// plain returns v as text without exponents, as cast to string does; ok is false
-// for nested values.
+// plain returns v as text, as cast to string does; ok is false for nested values.
 func plain(c *Ctx, v vec.Value) (s string, ok bool) {
 	switch v.Kind {
-	case vec.Float64:
-		return strconv.FormatFloat(v.F, 'f', -1, 64), true
 	case vec.JSON:
 		return "", false
 	case vec.Timestamp:

@@ -41,10 +41,8 @@ func transformFuncs() []*Func {
 
 func chr(_ *Ctx, args []vec.Value) (vec.Value, error) {
 	switch v := args[0]; v.Kind {
-	case vec.Int64:
-		return integer(int64(int32(v.I)))
-	case vec.Float64:
-		if i, ok := vec.WholePart(v.F); ok {
+	case vec.Int64, vec.Float64:
+		if i, ok := v.WholePart(); ok {
 			return integer(int64(int32(i)))
 		}
 	case vec.String:

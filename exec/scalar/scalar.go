@@ -8,6 +8,7 @@
 package scalar
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -106,48 +107,31 @@ func Order(op planner.Op, a, b vec.Value, loc *time.Location) (c int, ok bool) {
 	case a.Kind == vec.Timestamp || b.Kind == vec.Timestamp:
 		x, okA := Instant(a, loc)
 		y, okB := Instant(b, loc)
-		return sign(x, y), okA && okB
-	case a.Kind == vec.Int64 && b.Kind == vec.Int64:
-		return sign(a.I, b.I), true
-	case a.Kind == vec.Int64 && b.Kind == vec.Float64:
-		return vec.CompareIntFloat(a.I, b.F), true
-	case a.Kind == vec.Float64 && b.Kind == vec.Int64:
-		return -vec.CompareIntFloat(b.I, a.F), true
-	case a.Kind == vec.Float64 && b.Kind == vec.Float64:
-		return sign(a.F, b.F), true
+		return vec.CompareNumbers(x, y), okA && okB
+	case a.Kind.Numeric() && b.Kind.Numeric():
+		return vec.CompareNumbers(a, b), true
 	case a.Kind == vec.String && b.Kind == vec.String:
 		return strings.Compare(a.S, b.S), true
 	case a.Kind == vec.Bytes && b.Kind == vec.Bytes:
 		return strings.Compare(a.S, b.S), true
 	case a.Kind == vec.Bool && b.Kind == vec.Bool:
-		return sign(a.I, b.I), op == planner.OpEq || op == planner.OpNe
+		return cmp.Compare(a.I, b.I), op == planner.OpEq || op == planner.OpNe
 	}
 	return 0, false
 }
 
-// sign is cmp.Compare to which a NaN is equal to everything.
-func sign[T int64 | float64](a, b T) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
-}
-
-// Instant returns a point in time in ms: datetimes, numbers and texts.
-func Instant(v vec.Value, loc *time.Location) (float64, bool) {
+// Instant returns a point in time as a number of ms: datetimes, numbers and texts.
+func Instant(v vec.Value, loc *time.Location) (vec.Value, bool) {
 	switch v.Kind {
-	case vec.Timestamp, vec.Int64:
-		return float64(v.I), true
-	case vec.Float64:
-		return v.F, true
+	case vec.Timestamp:
+		return vec.IntValue(v.I), true
+	case vec.Int64, vec.Float64:
+		return v, true
 	case vec.String:
 		ms, ok := fn.ParseTime(v.S, loc)
-		return float64(ms), ok
+		return vec.IntValue(ms), ok
 	}
-	return 0, false
+	return vec.Value{}, false
 }
 
 // arith computes a op b for values that are not null. Whole numbers stay whole
@@ -260,6 +244,9 @@ func Negate(v vec.Value) (vec.Value, error) {
 	case vec.Int64:
 		return vec.IntValue(-v.I), nil
 	case vec.Float64:
+		if v.I != 0 {
+			return vec.ExactValue(-v.I), nil
+		}
 		return vec.FloatValue(-v.F), nil
 	}
 	return vec.Value{}, OpError{planner.OpNeg, vec.NullValue, v}

@@ -131,13 +131,11 @@ func appendValue(b []byte, k vec.Kind, text string) []byte {
 	switch k {
 	case vec.Int64, vec.Float64:
 		t := strings.TrimSpace(text)
-		if f, err := strconv.ParseFloat(t, 64); err == nil {
+		if v, ok := vec.ParseNumber(t); ok {
 			if json.Valid([]byte(t)) {
 				return append(b, t...)
 			}
-			if n := strconv.FormatFloat(f, 'g', -1, 64); json.Valid([]byte(n)) {
-				return append(b, n...) // "+5", ".5", "007"
-			}
+			return vec.AppendNumber(b, v) // "+5", ".5", "007"
 		} else if t == "" {
 			return append(b, "null"...)
 		}

@@ -140,13 +140,11 @@ func InParts(keys []Key, size int, fetch func(keys []Key, out []Answer) error) (
 	return out, nil
 }
 
-// Text returns a part of a key as text, as eKuiper prints it.
+// Text returns a part of a key as text, a number in plain digits.
 func Text(v vec.Value) string {
 	switch v.Kind {
-	case vec.Int64:
-		return strconv.FormatInt(v.I, 10)
-	case vec.Float64:
-		return strconv.FormatFloat(v.F, 'g', -1, 64)
+	case vec.Int64, vec.Float64:
+		return vec.NumberText(v)
 	case vec.Bool:
 		return strconv.FormatBool(v.I != 0)
 	}

@@ -66,8 +66,7 @@ func (d *decoder) set(w *ingest.Writer, c *vec.Column, kind vec.Kind, typ model.
 		return false
 	}
 	span := w.Side(text)
-	c.SetSpan(w.Row(), vec.JSON, w.Raw(), span)
-	c.Ints64 = d.ints
+	c.SetJSON(w.Row(), w.Raw(), span, d.ints)
 	return true
 }
 
@@ -93,11 +92,7 @@ func setNumber(c *vec.Column, row int, text []byte, ints bool) bool {
 			return true
 		}
 	}
-	f, ok := parseFloat(text)
-	if ok {
-		c.SetFloat(row, f)
-	}
-	return ok
+	return setFloat(c, row, text)
 }
 
 // setBool sets true or false as a value of type t.

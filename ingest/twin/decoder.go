@@ -9,7 +9,6 @@
 package twin
 
 import (
-	"math"
 	"strings"
 
 	"github.com/weir-engine/weir/ingest"
@@ -274,8 +273,10 @@ func (d *decoder) setStamp(_ *ingest.Writer, _ int, kind vec.Kind, text []byte) 
 	}
 	n, ok := parseInt(text)
 	if !ok {
-		f, isFloat := parseFloat(text)
-		n, ok = floatToInt(math.Trunc(f), isFloat)
+		var v vec.Value
+		if v, ok = vec.ParseNumber(text); ok {
+			n, ok = v.WholePart()
+		}
 	}
 	if !ok || n <= 0 {
 		return nil

@@ -283,7 +283,7 @@ func TestFlat(t *testing.T) {
 	for _, c := range []struct{ kind, payload, want string }{
 		{
 			"twin/update", `{"event_id":"","timestamp":1721900000123,"twin":{"temperature":{"actual":{"value":"25"}},"io-data":{"actual":{"value":"0.000000250"}},"x":{"actual":{"value":"t"}},"y":{"actual":{"value":"t"},"metadata":{"type":"bool"}}}}`,
-			head + `"kind":"update","ts":1721900000123,"temperature":25,"io-data":2.5e-07,"x":"t","y":true}`,
+			head + `"kind":"update","ts":1721900000123,"temperature":25,"io-data":2.5e-7,"x":"t","y":true}`,
 		},
 		{
 			"twin/update/document", `{"timestamp":1721900000123,"twin":{"temperature":{"last":{"actual":{"value":"1"}},"current":{"actual":{"value":"25.0"}}},"gone":{"last":{},"current":null},"none":null,"del":{"actual":{"value":"1"},"metadata":{"type":"deleted"}}}}`,

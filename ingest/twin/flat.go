@@ -3,7 +3,6 @@ package twin
 import (
 	"bytes"
 	"encoding/json"
-	"math"
 	"strconv"
 
 	"github.com/weir-engine/weir/ingest"
@@ -46,9 +45,7 @@ func (d *decoder) setFlat(w *ingest.Writer, pos, end int, t *topicInfo) {
 	if cap(d.flat) > 1<<20 {
 		d.flat = nil
 	}
-	c := w.Col(d.whole)
-	c.SetSpan(w.Row(), vec.JSON, w.Raw(), span)
-	c.Ints64 = d.ints
+	w.Col(d.whole).SetJSON(w.Row(), w.Raw(), span, d.ints)
 }
 
 // members returns what the topic says as members of an object.
@@ -206,11 +203,11 @@ func (f *flatRow) typed(value []byte, typ model.Type) ([]byte, bool) {
 		i, ok := parseInt(text)
 		return strconv.AppendInt(f.out, i, 10), ok
 	case model.Float:
-		x, ok := parseFloat(text)
-		if math.Abs(x) >= 1e21 || x != 0 && math.Abs(x) < 1e-6 {
-			return strconv.AppendFloat(f.out, x, 'e', -1, 64), ok
+		x, ok := vec.ParseNumber(text)
+		if x.I != 0 {
+			return strconv.AppendInt(f.out, x.I, 10), ok
 		}
-		return strconv.AppendFloat(f.out, x, 'f', -1, 64), ok
+		return vec.AppendJSONFloat(f.out, x.F), ok
 	default:
 		v, ok := parseBool(text)
 		return strconv.AppendBool(f.out, v), ok

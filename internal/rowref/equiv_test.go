@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"math/big"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/weir-engine/weir/internal/logictest"
+	"github.com/weir-engine/weir/vec"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -310,6 +312,9 @@ func (c *caseFile) convert(key string, v any) any {
 			return i
 		}
 		f, _ := v.Float64()
+		if i, err := v.Int64(); err == nil && big.NewFloat(f).Cmp(new(big.Float).SetInt64(i)) != 0 {
+			return vec.Exact(i)
+		}
 		return f
 	case []any:
 		for i := range v {
@@ -370,20 +375,27 @@ func alike(a, b string) bool {
 	if !ok || !ok2 || name != other {
 		return false
 	}
-	var v, w any
-	if json.Unmarshal([]byte(text), &v) != nil || json.Unmarshal([]byte(want), &w) != nil {
-		return false
+	var v [2]any
+	for i, text := range []string{text, want} {
+		d := json.NewDecoder(strings.NewReader(text))
+		d.UseNumber()
+		if d.Decode(&v[i]) != nil {
+			return false
+		}
 	}
-	return equal(v, w)
+	return equal(v[0], v[1])
 }
 
 // equal compares JSON values. A sum of floats depends on the order in which they
 // are added, and panes have another one.
 func equal(v, w any) bool {
 	switch v := v.(type) {
-	case float64:
-		w, ok := w.(float64)
-		return ok && (v == w || math.Abs(v-w) <= 1e-12*max(math.Abs(v), math.Abs(w)))
+	case json.Number:
+		w, ok := w.(json.Number)
+		if !ok || v == w || isExact(v) || isExact(w) {
+			return v == w
+		}
+		return equalFloats(v, w)
 	case []any:
 		w, ok := w.([]any)
 		return ok && slices.EqualFunc(v, w, equal)
@@ -392,6 +404,19 @@ func equal(v, w any) bool {
 		return ok && maps.EqualFunc(v, w, equal)
 	}
 	return v == w
+}
+
+// isExact tells whether n is a whole number that no float64 holds.
+func isExact(n json.Number) bool {
+	i, err := n.Int64()
+	_, ok := vec.ExactFloat(i)
+	return err == nil && !ok
+}
+
+func equalFloats(v, w json.Number) bool {
+	f, _ := v.Float64()
+	g, _ := w.Float64()
+	return math.Abs(f-g) <= 1e-12*max(math.Abs(f), math.Abs(g))
 }
 
 // text prints the file.

@@ -123,6 +123,12 @@ func (s *scope) unary(e *sql.Unary) (any, error) {
 		if e.Op == sql.OpNeg {
 			return -x, nil
 		}
+	case vec.Exact:
+		if e.Op == sql.OpNeg && x != math.MinInt64 {
+			return -x, nil
+		} else if e.Op == sql.OpNeg {
+			return -float64(x), nil
+		}
 	case float64:
 		if e.Op == sql.OpNeg {
 			return -x, nil

@@ -355,7 +355,7 @@ func (g *gen) row(ts int64) string {
 		add(c, g.one("true", "false"))
 	}
 	if !g.typed {
-		add("o", g.one(`{"x":1,"s":"a"}`, `{"x":2.5,"y":{"z":3}}`, `{"l":[1,2]}`, `{}`, `"no"`))
+		add("o", g.one(`{"x":1,"s":"a"}`, `{"x":2.5,"y":{"z":3}}`, `{"l":[1,9007199254740993]}`, `{"x":9007199254740993}`, `{}`, `"no"`))
 		add("l", g.one(`[1,"a"]`, `[3]`, `[2.5,null,3]`, `["a","b"]`))
 	}
 	g.r.Shuffle(len(parts), func(i, j int) { parts[i], parts[j] = parts[j], parts[i] })

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/weir-engine/weir/planner/sql"
+	"github.com/weir-engine/weir/vec"
 )
 
 // fault is an error of a row.
@@ -67,6 +68,8 @@ func exactly(v any) (*big.Float, bool) {
 	switch v := v.(type) {
 	case int64:
 		return f.SetInt64(v), true
+	case vec.Exact:
+		return f.SetInt64(int64(v)), true
 	case float64:
 		if math.IsNaN(v) {
 			return nil, false
@@ -148,6 +151,8 @@ func whole(op sql.Op, x, y int64) (any, error) {
 func float(v any) (float64, bool) {
 	switch v := v.(type) {
 	case int64:
+		return float64(v), true
+	case vec.Exact:
 		return float64(v), true
 	case float64:
 		return v, true

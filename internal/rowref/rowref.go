@@ -17,6 +17,7 @@ import (
 	"sort"
 
 	"github.com/weir-engine/weir/planner/sql"
+	"github.com/weir-engine/weir/vec"
 )
 
 // Options are what a rule has beside its text.
@@ -134,7 +135,7 @@ func (r *Rule) take(row map[string]any, ts int64) {
 
 // send writes a message.
 func (r *Rule) send(message any) error {
-	text, err := json.Marshal(message)
+	text, err := json.Marshal(digits(message))
 	if err == nil {
 		r.out = append(r.out, string(text))
 	}
@@ -208,4 +209,33 @@ func eventTime(v any) (int64, bool) {
 		return int64(v), true
 	}
 	return 0, false
+}
+
+// digits is v with whole floats as whole numbers, which are written in all digits.
+func digits(v any) any {
+	switch v := v.(type) {
+	case float64:
+		if i, ok := vec.Whole(v); ok && i != 0 {
+			return i
+		}
+	case []map[string]any:
+		out := make([]any, len(v))
+		for i, m := range v {
+			out[i] = digits(m)
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i, x := range v {
+			out[i] = digits(x)
+		}
+		return out
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for k, x := range v {
+			out[k] = digits(x)
+		}
+		return out
+	}
+	return v
 }

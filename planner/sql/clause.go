@@ -158,7 +158,10 @@ func (p *parser) count(what string) (*int64, bool) {
 		return nil, false
 	}
 	v, ok := p.number(t, false)
-	if !ok || v.Kind != vec.Int64 || v.I == math.MaxInt64 {
+	if !ok {
+		return nil, false
+	}
+	if v.Kind != vec.Int64 || v.I == math.MaxInt64 {
 		p.expectedAt(t, "a whole number behind "+what)
 		return nil, false
 	}

@@ -181,7 +181,7 @@ func (p *parser) defaultValue(k vec.Kind) (*vec.Value, bool) {
 		p.next()
 		v, ok = p.number(t, negative)
 		if ok && k == vec.Float64 && v.Kind == vec.Int64 {
-			v = vec.FloatValue(float64(v.I))
+			v = vec.ExactValue(v.I)
 		}
 	case t.kind == tString && k == vec.String:
 		p.next()

@@ -261,8 +261,7 @@ func (p *parser) finish(what string) {
 	}
 }
 
-// number returns the value of a number token. A whole number beyond 64 bits is
-// the nearest one that fits, as the dialect has it.
+// number returns the value of a number token.
 func (p *parser) number(t token, negative bool) (vec.Value, bool) {
 	s := p.src(t)
 	if negative {
@@ -276,7 +275,11 @@ func (p *parser) number(t token, negative bool) (vec.Value, bool) {
 		}
 		return vec.FloatValue(f), true
 	}
-	i, _ := strconv.ParseInt(s, 10, 64) // the only possible error is the range
+	i, err := strconv.ParseInt(s, 10, 64)
+	if err != nil { // it can only be the range
+		p.faults.add(t.pos(), "number %s is beyond 64 bits; written with .0 it is a float", clip(s))
+		return vec.Value{}, false
+	}
 	return vec.IntValue(i), true
 }
 

@@ -3,7 +3,6 @@ package encode
 import (
 	"maps"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/weir-engine/weir/vec"
@@ -111,7 +110,7 @@ func appendCell(dst []byte, v vec.Value, loc *time.Location) ([]byte, error) {
 	case vec.String, vec.Bytes:
 		return append(dst, v.S...), nil
 	case vec.Float64:
-		return strconv.AppendFloat(dst, v.F, 'f', -1, 64), nil
+		return vec.AppendNumber(dst, v), nil
 	case vec.Timestamp:
 		return v.Instant(loc).AppendFormat(dst, time.RFC3339Nano), nil
 	}
@@ -161,7 +160,7 @@ func appendTreeCell(dst []byte, x any) ([]byte, error) {
 	case []byte:
 		return append(dst, x...), nil
 	case float64:
-		return strconv.AppendFloat(dst, x, 'f', -1, 64), nil
+		return vec.AppendFloat(dst, x), nil
 	case time.Time:
 		return x.AppendFormat(dst, time.RFC3339Nano), nil
 	}

@@ -81,59 +81,12 @@ func appendEscape(dst []byte, c byte) []byte {
 	return append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&0xf])
 }
 
-// maxExact bounds the decimals that appendFloat finds by itself: up to 15 digits,
-// no two decimals are the same float64, so the first that gives f is the shortest.
-const maxExact = 1e15
-
-// appendFloat appends f byte for byte as encoding/json does. Whole numbers and
-// those of up to three decimals, which is what devices report, are written without
-// strconv's search for the shortest text: a third of its time.
+// appendFloat appends f byte for byte as encoding/json does.
 func appendFloat(dst []byte, f float64) ([]byte, error) {
-	a := math.Abs(f)
-	if a < maxExact {
-		if i := int64(f); float64(i) == f && (i != 0 || !math.Signbit(f)) {
-			return strconv.AppendInt(dst, i, 10), nil
-		}
-		if a >= 1e-3 && a < maxExact/1000 {
-			if d := int64(a*10 + 0.5); float64(d)/10 == a {
-				return appendDecimal(dst, f, d, 10), nil
-			}
-			if d := int64(a*100 + 0.5); float64(d)/100 == a {
-				return appendDecimal(dst, f, d, 100), nil
-			}
-			if d := int64(a*1000 + 0.5); float64(d)/1000 == a {
-				return appendDecimal(dst, f, d, 1000), nil
-			}
-		}
-	}
 	if math.IsNaN(f) || math.IsInf(f, 0) {
 		return dst, fmt.Errorf("json: unsupported value: %s", strconv.FormatFloat(f, 'g', -1, 64))
 	}
-	if a != 0 && (a < 1e-6 || a >= 1e21) {
-		dst = strconv.AppendFloat(dst, f, 'e', -1, 64)
-		// e-09 is written e-9.
-		if n := len(dst); n >= 4 && dst[n-4] == 'e' && dst[n-3] == '-' && dst[n-2] == '0' {
-			dst[n-2] = dst[n-1]
-			dst = dst[:n-1]
-		}
-		return dst, nil
-	}
-	return strconv.AppendFloat(dst, f, 'f', -1, 64), nil
-}
-
-// appendDecimal appends d/unit with the sign of f; unit is 10, 100 or 1000.
-func appendDecimal(dst []byte, f float64, d, unit int64) []byte {
-	if f < 0 {
-		dst = append(dst, '-')
-	}
-	dst = strconv.AppendInt(dst, d/unit, 10)
-	dst = append(dst, '.')
-	rest := d % unit
-	for unit > 1 {
-		unit /= 10
-		dst = append(dst, byte('0'+rest/unit%10))
-	}
-	return dst
+	return vec.AppendJSONFloat(dst, f), nil
 }
 
 // appendTime appends an instant as RFC 3339 text in quotes.
@@ -194,6 +147,9 @@ func appendColumn(dst []byte, c *vec.Column, row int, clean bool, loc *time.Loca
 func appendValue(dst []byte, v vec.Value, loc *time.Location) ([]byte, error) {
 	switch v.Kind {
 	case vec.Float64:
+		if v.I != 0 {
+			return strconv.AppendInt(dst, v.I, 10), nil
+		}
 		return appendFloat(dst, v.F)
 	case vec.Int64:
 		return strconv.AppendInt(dst, v.I, 10), nil

@@ -5,6 +5,8 @@ import (
 	"math"
 	"strconv"
 	"unicode/utf8"
+
+	"github.com/weir-engine/weir/vec"
 )
 
 func appendBool(dst []byte, b bool) []byte { return strconv.AppendBool(dst, b) }
@@ -17,16 +19,7 @@ func appendFloat(dst []byte, f float64) []byte {
 	if math.IsInf(f, 0) || math.IsNaN(f) {
 		return append(dst, "null"...)
 	}
-	format := byte('f')
-	if abs := math.Abs(f); abs != 0 && (abs < 1e-6 || abs >= 1e21) {
-		format = 'e'
-	}
-	dst = strconv.AppendFloat(dst, f, format, -1, 64)
-	if n := len(dst); format == 'e' && n >= 4 && dst[n-4] == 'e' && dst[n-3] == '-' && dst[n-2] == '0' {
-		dst[n-2] = dst[n-1] // e-09 is written e-9
-		dst = dst[:n-1]
-	}
-	return dst
+	return vec.AppendJSONFloat(dst, f)
 }
 
 func appendBytes(dst, b []byte) []byte {

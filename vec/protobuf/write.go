@@ -227,6 +227,8 @@ func intOf(v any) (int64, bool) {
 	switch x := v.(type) {
 	case int64:
 		return x, true
+	case vec.Exact:
+		return int64(x), true
 	case float64:
 		return vec.Whole(x)
 	case time.Time:
@@ -240,6 +242,8 @@ func floatOf(v any) (float64, bool) {
 	case float64:
 		return x, true
 	case int64:
+		return float64(x), true
+	case vec.Exact:
 		return float64(x), true
 	}
 	return 0, false

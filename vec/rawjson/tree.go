@@ -101,18 +101,27 @@ func validText(b []byte) string {
 	return view(appendUTF8(make([]byte, 0, len(b)), b))
 }
 
-// number returns the number that raw stands for.
+// number returns the number that raw stands for: a float64, or an int64 with ints; an
+// Exact one where a float64 would lose digits.
 func number(raw []byte, ints bool) (any, error) {
 	if ints {
 		if i, err := strconv.ParseInt(view(raw), 10, 64); err == nil {
 			return i, nil
 		}
 	}
-	f, err := strconv.ParseFloat(view(raw), 64)
-	if err != nil {
+	v, ok := vec.ParseNumber(view(raw))
+	if !ok {
 		return nil, fmt.Errorf("json: number %q is out of range", string(raw))
 	}
-	return f, nil
+	return float(v), nil
+}
+
+// float returns a Float64 value as it is in a tree.
+func float(v vec.Value) any {
+	if i, ok := v.Whole(); ok && (i > 1<<53 || i < -1<<53) {
+		return vec.Exact(i)
+	}
+	return v.F
 }
 
 // Tree returns v as a Go value: nil for null and missing, bool, int64, float64,
@@ -126,7 +135,7 @@ func Tree(v vec.Value) any {
 	case vec.Int64:
 		return v.I
 	case vec.Float64:
-		return v.F
+		return float(v)
 	case vec.String:
 		return v.Clone().S
 	case vec.Timestamp:
@@ -162,6 +171,8 @@ func FromAny(x any) vec.Value {
 		return vec.IntValue(int64(x))
 	case float64:
 		return vec.FloatValue(x)
+	case vec.Exact:
+		return vec.ExactValue(int64(x))
 	case string:
 		return vec.StringValue(x)
 	case []byte:

@@ -168,7 +168,9 @@ func text(v vec.Value) string {
 	case vec.Int64, vec.Timestamp:
 		x = v.I
 	case vec.Float64:
-		x = v.F
+		if x = v.F; v.I != 0 {
+			x = v.I
+		}
 	case vec.Bytes:
 		x = []byte(v.S)
 	}

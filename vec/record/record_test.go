@@ -43,9 +43,9 @@ func recordBatch() *vec.Batch {
 		case 4, 5, 10:
 			c.SetString(0, []byte("größe"))
 		case 6:
-			c.SetSpan(0, vec.JSON, raw, vec.Span{Off: 0, End: 7})
+			c.SetJSON(0, raw, vec.Span{Off: 0, End: 7}, false)
 		case 7:
-			c.SetSpan(0, vec.Bytes, raw, vec.Span{Off: 7, End: 10})
+			c.SetBytes(0, raw, vec.Span{Off: 7, End: 10})
 		case 8:
 			c.SetInt(0, 7)
 			c.Set(2, vec.TreeValue([]any{int64(1), "x"}))

@@ -206,6 +206,9 @@ func argument(v vec.Value) any {
 	case vec.Int64:
 		return v.I
 	case vec.Float64:
+		if v.I != 0 {
+			return v.I
+		}
 		return v.F
 	case vec.Bool:
 		return v.I != 0
