@@ -20,7 +20,7 @@ func (e *Engine) StreamList(kind api.StreamKind) []api.StreamInfo {
 			continue
 		}
 		out = append(out, api.StreamInfo{
-			Name: s.name, Type: s.typ(), Format: or(s.def.Options.Format, "json"), Lookup: s.lookup(),
+			Name: s.name, Type: given(s.def, "TYPE", s.typ()), Format: given(s.def, "FORMAT", "json"), Lookup: s.lookup(),
 		})
 	}
 	sort.Slice(out, func(i, j int) bool { return out[i].Name < out[j].Name })
@@ -50,7 +50,7 @@ func (e *Engine) DescribeStream(kind api.StreamKind, name string) (api.StreamDef
 	if s == nil || s.inline || s.def.Table != (kind == api.Table) {
 		return api.StreamDef{}, ruledef.ErrNotFound
 	}
-	d := api.StreamDef{Kind: kind, Name: name, Options: options(&s.def.Options)}
+	d := api.StreamDef{Kind: kind, Name: name, Options: options(s.def)}
 	for _, f := range s.def.Fields {
 		d.Fields = append(d.Fields, describe(f.Name, f.Type))
 	}
@@ -73,35 +73,31 @@ func describe(name string, t vec.Type) api.Field {
 	return f
 }
 
-// options lists the options that a definition gave.
-func options(o *sql.StreamOptions) []api.Option {
+// options lists the options that a definition gave, as it wrote them. Those that are
+// true or false, and numbers, are such in JSON; as in eKuiper false is not listed.
+func options(c *sql.Create) []api.Option {
 	var out []api.Option
-	text := func(key, v string) {
-		if v != "" {
-			out = append(out, api.Option{Key: key, Value: v})
+	for _, o := range c.Given {
+		v := any(o.Value)
+		switch o.Key {
+		case "SHARED", "STRICT_VALIDATION", "TEMP":
+			if v = true; strings.EqualFold(o.Value, "false") {
+				continue
+			}
+		case "RETAIN_SIZE":
+			v = c.Options.RetainSize
 		}
+		out = append(out, api.Option{Key: o.Key, Value: v})
 	}
-	flag := func(key string, v bool) {
-		if v {
-			out = append(out, api.Option{Key: key, Value: true})
-		}
-	}
-	text("DATASOURCE", o.DataSource)
-	text("TYPE", o.Type)
-	text("FORMAT", o.Format)
-	text("CONF_KEY", o.ConfKey)
-	text("KEY", o.Key)
-	text("SCHEMAID", o.SchemaID)
-	flag("STRICT_VALIDATION", o.StrictValidation)
-	text("TIMESTAMP", o.Timestamp)
-	text("TIMESTAMP_FORMAT", o.TimestampFormat)
-	flag("SHARED", o.Shared)
-	text("KIND", o.Kind)
-	if o.RetainSize > 0 {
-		out = append(out, api.Option{Key: "RETAIN_SIZE", Value: o.RetainSize})
-	}
-	text("DELIMITER", o.Delimiter)
-	text("VERSION", o.Version)
-	flag("TEMP", o.Temp)
 	return out
+}
+
+// given returns an option as it is written, or def if it is not given.
+func given(c *sql.Create, key, def string) string {
+	for _, o := range c.Given {
+		if o.Key == key && o.Value != "" {
+			return o.Value
+		}
+	}
+	return def
 }

@@ -298,8 +298,13 @@ type Create struct {
 	Name    string
 	Fields  []vec.Field // none: schemaless
 	Options StreamOptions
+	Given   []GivenOption // of WITH as it is written, in its order
 	Text    string
 }
+
+// GivenOption is an option as it is written: its key in upper case, its value without
+// the quotes.
+type GivenOption struct{ Key, Value string }
 
 // StreamOptions are the options of CREATE ... WITH (...). A text option that is
 // not given is "".

@@ -137,6 +137,7 @@ func (p *parser) optionValue(t token, c *Create, set func(*StreamOptions, string
 	if want := set(&c.Options, s); want != "" {
 		p.expectedAt(v, fmt.Sprintf("%s as the value of %s", want, strings.ToUpper(p.src(t))))
 	}
+	c.Given = append(c.Given, GivenOption{strings.ToUpper(p.src(t)), s})
 	return true
 }
 
