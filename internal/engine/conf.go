@@ -113,6 +113,9 @@ func (e *Engine) PutConfKey(kind api.ConfKind, typ, key string, props map[string
 // putConfKey is PutConfKey. Rules of which may says that they may stop do not count.
 func (e *Engine) putConfKey(kind api.ConfKind, typ, key string, props map[string]any, may func(id string) bool) error {
 	n := confName{string(kind), strings.ToLower(typ), strings.ToLower(key)}
+	if err := ruledef.CheckID(key); err != nil {
+		return ruledef.Errorf(ruledef.CodeConfig, "Invalid confKey: %w", err)
+	}
 	if err := e.checkConf(n, props); err != nil {
 		return ruledef.Errorf(ruledef.CodeConfig, "%s %s: %w", typ, key, err)
 	}
@@ -299,6 +302,9 @@ func (e *Engine) ConfKeys(kind api.ConfKind, typ string) (map[string]map[string]
 // PutConnection creates or replaces a named connection.
 func (e *Engine) PutConnection(c api.Connection) error {
 	n := confName{"connections", strings.ToLower(c.Type), strings.ToLower(c.ID)}
+	if err := ruledef.CheckID(c.ID); err != nil {
+		return ruledef.Errorf(ruledef.CodeConfig, "%w", err)
+	}
 	if !e.types.sources[n.typ].Named && !e.types.lookups[n.typ].Named {
 		err := fmt.Errorf("connection type %s is not supported: want %s", c.Type, strings.Join(e.types.named(), ", "))
 		return ruledef.Errorf(ruledef.CodeConfig, "%w", missing(n.typ, err))

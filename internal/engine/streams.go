@@ -128,6 +128,9 @@ func (e *Engine) createStream(s *sql.Create) error {
 
 // enterStream is createStream for a caller that holds the name's lock.
 func (e *Engine) enterStream(s *sql.Create) error {
+	if err := ruledef.CheckID(s.Name); err != nil {
+		return ruledef.Errorf(ruledef.CodeStream, "Create %s fails: %w", kindOf(s.Table), err)
+	}
 	if err := e.checkCreate(s); err != nil {
 		return err
 	}

@@ -110,7 +110,8 @@ func (w *wire) setID(id string) error {
 	return CheckID(w.ID)
 }
 
-// CheckID returns an error if id cannot name a rule.
+// CheckID returns an error if id cannot name a rule, a stream, a table, a connection or
+// a group of settings.
 func CheckID(id string) error {
 	for i := 0; i < len(id); i++ {
 		c := id[i]
