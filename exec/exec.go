@@ -143,6 +143,10 @@ func New(env Env, out Output) *Executor {
 	return x
 }
 
+// SetLocation changes the time zone of texts and of windows. Rules that are running
+// have constants and times of the old one: the caller lets them begin anew.
+func (x *Executor) SetLocation(loc *time.Location) { x.env.Location, x.ctx.Location = loc, loc }
+
 // SetProgram makes p the program of stream. A nil p ends the stream, and so does
 // one of another Builder than the last before it begins anew. Windows that p still
 // has keep their state; rules that are new in a window see only rows from now on.

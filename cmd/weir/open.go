@@ -27,7 +27,7 @@ func openEngine(cfg *config.Config, p process) (runningEngine, error) {
 		},
 		Rules: cfg.Rule.Options(), Location: loc, Dir: cfg.Dir, Logger: p.log,
 		Confs:  map[string]map[string]map[string]map[string]any{"sources": cfg.Sources, "sinks": cfg.Sinks, "connections": cfg.Connections},
-		OnStop: p.stop, SetLevel: p.setLevel, OnQuiet: tidy,
+		OnStop: p.stop, SetLevel: p.setLevel, Level: p.level, Debug: cfg.Basic.Debug, OnQuiet: tidy,
 		Patrol: cfg.Basic.RulePatrolInterval,
 	})
 	if err != nil {

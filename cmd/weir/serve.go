@@ -91,7 +91,7 @@ func newServe(w wiring) *cobra.Command {
 		for _, text := range cfg.Warnings {
 			log.Warn(text)
 		}
-		if err := serve(c.Context(), cfg, w, process{log: log, setLevel: level.Set}); err != nil {
+		if err := serve(c.Context(), cfg, w, process{log: log, setLevel: level.Set, level: logLevel(cfg)}); err != nil {
 			return fmt.Errorf("weir: %w", err)
 		}
 		return nil
@@ -99,16 +99,22 @@ func newServe(w wiring) *cobra.Command {
 	return c
 }
 
-// newLogger returns the log of the process. level is set to what the settings say.
-func newLogger(cfg *config.Config, level *slog.LevelVar, out io.Writer) *slog.Logger {
+// logLevel returns the level that the settings ask for, debug aside.
+func logLevel(cfg *config.Config) slog.Level {
 	switch strings.ToLower(cfg.Basic.LogLevel) {
 	case "debug":
-		level.Set(slog.LevelDebug)
+		return slog.LevelDebug
 	case "warn", "warning":
-		level.Set(slog.LevelWarn)
+		return slog.LevelWarn
 	case "error":
-		level.Set(slog.LevelError)
+		return slog.LevelError
 	}
+	return slog.LevelInfo
+}
+
+// newLogger returns the log of the process. level is set to what the settings say.
+func newLogger(cfg *config.Config, level *slog.LevelVar, out io.Writer) *slog.Logger {
+	level.Set(logLevel(cfg))
 	if cfg.Basic.Debug {
 		level.Set(slog.LevelDebug)
 	}

@@ -30,6 +30,7 @@ type process struct {
 	log      *slog.Logger
 	stop     func()           // begins the end of the process; may be called often
 	setLevel func(slog.Level) // of log
+	level    slog.Level       // that the settings ask for, debug aside
 }
 
 // wiring is what the commands are made of, so that tests can put other parts in.

@@ -63,8 +63,11 @@ type Options struct {
 	OnStop func()
 	rand   *rand.Rand                             // of the functions; nil: the executor's own
 	fold   func(*planner.Node) (vec.Value, error) // computes constants; nil: exec.FoldIn
-	// SetLevel changes the level of the log; nil: not possible.
+	// SetLevel changes the level of the log, which is Level, or debug if Debug is
+	// set; nil: not possible.
 	SetLevel func(slog.Level)
+	Level    slog.Level
+	Debug    bool
 }
 
 // EnsureDefaults fills the fields that are zero.
@@ -158,7 +161,10 @@ type state struct {
 	fresh   []*run.Feed        // feeds that the executor has to pull
 	epoch   uint64             // of streams, tables and settings: what rules are compiled against
 	closing bool               // nothing is started any more
-	gone    ingest.Stats       // of feeds that are no more
+	zone    *time.Location     // of texts, windows and schedules
+	level   slog.Level         // of the log, while debug is off
+	debug   bool
+	gone    ingest.Stats // of feeds that are no more
 }
 
 // Open opens the store, reads the definitions and starts everything that they
@@ -178,6 +184,7 @@ func Open(o Options) (*Engine, error) {
 	e.mu.state = state{
 		streams: map[string]*stream{}, joins: map[string]*stream{}, rules: map[string]*rule{}, users: map[string]int{},
 		numbers: numbers{ofRule: make([]*rule, 1)}, feeds: map[string]*sharedFeed{}, confs: map[confName]map[string]any{},
+		zone: o.Location, level: o.Level, debug: o.Debug,
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	so := o.Sinks

@@ -3,17 +3,14 @@ package engine
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"sort"
 	"strings"
-	"time"
 
 	"github.com/weir-engine/weir/exec/fn"
 	"github.com/weir-engine/weir/ingest/lookup"
 	"github.com/weir-engine/weir/ingest/source"
 	"github.com/weir-engine/weir/internal/api"
 	"github.com/weir-engine/weir/internal/props"
-	"github.com/weir-engine/weir/planner/ruledef"
 )
 
 // Healthy returns nil while the process does its work, and an api.DegradedError
@@ -26,50 +23,6 @@ func (e *Engine) Healthy() error {
 		return err
 	}
 	return e.degraded()
-}
-
-// Configure changes settings of the running process.
-func (e *Engine) Configure(settings map[string]any) error {
-	level, set := slog.LevelInfo, false
-	for k, v := range settings {
-		switch k {
-		case "logLevel":
-			s, ok := v.(string)
-			if !ok || level.UnmarshalText([]byte(s)) != nil {
-				return ruledef.Errorf(ruledef.CodeConfig, "logLevel %v: want debug, info, warn or error", v)
-			}
-			set = true
-		case "debug":
-			on, ok := v.(bool)
-			if !ok {
-				return ruledef.Errorf(ruledef.CodeConfig, "debug %v: want true or false", v)
-			}
-			if on {
-				level, set = slog.LevelDebug, true
-			}
-		case "timezone":
-			name, ok := v.(string)
-			if !ok {
-				return ruledef.Errorf(ruledef.CodeConfig, "timezone %v: want a name such as Europe/Berlin", v)
-			}
-			if _, err := time.LoadLocation(name); err != nil {
-				return ruledef.Errorf(ruledef.CodeConfig, "timezone %q: %w", name, err)
-			}
-			if name != e.opt.Location.String() {
-				return ruledef.Errorf(ruledef.CodeConfig, "timezone changes with a restart only")
-			}
-		case "consoleLog", "fileLog":
-			if _, ok := v.(bool); !ok {
-				return ruledef.Errorf(ruledef.CodeConfig, "%s %v: want true or false", k, v)
-			}
-		default:
-			return ruledef.Errorf(ruledef.CodeConfig, "setting %q cannot be changed while running", k)
-		}
-	}
-	if set && e.opt.SetLevel != nil {
-		e.opt.SetLevel(level)
-	}
-	return nil
 }
 
 // Stop asks for the end of the process.

@@ -125,7 +125,7 @@ func (e *Engine) compileLocked(def *ruledef.Def) (_ *compiled, err error) {
 		return nil, err
 	}
 	c := &compiled{def: def, flow: flow, epoch: e.mu.epoch, sendError: def.Options.SendError}
-	if c.sched, err = newSchedule(&def.Options, e.opt.Location); err != nil {
+	if c.sched, err = newSchedule(&def.Options, e.mu.zone); err != nil {
 		return nil, ruledef.Errorf(ruledef.CodeRule, "invalid rule json: Rule %s has invalid options: %w.", def.ID, err)
 	}
 	if err := e.flowSourcesLocked(c); err != nil {
@@ -152,12 +152,13 @@ func (e *Engine) compileLocked(def *ruledef.Def) (_ *compiled, err error) {
 	return c, nil
 }
 
-// fold returns what computes the constants of statements.
-func (e *Engine) fold() func(*planner.Node) (vec.Value, error) {
+// foldLocked returns what computes the constants of statements.
+func (e *Engine) foldLocked() func(*planner.Node) (vec.Value, error) {
+	e.mu.AssertRHeld()
 	if e.opt.fold != nil {
 		return e.opt.fold
 	}
-	return exec.FoldIn(e.opt.Location)
+	return exec.FoldIn(e.mu.zone)
 }
 
 // compilePartLocked checks statement i of a rule.
@@ -173,7 +174,7 @@ func (e *Engine) compilePartLocked(c *compiled, i int) (p part, err error) {
 		return p, ruledef.Errorf(ruledef.CodeParser, "SQL %s is not a select statement.", q.SQL)
 	}
 	o := &c.def.Options
-	env := planner.Env{Funcs: fn.Set{}, Catalog: catalog{e, c.inline}, Fold: e.fold()}
+	env := planner.Env{Funcs: fn.Set{}, Catalog: catalog{e, c.inline}, Fold: e.foldLocked()}
 	p.query, err = planner.Bind(env, c.def.ID, sel, planner.Settings{
 		EventTime: o.IsEventTime, LateMs: o.LateTolerance.Milliseconds(), DriftMs: o.MaxFutureDrift.Milliseconds(), SendMeta: o.SendMetaToSink, SendNil: o.SendNilField,
 		RuleStartMs: time.Now().UnixMilli(), Epoch: e.startEpochLocked(sel), After: q.After, Before: q.Before, Part: i,
@@ -263,7 +264,7 @@ func (e *Engine) checkActionLocked(id string, a ruledef.Action) (checked, error)
 		t.Label = labelOf(id, a.Type, given)
 	}
 	ch := checked{typ: a.Type, index: a.Index, node: a.Node, target: t}
-	opts := []encode.Option{encode.In(e.opt.Location), encode.Messages(e.schemas.message)}
+	opts := []encode.Option{encode.In(e.mu.zone), encode.Messages(e.schemas.message)}
 	if t.CompressesItself {
 		opts = append(opts, encode.Plain())
 	}
@@ -274,7 +275,7 @@ func (e *Engine) checkActionLocked(id string, a ruledef.Action) (checked, error)
 		return ch, fmt.Errorf("sink %s: format protobuf: messages without an end of their own cannot stand in a %s, one after the other", a.Type, a.Type)
 	}
 	if t.Dynamic != "" {
-		if ch.place, _, err = encode.CompileDynamic(t.Dynamic, encode.In(e.opt.Location)); err != nil {
+		if ch.place, _, err = encode.CompileDynamic(t.Dynamic, encode.In(e.mu.zone)); err != nil {
 			return ch, fmt.Errorf("sink %s: %w", a.Type, err)
 		}
 	}

@@ -143,7 +143,7 @@ func (e *Engine) activateLocked(s *stream) error {
 // activateRowsLocked starts the source of a stream, or of a table that is kept in memory.
 func (e *Engine) activateRowsLocked(s *stream, props map[string]any) error {
 	e.mu.AssertHeld()
-	use, o, twins, err := e.rowsUse(s, props)
+	use, o, twins, err := e.rowsUseLocked(s, props)
 	if err != nil {
 		return err
 	}
@@ -158,13 +158,14 @@ func (e *Engine) activateRowsLocked(s *stream, props map[string]any) error {
 	return err
 }
 
-// feedOptions makes the options of the feed for s, and those of its decoder of twins,
+// feedOptionsLocked makes the options of the feed for s, and those of its decoder of twins,
 // which is nil if it has another one.
-func (e *Engine) feedOptions(s *stream, given map[string]any, use source.Use) (ingest.Options, *twin.Options, error) {
+func (e *Engine) feedOptionsLocked(s *stream, given map[string]any, use source.Use) (ingest.Options, *twin.Options, error) {
+	e.mu.AssertRHeld()
 	d := &s.def.Options
 	o := ingest.Options{
 		Format: d.Format, Schema: s.fields(), Strict: d.StrictValidation, Delimiter: d.Delimiter,
-		TimestampFormat: d.TimestampFormat, Location: e.opt.Location,
+		TimestampFormat: d.TimestampFormat, Location: e.mu.zone,
 	}
 	if d.Format == "protobuf" {
 		if s.message == nil {

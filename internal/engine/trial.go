@@ -18,9 +18,10 @@ import (
 // rules could not go on is refused with their names: everything that can be known
 // before something is opened is asked by the same functions that later open it.
 
-// rowsUse checks the source of a stream, or of a table that is kept in memory, and
+// rowsUseLocked checks the source of a stream, or of a table that is kept in memory, and
 // makes the options of its feed.
-func (e *Engine) rowsUse(s *stream, given map[string]any) (use source.Use, o ingest.Options, twins *twin.Options, err error) {
+func (e *Engine) rowsUseLocked(s *stream, given map[string]any) (use source.Use, o ingest.Options, twins *twin.Options, err error) {
+	e.mu.AssertRHeld()
 	t, err := e.types.source(s.typ())
 	if err != nil {
 		return use, o, nil, err
@@ -29,7 +30,7 @@ func (e *Engine) rowsUse(s *stream, given map[string]any) (use source.Use, o ing
 	if err != nil {
 		return use, o, nil, err
 	}
-	o, twins, err = e.feedOptions(s, given, use)
+	o, twins, err = e.feedOptionsLocked(s, given, use)
 	return use, o, twins, err
 }
 
@@ -50,7 +51,7 @@ func (e *Engine) checkRunsLocked(s *stream) error {
 	if e.external(s) {
 		_, _, err = e.lookupUse(s, given)
 	} else {
-		_, _, _, err = e.rowsUse(s, given)
+		_, _, _, err = e.rowsUseLocked(s, given)
 	}
 	if err == nil {
 		s.good.Store(e.mu.epoch + 1)
