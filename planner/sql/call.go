@@ -79,20 +79,20 @@ func (p *parser) argument(c *Call) Expr {
 	}
 	p.next()
 	t = p.tok()
-	typ := strings.ToLower(p.word())
-	switch typ {
-	case "bigint", "float", "string", "boolean", "datetime", "bytea":
-	default:
+	if _, ok := typeNames[p.word()]; !ok {
 		p.expected("bigint, float, string, boolean, datetime or bytea")
 		return nil
 	}
-	p.next()
+	kind, ok := p.simpleType()
+	if !ok {
+		return nil
+	}
 	c.Args = append(c.Args, e)
 	if p.kind() != tRParen {
 		p.expected(`")"`)
 		return nil
 	}
-	return &Literal{Node{t.pos()}, vec.StringValue(typ)}
+	return &Literal{Node{t.pos()}, vec.StringValue(kind.String())}
 }
 
 // sourceStar reads `source.*` if that is next and returns the source's label.

@@ -131,19 +131,7 @@ func (p *parser) columnType() (vec.Type, bool) {
 	defer p.leave()
 	const types = "BIGINT, FLOAT, STRING, DATETIME, BOOLEAN, BYTEA, ARRAY(type) or STRUCT(fields)"
 	t := vec.Type{}
-	switch p.word() {
-	case "BIGINT":
-		t.Kind = vec.Int64
-	case "FLOAT":
-		t.Kind = vec.Float64
-	case "STRING":
-		t.Kind = vec.String
-	case "DATETIME":
-		t.Kind = vec.Timestamp
-	case "BOOLEAN":
-		t.Kind = vec.Bool
-	case "BYTEA":
-		t.Kind = vec.Bytes
+	switch word := p.word(); word {
 	case "ARRAY":
 		p.next()
 		if !p.want(tLParen, `"(" and the type of the elements`) {
@@ -163,11 +151,14 @@ func (p *parser) columnType() (vec.Type, bool) {
 		t.Fields, ok = p.columns()
 		return t, ok
 	default:
-		p.expected("type: " + types)
-		return t, false
+		if _, ok := typeNames[word]; !ok {
+			p.expected("type: " + types)
+			return t, false
+		}
+		var ok bool
+		t.Kind, ok = p.simpleType()
+		return t, ok
 	}
-	p.next()
-	return t, true
 }
 
 // defaultValue reads the constant behind DEFAULT, which must be of kind k.

@@ -173,6 +173,33 @@ func (l *lexer) comment() {
 // twoBytes are the operators of two characters.
 var twoBytes = map[string]kind{"->": tArrow, "!=": tNe, "<>": tNe, "<=": tLe, ">=": tGe, "||": tConcat}
 
+// habits are the operators of other languages, with those of this one for which they
+// are read behind the fault.
+var habits = []struct {
+	text, write string
+	as          kind
+	kw          keyword
+}{
+	{"===", "=", tEq, kNone}, {"!==", "!=", tNe, kNone}, {"==", "=", tEq, kNone}, {"=>", ">=", tGe, kNone}, {"=<", "<=", tLe, kNone},
+	{"~=", "!=", tNe, kNone}, {"&&", "AND", tKeyword, kAnd}, {"!", "NOT or !=", tBad, kNone},
+}
+
+// habit reads an operator of another language, and says what it is in this one.
+func (l *lexer) habit() bool {
+	for _, h := range habits {
+		if !strings.HasPrefix(l.text[l.off:], h.text) || h.text == "!" && l.at(1) == '=' {
+			continue
+		}
+		t := l.start(h.as)
+		t.kw = h.kw
+		l.advance(len(h.text))
+		l.faults.add(t.pos(), "found %s, which is no part of the language: write %s", clip(h.text), h.write)
+		l.emit(t)
+		return true
+	}
+	return false
+}
+
 // oneByte are the operators of one character.
 var oneByte = [128]kind{
 	'(': tLParen, ')': tRParen, '[': tLBrack, ']': tRBrack, ',': tComma, ';': tSemi, ':': tColon, '.': tDot,
@@ -181,6 +208,9 @@ var oneByte = [128]kind{
 }
 
 func (l *lexer) operator(c byte) {
+	if l.habit() {
+		return
+	}
 	if c >= utf8.RuneSelf || oneByte[c] == tEOF && !(c == '!' && l.at(1) == '=') {
 		l.illegal()
 		return
