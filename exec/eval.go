@@ -294,7 +294,6 @@ func (m *machine) failed(s planner.StepID, row int) bool {
 
 // scalar computes one row of any operation but calls.
 func (m *machine) scalar(st *planner.Step, a []vec.Value, row int) (vec.Value, error) {
-	loc := m.x.env.Location
 	switch st.Op {
 	case planner.OpAnd, planner.OpOr:
 		if m.failed(st.In[0], row) {
@@ -303,39 +302,12 @@ func (m *machine) scalar(st *planner.Step, a []vec.Value, row int) (vec.Value, e
 		if m.failed(st.In[1], row) && a[0].Kind == vec.Bool && a[0].Truth() == (st.Op == planner.OpAnd) {
 			return vec.Value{}, argFault(st.In[1])
 		}
-	case planner.OpNeg:
-		return scalar.Negate(a[0])
-	case planner.OpNot:
-		return scalar.Invert(a[0])
-	case planner.OpArrow:
-		return scalar.Arrow(a[0], st.Key), nil
-	case planner.OpIndex:
-		return scalar.Index(a[0], a[1])
-	case planner.OpSlice:
-		return scalar.Slice(a[0], m.edge(st.In[1], a[1]), m.edge(st.In[2], a[2]))
-	case planner.OpIsNull:
-		return vec.BoolValue(a[0].IsNull() != st.Not), nil
-	case planner.OpIn:
-		return scalar.In(a[0], a[1:], st.Not, loc)
-	case planner.OpInArray:
-		return scalar.InArray(a[0], a[1], st.Not, loc)
-	case planner.OpBetween:
-		return scalar.Between(a[0], a[1], a[2], st.Not, loc)
-	case planner.OpLike:
-		return scalar.LikeValue(a[0], a[1], escapeOf(a), st.Not)
 	case planner.OpCase, planner.OpSwitch:
 		return m.branch(st, a, row)
 	case planner.OpAgg:
 		return m.single(st, a)
 	}
-	return scalar.Binary(st.Op, a[0], a[1], loc)
-}
-
-// edge makes a bound of a slice of the value of step s: one that was left out is a
-// null constant.
-func (m *machine) edge(s planner.StepID, v vec.Value) scalar.Edge {
-	k, konst := m.isConst(s)
-	return scalar.Edge{Value: v, Open: konst && k.IsNull()}
+	return operation(st.Node, a, m.x.env.Location)
 }
 
 // escapeOf returns the escape of a LIKE with operands a.

@@ -21,19 +21,58 @@ func fold(n *planner.Node, loc *time.Location) (vec.Value, error) {
 	for i, a := range n.Args {
 		args[i] = a.Value
 	}
+	if n.Op == planner.OpIndex || n.Op == planner.OpArrow {
+		return vec.Value{}, errors.New("not folded")
+	}
+	return compute(n, args, loc)
+}
+
+// ComputeIn returns what computes an operation, or a call of a scalar function, for
+// values of its operands, as rows are computed in a time zone.
+func ComputeIn(loc *time.Location) func(*planner.Node, []vec.Value) (vec.Value, error) {
+	return func(n *planner.Node, args []vec.Value) (vec.Value, error) { return compute(n, args, loc) }
+}
+
+func compute(n *planner.Node, args []vec.Value, loc *time.Location) (vec.Value, error) {
+	if n.Op != planner.OpCall {
+		return operation(n, args, loc)
+	}
+	f, ok := fn.Lookup(n.Func.Name)
+	if !ok || f.Row == nil {
+		return vec.Value{}, errors.New("not folded")
+	}
+	return f.Call(&fn.Ctx{Location: loc}, args)
+}
+
+// operation computes what depends on the values of the operands alone.
+func operation(n *planner.Node, a []vec.Value, loc *time.Location) (vec.Value, error) {
 	switch n.Op {
 	case planner.OpNeg:
-		return scalar.Negate(args[0])
+		return scalar.Negate(a[0])
 	case planner.OpNot:
-		return scalar.Invert(args[0])
-	case planner.OpIndex, planner.OpArrow:
-		return vec.Value{}, errors.New("not folded")
-	case planner.OpCall:
-		f, ok := fn.Lookup(n.Func.Name)
-		if !ok || f.Row == nil {
-			return vec.Value{}, errors.New("not folded")
-		}
-		return f.Call(&fn.Ctx{Location: loc}, args)
+		return scalar.Invert(a[0])
+	case planner.OpArrow:
+		return scalar.Arrow(a[0], n.Key), nil
+	case planner.OpIndex:
+		return scalar.Index(a[0], a[1])
+	case planner.OpSlice:
+		return scalar.Slice(a[0], edge(n.Args[1], a[1]), edge(n.Args[2], a[2]))
+	case planner.OpIsNull:
+		return vec.BoolValue(a[0].IsNull() != n.Not), nil
+	case planner.OpIn:
+		return scalar.In(a[0], a[1:], n.Not, loc)
+	case planner.OpInArray:
+		return scalar.InArray(a[0], a[1], n.Not, loc)
+	case planner.OpBetween:
+		return scalar.Between(a[0], a[1], a[2], n.Not, loc)
+	case planner.OpLike:
+		return scalar.LikeValue(a[0], a[1], escapeOf(a), n.Not)
 	}
-	return scalar.Binary(n.Op, args[0], args[1], loc)
+	return scalar.Binary(n.Op, a[0], a[1], loc)
+}
+
+// edge makes a bound of a slice of a value of n: one that was left out is a null
+// constant.
+func edge(n *planner.Node, v vec.Value) scalar.Edge {
+	return scalar.Edge{Value: v, Open: n.Op == planner.OpConst && n.Value.IsNull()}
 }

@@ -38,6 +38,9 @@ type Env struct {
 	// Fold evaluates an expression without columns; an error leaves it as it is,
 	// to fail for each row.
 	Fold func(*Node) (vec.Value, error)
+	// Compute computes an operation or a scalar call for values of its operands. With
+	// it Bind looks for what can only fail, see Query.Doubts; nil: it does not.
+	Compute func(n *Node, args []vec.Value) (vec.Value, error)
 }
 
 // Settings are the rule's options as far as they change what it computes.
@@ -68,6 +71,9 @@ type Query struct {
 	// Since is the epoch that the query was bound for, if what it sends depends on the
 	// rows since it starts; 0: it may start in any.
 	Since uint64
+	// Doubts are what the rule can only lose rows by, each with its place: what fails
+	// for every row, and conditions that are never true.
+	Doubts []string
 }
 
 // Bind resolves every name of sel and checks what can be checked before data
@@ -81,6 +87,7 @@ func Bind(env Env, name string, sel *sql.Select, set Settings) (*Query, error) {
 	if len(b.faults) > 0 {
 		return nil, errors.Join(b.faults...)
 	}
+	q.Doubts = b.odd.texts
 	return q, nil
 }
 
@@ -108,6 +115,7 @@ type binder struct {
 	window  bool        // the query has a window
 	inAgg   bool        // inside an aggregate's arguments
 	clause  string
+	odd     doubts
 }
 
 // fault notes an error at a place of the text.
@@ -283,6 +291,7 @@ func (b *binder) clauses(r *Bound) {
 		b.clause = "WHERE"
 		n := b.expr(s.Where)
 		b.noNumber(s.Where.Pos(), n)
+		b.condition(s.Where.Pos(), n)
 		for _, n := range conjuncts(n) {
 			if n.agg {
 				late = append(late, n)
@@ -305,6 +314,7 @@ func (b *binder) clauses(r *Bound) {
 	if s.Having != nil {
 		n := b.expr(s.Having)
 		b.noNumber(s.Having.Pos(), n)
+		b.condition(s.Having.Pos(), n)
 		if n != nil {
 			b.checkHaving(s.Having.Pos(), n, keys)
 			having = append(having, conjuncts(n)...)

@@ -18,6 +18,13 @@ var binaryOps = map[sql.Op]Op{
 
 // expr binds an expression; nil means that a fault was noted.
 func (b *binder) expr(e sql.Expr) *Node {
+	n := b.bound(e)
+	b.look(e, n)
+	return n
+}
+
+// bound is expr without a look at what the expression may be.
+func (b *binder) bound(e sql.Expr) *Node {
 	switch e := e.(type) {
 	case *sql.Literal:
 		return constNode(e.Value)
@@ -274,6 +281,7 @@ func (b *binder) aggregate(e *sql.Call, n *Node) *Node {
 			return nil
 		}
 		b.noNumber(e.Filter.Pos(), f)
+		b.condition(e.Filter.Pos(), f)
 		if f.agg {
 			b.fault(e.Filter.Pos(), "an aggregate cannot stand in FILTER")
 			return nil

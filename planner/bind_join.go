@@ -268,6 +268,7 @@ func (b *binder) before(label string) []*Node {
 	for _, e := range b.set.Before[label] {
 		if n := b.expr(e); n != nil {
 			b.onlyRow(e.Pos(), n, "a condition on rows before they are joined")
+			b.condition(e.Pos(), n)
 			out = append(out, conjuncts(n)...)
 		}
 	}
@@ -304,6 +305,7 @@ func (b *binder) bindJoin() *BoundJoin {
 				continue
 			}
 			b.onlyRow(k.On.Pos(), on, "ON")
+			b.condition(k.On.Pos(), on)
 			s.divide(j.Sources, i+1, conjuncts(on))
 		}
 		if b.srcs[i+1].Lookup {

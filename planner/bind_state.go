@@ -58,6 +58,7 @@ func (b *binder) analytic(e *sql.Call, n *Node) *Node {
 		if w == nil {
 			return nil
 		}
+		b.condition(e.When.Pos(), w)
 		n.When = true
 		n.Args = append(n.Args, w)
 	}

@@ -159,6 +159,7 @@ func (b *binder) windowConditions(w *BoundWindow) {
 			b.fault(e.Pos(), "an aggregate cannot stand in a window's condition")
 		}
 		b.noNumber(e.Pos(), n)
+		b.condition(e.Pos(), n)
 		return n
 	}
 	w.Filter, w.When = cond(s.Filter), cond(s.When)

@@ -48,6 +48,9 @@ type FuncSig struct {
 	// or value. It is called after the count was found good. A nil Check
 	// accepts everything.
 	Check func(args []FuncArg) error
+	// Doubt tells what is wrong with literals that are accepted, for eKuiper accepts
+	// them, though every call with them fails. nil: nothing is.
+	Doubt func(args []FuncArg) error
 }
 
 // FuncArg is one argument of a call, as far as it is known at creation.

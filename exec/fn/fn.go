@@ -211,6 +211,7 @@ func fill() {
 	table.byName = make(map[string]*Func, len(table.all))
 	for _, f := range table.all {
 		table.byName[f.Name] = f
+		f.Doubt = doubtOf(f)
 	}
 }
 

@@ -8,11 +8,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/weir-engine/weir/exec"
 	"github.com/weir-engine/weir/exec/fn"
 	"github.com/weir-engine/weir/ingest/lookup"
 	"github.com/weir-engine/weir/ingest/twin"
 	"github.com/weir-engine/weir/internal/api"
 	"github.com/weir-engine/weir/internal/props"
+	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/planner/graph"
 	"github.com/weir-engine/weir/planner/ruledef"
 	"github.com/weir-engine/weir/planner/sql"
@@ -122,6 +124,40 @@ func (e *Engine) RuleWarnings(def *ruledef.Def) []string {
 				out = append(out, under("sink", a.Type, list)...)
 			}
 		}
+	}
+	return append(out, e.doubts(def, flow)...)
+}
+
+// doubts lists what the statements of a rule can only lose rows by, see
+// planner.Query.
+func (e *Engine) doubts(def *ruledef.Def, flow *graph.Flow) (out []string) {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	c := &compiled{def: def, flow: flow}
+	defer func() { // a constant that panics: its creation tells it
+		if r := recover(); r != nil {
+			out = nil
+		}
+	}()
+	if e.flowSourcesLocked(c) != nil {
+		return nil
+	}
+	for i := range flow.Queries {
+		q := &flow.Queries[i]
+		st, err := sql.Parse(q.SQL)
+		sel, ok := st.(*sql.Select)
+		if err != nil || !ok {
+			return nil
+		}
+		env := planner.Env{Funcs: fn.Set{}, Catalog: catalog{e, c.inline}, Fold: e.fold(), Compute: exec.ComputeIn(e.opt.Location)}
+		bound, err := planner.Bind(env, def.ID, sel, planner.Settings{After: q.After, Before: q.Before, EventTime: def.Options.IsEventTime})
+		if err != nil {
+			return nil
+		}
+		if def.Graph != nil {
+			under("statement", q.SQL, bound.Doubts)
+		}
+		out = append(out, bound.Doubts...)
 	}
 	return out
 }
