@@ -8,9 +8,8 @@ import (
 
 // typeNames are the types of single values by the names that people give them, in
 // upper case; eKuiper knows those of vec.Kind alone.
-var typeNames = map[string]vec.Kind{}
-
-func init() {
+var typeNames = func() map[string]vec.Kind {
+	out := map[string]vec.Kind{}
 	for kind, names := range map[vec.Kind]string{
 		vec.Int64: "BIGINT INT INTEGER TINYINT SMALLINT MEDIUMINT LONG SHORT BYTE INT2 INT4 INT8 INT16 INT32 INT64" +
 			" UINT UINT8 UINT16 UINT32 UINT64 SERIAL BIGSERIAL",
@@ -21,10 +20,11 @@ func init() {
 		vec.Bytes:     "BYTEA BYTES BLOB BINARY VARBINARY",
 	} {
 		for _, n := range strings.Fields(names) {
-			typeNames[n] = kind
+			out[n] = kind
 		}
 	}
-}
+	return out
+}()
 
 // simpleType reads the name of a type of single values, and what other dialects have
 // behind it: DOUBLE PRECISION, VARCHAR(20), DECIMAL(10, 2).
