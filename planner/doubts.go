@@ -35,8 +35,15 @@ const (
 var samples = func() [][]vec.Value {
 	long := make([]any, 8)
 	return [][]vec.Value{
-		{vec.NullValue}, {vec.IntValue(1)}, {vec.FloatValue(1.5)}, {vec.StringValue("a"), vec.StringValue("2024-01-01")}, {vec.BoolValue(true)}, {vec.BoolValue(false)},
-		{vec.TimeValue(1)}, {vec.BytesValue([]byte("a"))}, {vec.TreeValue(long), vec.TreeValue(map[string]any{"a": int64(1)})},
+		{vec.NullValue},
+		{vec.IntValue(1)},
+		{vec.FloatValue(1.5)},
+		{vec.StringValue("a"), vec.StringValue("2024-01-01")},
+		{vec.BoolValue(true)},
+		{vec.BoolValue(false)},
+		{vec.TimeValue(1)},
+		{vec.BytesValue([]byte("a"))},
+		{vec.TreeValue(long), vec.TreeValue(map[string]any{"a": int64(1)})},
 	}
 }()
 

@@ -180,8 +180,14 @@ var habits = []struct {
 	as          kind
 	kw          keyword
 }{
-	{"===", "=", tEq, kNone}, {"!==", "!=", tNe, kNone}, {"==", "=", tEq, kNone}, {"=>", ">=", tGe, kNone}, {"=<", "<=", tLe, kNone},
-	{"~=", "!=", tNe, kNone}, {"&&", "AND", tKeyword, kAnd}, {"!", "NOT or !=", tBad, kNone},
+	{"===", "=", tEq, kNone},
+	{"!==", "!=", tNe, kNone},
+	{"==", "=", tEq, kNone},
+	{"=>", ">=", tGe, kNone},
+	{"=<", "<=", tLe, kNone},
+	{"~=", "!=", tNe, kNone},
+	{"&&", "AND", tKeyword, kAnd},
+	{"!", "NOT or !=", tBad, kNone},
 }
 
 // habit reads an operator of another language, and says what it is in this one.
