@@ -149,7 +149,7 @@ func (e *Engine) doubts(def *ruledef.Def, flow *graph.Flow) (out []string) {
 		if err != nil || !ok {
 			return nil
 		}
-		env := planner.Env{Funcs: fn.Set{}, Catalog: catalog{e, c.inline}, Fold: e.fold(), Compute: exec.ComputeIn(e.opt.Location)}
+		env := planner.Env{Funcs: fn.Set{}, Catalog: catalog{e, c.inline}, Fold: e.foldLocked(), Compute: exec.ComputeIn(e.mu.zone)}
 		bound, err := planner.Bind(env, def.ID, sel, planner.Settings{After: q.After, Before: q.Before, EventTime: def.Options.IsEventTime})
 		if err != nil {
 			return nil
