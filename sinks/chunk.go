@@ -28,10 +28,14 @@ type chunk struct {
 	buf   []byte // its capacity is fixed: payloads refer to it
 	bytes int64  // what it counts in the backlog
 	since int64  // when its first message came, in Unix ms; 0: not known
+	moved int64  // of its messages, off the books: another lane has them
+	phase int    // in which it is delivered
+	lent  bool   // a write that was left behind reads it: it is not used again
 
-	// block is where the messages are on disk, if disk.
+	// block is where the messages are in box, if disk.
 	disk  bool
 	block store.Block
+	box   *store.Outbox
 }
 
 func newChunk(places, size int) *chunk {
@@ -42,7 +46,7 @@ func (c *chunk) reset() {
 	clear(c.msgs) // lets go of routes and targets
 	invariants.Bytes(c.buf)
 	c.msgs, c.buf = c.msgs[:0], c.buf[:0]
-	c.bytes, c.since, c.disk, c.block = 0, 0, false, store.Block{}
+	c.bytes, c.since, c.moved, c.disk, c.block = 0, 0, 0, false, store.Block{}
 }
 
 // add appends m with a copy of its payload, if there is room.
@@ -202,7 +206,7 @@ func openBlock(data []byte) (r blockReader, since int64, err error) {
 // decode makes the messages of block, which keeps them in its Data. restore finds
 // the route of a spec.
 func (c *chunk) decode(block store.Block, restore func(spec []byte) (*Route, error)) error {
-	c.disk, c.block, c.buf, c.msgs = true, block, block.Data, c.msgs[:0]
+	c.disk, c.block, c.buf, c.msgs, c.moved = true, block, block.Data, c.msgs[:0], 0
 	r, since, err := openBlock(block.Data)
 	if err != nil {
 		return err

@@ -17,9 +17,10 @@ type Counters struct {
 	last  map[uint32]Failure
 	lost  map[uint32]*loss.Counts // of the few that lost something
 	told  map[uint32]uint64       // messages about faults, of the few that want them
+	tried map[uint32]uint64       // of the few whose deliveries failed: how often
 }
 
-// Failure is the last message of a rule that a destination refused.
+// Failure is the last message of a rule that a destination refused, or did not take.
 type Failure struct {
 	Text string
 	AtMs int64
@@ -31,7 +32,13 @@ const (
 	maxFailures = 1024
 )
 
-type counterPage [pageRules]struct{ delivered, failed atomic.Uint64 }
+type counterPage [pageRules]counter
+
+type counter struct {
+	delivered, failed atomic.Uint64
+	waiting           atomic.Int32  // messages that this process queued and that are not settled
+	last              atomic.Uint32 // when messages were last delivered, in seconds since 1970
+}
 
 // Delivered returns how many messages of the rule were delivered.
 func (c *Counters) Delivered(rule uint32) uint64 {
@@ -39,6 +46,32 @@ func (c *Counters) Delivered(rule uint32) uint64 {
 		return p[rule%pageRules].delivered.Load()
 	}
 	return 0
+}
+
+// Waiting returns how many messages of the rule wait, what an earlier process left
+// not among them.
+func (c *Counters) Waiting(rule uint32) int64 {
+	if p := c.page(rule); p != nil {
+		return max(int64(p[rule%pageRules].waiting.Load()), 0)
+	}
+	return 0
+}
+
+// LastDelivered returns when messages of the rule were last delivered, in Unix ms but
+// exact to the second; 0: never.
+func (c *Counters) LastDelivered(rule uint32) int64 {
+	if p := c.page(rule); p != nil {
+		return int64(p[rule%pageRules].last.Load()) * 1000
+	}
+	return 0
+}
+
+// Retries returns how many deliveries of messages of the rule failed and were tried
+// again.
+func (c *Counters) Retries(rule uint32) uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.tried[rule]
 }
 
 // Failed returns how many messages of the rule were refused for good, or could not
@@ -51,8 +84,7 @@ func (c *Counters) Failed(rule uint32) uint64 {
 }
 
 // Lost returns what the rule lost: what Failed counts, by reason, and what was
-// dropped at the bound of a queue while it was in memory. Whose the messages on
-// disk are is not known.
+// dropped at the bound of a queue. What an earlier process queued is no rule's.
 func (c *Counters) Lost(rule uint32) (n loss.Counts) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -86,14 +118,18 @@ func (c *Counters) LastFailure(rule uint32) (Failure, bool) {
 // Reset starts a rule at zero, before its number is used again.
 func (c *Counters) Reset(rule uint32) {
 	if p := c.page(rule); p != nil {
-		p[rule%pageRules].delivered.Store(0)
-		p[rule%pageRules].failed.Store(0)
+		n := &p[rule%pageRules]
+		n.delivered.Store(0)
+		n.failed.Store(0)
+		n.waiting.Store(0)
+		n.last.Store(0)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.last, rule)
 	delete(c.lost, rule)
 	delete(c.told, rule)
+	delete(c.tried, rule)
 }
 
 // Tell counts a message that tells the rule's sink of a fault.
@@ -139,29 +175,61 @@ func (c *Counters) grown(rule uint32) *counterPage {
 	return pages[rule/pageRules]
 }
 
-// deliver counts msgs as delivered, a run of one rule at a time.
-func (c *Counters) deliver(msgs []Message) {
+// runs calls f for each run of messages of one rule.
+func (c *Counters) runs(msgs []Message, f func(n *counter, rule uint32, messages int)) {
 	for i := 0; i < len(msgs); {
 		rule, j := msgs[i].Rule, i+1
 		for j < len(msgs) && msgs[j].Rule == rule {
 			j++
 		}
 		if rule != NoRule {
-			c.grown(rule)[rule%pageRules].delivered.Add(uint64(j - i))
+			f(&c.grown(rule)[rule%pageRules], rule, j-i)
 		}
 		i = j
 	}
+}
+
+// queue counts msgs as waiting.
+func (c *Counters) queue(msgs []Message) {
+	c.runs(msgs, func(n *counter, _ uint32, k int) { n.waiting.Add(int32(k)) })
+}
+
+// deliver counts msgs as delivered, at a time in seconds since 1970.
+func (c *Counters) deliver(msgs []Message, now uint32) {
+	c.runs(msgs, func(n *counter, _ uint32, k int) {
+		n.delivered.Add(uint64(k))
+		n.waiting.Add(-int32(k))
+		n.last.Store(now)
+	})
 }
 
 // drop counts msgs as dropped.
 func (c *Counters) drop(msgs []Message) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for i := range msgs {
-		if r := msgs[i].Rule; r != NoRule {
-			c.lose(r)[loss.Dropped]++
-		}
+	c.runs(msgs, func(n *counter, rule uint32, k int) {
+		n.waiting.Add(-int32(k))
+		c.lose(rule)[loss.Dropped] += uint64(k)
+	})
+}
+
+// undrop takes drop back: a worker had msgs, which are delivered after all.
+func (c *Counters) undrop(msgs []Message) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.runs(msgs, func(n *counter, rule uint32, k int) {
+		n.waiting.Add(int32(k))
+		c.lose(rule)[loss.Dropped] -= uint64(k)
+	})
+}
+
+// refuse counts a message that waited and was refused for good.
+func (c *Counters) refuse(rule uint32, err error) {
+	if rule == NoRule {
+		return
 	}
+	c.grown(rule)[rule%pageRules].waiting.Add(-1)
+	c.Fail(rule, loss.Refused, err)
 }
 
 // Fail counts one message of the rule that will not be sent, and why.
@@ -173,6 +241,25 @@ func (c *Counters) Fail(rule uint32, why loss.Reason, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.lose(rule)[why]++
+	c.note(rule, err)
+}
+
+// retry notes that a message of the rule was not delivered and is tried again.
+func (c *Counters) retry(rule uint32, err error) {
+	if rule == NoRule {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.tried == nil {
+		c.tried = make(map[uint32]uint64)
+	}
+	c.tried[rule]++
+	c.note(rule, err)
+}
+
+// note keeps the text of a failure. The caller holds mu.
+func (c *Counters) note(rule uint32, err error) {
 	if c.last == nil {
 		c.last = make(map[uint32]Failure)
 	}
@@ -185,5 +272,5 @@ func (c *Counters) Fail(rule uint32, why loss.Reason, err error) {
 		}
 		delete(c.last, oldest)
 	}
-	c.last[rule] = Failure{err.Error(), time.Now().UnixMilli()}
+	c.last[rule] = Failure{loss.Text(err.Error()), time.Now().UnixMilli()}
 }

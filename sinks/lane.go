@@ -5,19 +5,23 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/weir-engine/weir/internal/loss"
 	"github.com/weir-engine/weir/internal/store"
 )
 
 // lane is one worker of a queue with what waits for it, in this order: mem, then
-// the outbox, then tail. While nothing is on disk the last chunk of mem is open
-// and tail is empty; once mem passes its bound, chunks are filled in tail and go
-// to the outbox, until the worker has emptied it.
+// what lanes of an earlier process have left in older, then the outbox, then tail.
+// While nothing is on disk the last chunk of mem is open and tail is empty; once
+// mem passes its bound, chunks are filled in tail and go to the outbox, until the
+// worker has emptied it.
 type lane struct {
 	q      *Queue
 	n      int
+	aside  bool          // it has what was set aside, see asides
 	outbox *store.Outbox // nil: memory only
+	older  []agedBox     // under mu
 	wake   chan struct{} // cap 1
 	done   chan struct{}
 	ctx    context.Context // ends deliveries
@@ -39,31 +43,80 @@ type lane struct {
 	status atomic.Pointer[Statuser] // the destination, if it is one
 	busy   atomic.Int64             // when the first message that is being delivered came, in Unix ms; 0: none is
 	forget atomic.Bool              // what waits when the lane ends is given up
+	slow   atomic.Bool              // the last delivery took its time, or failed
 
-	// The worker's own.
+	// The worker's own. One that was relieved lets go of them, see relieve.
 	dest    Destination
 	routes  map[string]*Route
-	scratch chunk // what was read from disk
+	scratch *chunk // for what is read from disk
+	cur     *chunk // what is being delivered, of which pos messages are done
+	pos     int
+	retry   time.Duration // the last wait after an error; 0: there was none
+	phase   int           // before which it is through, see phase
+	before  int           // messages in front that the worker had delivered when they came here
+
+	// Of a write under way, under mu.
+	flight *flight
+	timer  *time.Timer
 }
 
-func newLane(q *Queue, n int, outbox *store.Outbox) *lane {
-	l := &lane{q: q, n: n, outbox: outbox, size: minChunk, places: minPlaces, wake: make(chan struct{}, 1), done: make(chan struct{})}
+func newLane(q *Queue, n int, outbox *store.Outbox, older []agedBox) *lane {
+	l := &lane{q: q, n: n, outbox: outbox, older: older, size: minChunk, places: minPlaces, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
-	if outbox != nil {
-		messages, bytes := outbox.Backlog()
-		l.spilling = messages > 0
+	for _, box := range l.boxes() {
+		messages, bytes := box.Backlog()
+		l.spilling = l.spilling || messages > 0
 		q.messages.Add(messages)
 		q.diskBytes.Add(bytes)
 	}
 	return l
 }
 
+// boxes are where messages of the lane are on disk.
+func (l *lane) boxes() (boxes []*store.Outbox) {
+	for _, o := range l.older {
+		boxes = append(boxes, o.Outbox)
+	}
+	if l.outbox != nil {
+		boxes = append(boxes, l.outbox)
+	}
+	return boxes
+}
+
+// box returns the first with something in it, and the phase in which that is
+// delivered; nil: nothing is on disk. The caller holds mu.
+func (l *lane) box() (*store.Outbox, int) {
+	for len(l.older) > 0 {
+		o := l.older[0]
+		if n, _ := o.Backlog(); n > 0 {
+			return o.Outbox, o.phase
+		}
+		if err := o.Remove(); err != nil {
+			l.q.failed(err, 0)
+		}
+		l.older = l.older[1:]
+	}
+	if l.outbox != nil {
+		if n, _ := l.outbox.Backlog(); n > 0 {
+			return l.outbox, len(l.q.phases)
+		}
+	}
+	return nil, 0
+}
+
 // put queues the messages of this lane.
 func (l *lane) put(msgs []Message) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.putLocked(msgs)
+}
+
+func (l *lane) putLocked(msgs []Message) {
 	n, bytes := int64(0), int64(0)
 	lanes := uint32(len(l.q.lanes))
+	if l.aside {
+		lanes = 1
+	}
 	var open *chunk
 	var prev *Message
 	for i := range msgs {
@@ -111,7 +164,7 @@ func (l *lane) opened() *chunk {
 
 // openChunk starts a chunk for a payload of n bytes, behind all others.
 func (l *lane) openChunk(n int) *chunk {
-	if !l.spilling && l.outbox != nil && l.memBytes >= l.q.o.MemoryBytes {
+	if !l.spilling && l.outbox != nil && l.memBytes >= l.memoryBytes() {
 		l.spilling = true
 	}
 	if c := l.opened(); c != nil { // one was filled before the worker came
@@ -132,6 +185,14 @@ func (l *lane) openChunk(n int) *chunk {
 		l.mem = append(l.mem, c)
 	}
 	return c
+}
+
+// memoryBytes is what the lane holds in memory before it writes to disk.
+func (l *lane) memoryBytes() int64 {
+	if l.aside {
+		return min(l.q.o.MemoryBytes, asideMemory)
+	}
+	return l.q.o.MemoryBytes
 }
 
 // close lets the worker end when nothing is left.
@@ -198,10 +259,22 @@ func (l *lane) flushTail() {
 func (l *lane) release(c *chunk) {
 	l.memBytes -= c.bytes
 	l.q.memBytes.Add(-c.bytes)
-	if cap(c.buf) == l.size && cap(c.msgs) == l.places && len(l.free) < 4 {
+	if !c.lent && cap(c.buf) == l.size && cap(c.msgs) == l.places && len(l.free) < 4 {
 		c.reset()
 		l.free = append(l.free, c)
 	}
+}
+
+// waits returns the bytes that wait.
+func (l *lane) waits() (bytes int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	bytes = l.memBytes
+	if l.outbox != nil {
+		_, disk := l.outbox.Backlog()
+		bytes += disk
+	}
+	return bytes
 }
 
 // dropOldest gives up the oldest chunk or segment that no worker has. It returns
@@ -215,13 +288,7 @@ func (l *lane) dropOldest() bool {
 		l.mem = slices.Delete(l.mem, 0, 1)
 		return true
 	case len(l.mem) == 0 && l.spilling:
-		messages, bytes, err := l.outbox.Drop()
-		if err != nil {
-			l.q.failed(err, 0)
-		}
-		if messages > 0 {
-			l.q.lost.Add(loss.Dropped, uint64(messages))
-			l.q.settled(messages, bytes)
+		if l.dropSegment() {
 			return true
 		}
 	}
@@ -231,6 +298,32 @@ func (l *lane) dropOldest() bool {
 		return true
 	}
 	return false
+}
+
+// dropSegment gives up the oldest segment on disk, if there is one.
+func (l *lane) dropSegment() bool {
+	box, _ := l.box()
+	if box == nil {
+		return false
+	}
+	messages, bytes, err := box.Drop(l.countDropped)
+	if err != nil {
+		l.q.failed(err, 0)
+	}
+	if messages == 0 {
+		return false
+	}
+	l.q.lost.Add(loss.Dropped, uint64(messages))
+	l.q.settled(messages, bytes)
+	return true
+}
+
+// countDropped counts what of a block is given up for the rules that it is of.
+func (l *lane) countDropped(b store.Block) {
+	var c chunk
+	if err := c.decode(b, func([]byte) (*Route, error) { return nil, nil }); err == nil {
+		l.q.counters.drop(c.msgs[b.Skip:])
+	}
 }
 
 func (l *lane) dropChunk(c *chunk) {

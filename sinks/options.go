@@ -24,6 +24,9 @@ type Options struct {
 	// RetryMin and RetryMax bound the wait after an error, which doubles each
 	// time. Defaults 100 ms and 5 s.
 	RetryMin, RetryMax time.Duration
+	// Patience is the least time that a write may take before what it is of is set
+	// aside, so that others need not wait for it. Default 100 ms.
+	Patience time.Duration
 	// OnRoom is called when a queue that was Full has room again, from a worker:
 	// it must not block and not call the queue.
 	OnRoom func()
@@ -51,6 +54,9 @@ func (o *Options) EnsureDefaults(disk bool) {
 	}
 	if o.RetryMax == 0 {
 		o.RetryMax = max(5*time.Second, o.RetryMin)
+	}
+	if o.Patience == 0 {
+		o.Patience = 100 * time.Millisecond
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()

@@ -3,7 +3,7 @@ package sinks
 import (
 	"context"
 	"errors"
-	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,15 +15,22 @@ import (
 // Queue keeps what is to go to one destination and delivers it in order, with
 // retry. Messages wait in memory up to a bound, then in the store's outbox, and
 // come out in the order they went in: memory before disk, disk before what came
-// later. A destination with several lanes keeps that order for each rule.
+// later. A destination with several lanes keeps that order for each rule, and so does
+// one that is slow or fails for some rules only, which are set aside meanwhile.
 //
 // Put is called by one goroutine at a time, everything else by any.
 type Queue struct {
 	target   Target
 	o        Options
 	st       *store.Store // nil: memory only
+	label    []byte       // of its outboxes
 	counters *Counters
 	lanes    []*lane
+	asides   asides
+	leaving  atomic.Bool  // what waits is to be delivered though nobody uses the queue
+	gen      int          // of its outboxes
+	phases   []*phase     // of what earlier processes left
+	pace     atomic.Int64 // what a write takes, about, in ns
 
 	messages, memBytes, diskBytes atomic.Int64
 
@@ -40,6 +47,8 @@ type Queue struct {
 	diskErr  string
 	waiters  []chan struct{} // closed when nothing is left
 	closed   bool
+	asideMs  int64 // when it was logged last that a rule is set aside
+	unlogged int   // how often it was not logged since
 }
 
 // Statuser is a Destination that knows the state of its connection itself. The
@@ -66,23 +75,21 @@ func NewQueue(t Target, o Options, st *store.Store, c *Counters) (*Queue, error)
 		c = new(Counters)
 	}
 	q := &Queue{target: t, o: o, st: st, counters: c}
-	var label []byte
 	if t.Label != nil && st != nil {
-		label = destLabel(t.DestKey, t.Label())
+		q.label = destLabel(t.DestKey, t.Label())
 		q.target.Label = nil // and what it holds
 	}
-	for n := range max(t.Lanes, 1) {
-		var outbox *store.Outbox
-		if st != nil {
-			var err error
-			if outbox, err = st.Outbox(laneKey(t.DestKey, n)); err != nil {
-				return nil, err
-			}
-			if label != nil {
-				outbox.SetLabel(label)
-			}
+	lanes := max(t.Lanes, 1)
+	older, err := q.leftBehind(lanes)
+	if err != nil {
+		return nil, err
+	}
+	for n := range lanes {
+		outbox, err := q.outbox(laneKey(t.DestKey, n, q.gen))
+		if err != nil {
+			return nil, err
 		}
-		q.lanes = append(q.lanes, newLane(q, n, outbox))
+		q.lanes = append(q.lanes, newLane(q, n, outbox, older[n]))
 	}
 	for _, l := range q.lanes {
 		go l.run()
@@ -90,11 +97,16 @@ func NewQueue(t Target, o Options, st *store.Store, c *Counters) (*Queue, error)
 	return q, nil
 }
 
-func laneKey(dest string, n int) string {
-	if n == 0 {
-		return dest
+// outbox opens one of the queue's outboxes; nil: nothing goes to disk.
+func (q *Queue) outbox(key string) (*store.Outbox, error) {
+	if q.st == nil {
+		return nil, nil
 	}
-	return fmt.Sprintf("%s #%d", dest, n)
+	outbox, err := q.st.Outbox(key)
+	if err == nil && q.label != nil {
+		outbox.SetLabel(q.label)
+	}
+	return outbox, err
 }
 
 // DestKey is the Target's.
@@ -107,6 +119,7 @@ func (q *Queue) Put(msgs []Message) {
 		return
 	}
 	q.received.Add(uint64(len(msgs)))
+	q.counters.queue(msgs)
 	for _, l := range q.lanes {
 		l.put(msgs)
 	}
@@ -115,15 +128,30 @@ func (q *Queue) Put(msgs []Message) {
 	}
 }
 
-// shed drops the oldest messages until the backlog is within its bound, in turn
-// from each lane.
+// shed drops the oldest messages until the backlog is within its bound: of rules that
+// were set aside while one has more than its share, then in turn from each lane.
 func (q *Queue) shed() {
+	asides := q.asides.all()
+	for q.over() && dropLargest(asides, q.o.MaxBytes/int64(2+len(asides))) {
+	}
 	for dropped := true; dropped && q.over(); {
 		dropped = false
-		for _, l := range q.lanes {
+		for _, l := range slices.Concat(q.lanes, asides) {
 			dropped = l.dropOldest() || dropped
 		}
 	}
+}
+
+// dropLargest drops the oldest messages of the lane that has the most, if that is more
+// than share.
+func dropLargest(lanes []*lane, share int64) bool {
+	var largest *lane
+	for _, l := range lanes {
+		if n := l.waits(); n > share {
+			largest, share = l, n
+		}
+	}
+	return largest != nil && largest.dropOldest()
 }
 
 // over tells whether the backlog is at its bound, or memory holds what the disk
@@ -215,19 +243,30 @@ func (q *Queue) Close(ctx context.Context) {
 	}
 	q.closed = true
 	q.mu.Unlock()
+	end(ctx, q.lanes)
+	end(ctx, q.asides.close()) // which took what the others handed over
 	for _, l := range q.lanes {
+		l.cancel() // not before: a write that was left behind has its context
+	}
+}
+
+// end has lanes deliver what is left until ctx is done, and waits for them.
+func end(ctx context.Context, lanes []*lane) {
+	for _, l := range lanes {
 		l.close()
 	}
-	for _, l := range q.lanes {
+	for _, l := range lanes {
 		select {
 		case <-l.done:
 		case <-ctx.Done():
-			for _, l := range q.lanes {
+			for _, l := range lanes {
 				l.cancel()
 			}
 			<-l.done
 		}
-		l.cancel()
+		if l.aside {
+			l.cancel()
+		}
 	}
 }
 
@@ -250,9 +289,12 @@ func (q *Queue) Stats() Stats {
 
 // delivered counts messages that the destination took.
 func (q *Queue) delivered(msgs []Message) {
+	if len(msgs) == 0 {
+		return
+	}
 	q.sent.Add(uint64(len(msgs)))
-	q.counters.deliver(msgs)
 	now := time.Now().UnixMilli()
+	q.counters.deliver(msgs, uint32(now/1000))
 	q.lastSentMs.Store(now)
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -268,41 +310,61 @@ func (q *Queue) delivered(msgs []Message) {
 // refuse counts a message that will not be sent again.
 func (q *Queue) refuse(m *Message, err error) {
 	q.lost.Add(loss.Refused, 1)
-	q.counters.Fail(m.Rule, loss.Refused, err)
+	q.counters.refuse(m.Rule, err)
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.lastErr, q.errMs = err.Error(), time.Now().UnixMilli()
+	q.lastErr, q.errMs = loss.Text(err.Error()), time.Now().UnixMilli()
+}
+
+// failedFor notes that m was not taken, after which it is tried again.
+func (q *Queue) failedFor(m *Message, err error) {
+	q.counters.retry(m.Rule, err)
+	if !errors.Is(err, errPlace) {
+		q.failed(err, 1)
+		return
+	}
+	q.retries.Add(1)
+	now := time.Now().UnixMilli()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.lastErr, q.errMs = loss.Text(err.Error()), now
+	if now-q.asideMs < asideLog.Milliseconds() {
+		q.unlogged++
+		return
+	}
+	q.o.Logger.Warn("sink does not deliver some of its messages", "destination", q.target.DestKey, "err", q.lastErr, "more", q.unlogged)
+	q.asideMs, q.unlogged = now, 0
 }
 
 // failed notes an error after which the same is tried again, retries times.
 func (q *Queue) failed(err error, retries int) {
 	q.retries.Add(uint64(retries))
-	now := time.Now().UnixMilli()
+	now, text := time.Now().UnixMilli(), loss.Text(err.Error())
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.lastErr, q.errMs = err.Error(), now
+	q.lastErr, q.errMs = text, now
 	if q.lastErrs++; q.lastErrs == 1 && !errors.Is(err, context.Canceled) {
-		q.o.Logger.Warn("sink does not deliver", "destination", q.target.DestKey, "err", err)
+		q.o.Logger.Warn("sink does not deliver", "destination", q.target.DestKey, "err", text)
 	}
 	if q.conn.State != Disconnected {
 		q.conn.LastDisconnectedMs = now
 	}
-	q.conn.State, q.conn.LastTryMs, q.conn.LastDisconnected = Disconnected, now, err.Error()
+	q.conn.State, q.conn.LastTryMs, q.conn.LastDisconnected = Disconnected, now, text
 }
 
 // disk notes whether the outbox took messages; with an error they stay in memory.
 func (q *Queue) disk(err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	switch {
-	case err == nil:
+	if err == nil {
 		q.diskErr = ""
-	case q.diskErr == "":
-		q.o.Logger.Warn("sink backlog stays in memory", "destination", q.target.DestKey, "err", err)
-		fallthrough
-	default:
-		q.diskErr = err.Error()
+		return
 	}
+	text := loss.Text(err.Error())
+	if q.diskErr == "" {
+		q.o.Logger.Warn("sink backlog stays in memory", "destination", q.target.DestKey, "err", text)
+	}
+	q.diskErr = text
 }
 
 func (q *Queue) trying() {

@@ -61,13 +61,14 @@ func (m *Message) Place() string {
 }
 
 // Destination is an open way out. A queue's worker calls Write from one goroutine
-// and Close once, after the last Write.
+// and Close once, after the last Write. One queue may have several open.
 //
 // Write delivers msgs in order and returns how many of them, from the front, were
 // delivered for good; it may stop early with a nil error. msgs and the payloads
 // are valid until Write returns. With an error that ErrRefused matches, msgs[n]
 // was refused and must not be sent again: the queue counts it and goes on behind
-// it. After any other error the queue waits and calls Write again from msgs[n].
+// it. After any other error the queue waits and calls Write again from msgs[n], by
+// itself if it is one of OfPlace.
 // Write returns soon after ctx is done.
 type Destination interface {
 	Write(ctx context.Context, msgs []Message) (n int, err error)
@@ -102,8 +103,11 @@ type Target struct {
 	// start of a file: the names of the columns, as delimited text has them.
 	WithHeader bool
 	// Lanes is the number of workers that deliver side by side; a rule's messages
-	// keep to one of them. 0 means 1.
+	// keep to one of them. 0 means 1. Rules that were set aside, see OfPlace and
+	// Apart, have one each beside them.
 	Lanes int
+	// Apart says what is written by itself, so that others need not wait for it.
+	Apart Apart
 	// Volatile destinations are always as fast as the process (log, memory, nop):
 	// their messages are never written to disk.
 	Volatile bool

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/weir-engine/weir/internal/loss"
@@ -49,8 +48,8 @@ func splitLabel(key string, label []byte) (dest string, own []byte) {
 	if n, k := binary.Uvarint(label); k > 0 && n <= uint64(len(label)-k) {
 		return string(label[k : k+int(n)]), label[k+int(n):]
 	}
-	if i := strings.LastIndex(key, " #"); i > 0 {
-		if _, err := strconv.ParseUint(key[i+2:], 10, 16); err == nil {
+	if i := max(strings.LastIndex(key, " #"), strings.LastIndex(key, " ~")); i > 0 {
+		if _, ok := parseKey(key[:i], key); ok {
 			return key[:i], nil
 		}
 	}
@@ -78,7 +77,7 @@ func (s *Queues) Waiting() ([]Waiting, error) {
 		w.Open, w.Uses = true, r.refs
 		w.Messages, w.Bytes = r.q.Backlog()
 		w.OldestMs = 0
-		for _, l := range r.q.lanes {
+		for _, l := range slices.Concat(r.q.lanes, r.q.asides.all()) {
 			w.older(l.oldest())
 		}
 	}
@@ -165,29 +164,28 @@ func (l *lane) oldest() (ms int64) {
 	if ms = l.busy.Load(); ms > 0 {
 		return ms
 	}
-	ms, disk := l.front()
-	if disk { // which is read without mu: put wants it
-		return oldestOf(l.outbox)
+	ms, box := l.front()
+	if box != nil { // which is read without mu: put wants it
+		return oldestOf(box)
 	}
 	return ms
 }
 
-// front returns when the first message in memory came, 0 if there is none, and
-// whether one on disk is before it.
-func (l *lane) front() (ms int64, disk bool) {
+// front returns when the first message in memory came, 0 if there is none, and the
+// outbox in which one is before it.
+func (l *lane) front() (ms int64, box *store.Outbox) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
 	case len(l.mem) > 0:
-		return l.mem[0].since, false
-	case l.outbox != nil && l.spilling:
-		n, _ := l.outbox.Backlog()
-		disk = n > 0
+		return l.mem[0].since, nil
+	case l.spilling:
+		box, _ = l.box()
 	}
 	if len(l.tail) > 0 {
 		ms = l.tail[0].since
 	}
-	return ms, disk
+	return ms, box
 }
 
 // Discard gives up everything that waits for a destination that nobody uses, and
@@ -236,15 +234,21 @@ func (q *Queue) discard() (messages uint64) {
 	q.mu.Lock()
 	q.closed = true
 	q.mu.Unlock()
-	for _, l := range q.lanes {
+	forget(q.lanes)
+	forget(q.asides.close()) // which took what the others handed over
+	lost := q.lost.Counts()
+	return lost[loss.Discarded]
+}
+
+// forget ends lanes without delivering or saving what waits.
+func forget(lanes []*lane) {
+	for _, l := range lanes {
 		l.forget.Store(true)
 		l.cancel()
 	}
-	for _, l := range q.lanes {
+	for _, l := range lanes {
 		<-l.done
 	}
-	lost := q.lost.Counts()
-	return lost[loss.Discarded]
 }
 
 // removeStored removes the outboxes of a destination that has no queue.
@@ -312,12 +316,15 @@ func (s *Queues) DeliverLeft(t Target) error {
 
 // leave notes that what waits for q is to be delivered, also by a later process.
 func (q *Queue) leave() {
-	for _, l := range q.lanes {
-		if l.outbox == nil {
-			continue
-		}
-		if err := l.outbox.Leave(); err != nil {
-			q.disk(err)
+	q.leaving.Store(true) // first, or what is set aside meanwhile would not know
+	for _, l := range slices.Concat(q.lanes, q.asides.all()) {
+		l.mu.Lock()
+		boxes := l.boxes()
+		l.mu.Unlock()
+		for _, box := range boxes {
+			if err := box.Leave(); err != nil {
+				q.disk(err)
+			}
 		}
 	}
 }

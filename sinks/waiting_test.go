@@ -109,7 +109,7 @@ func TestWaiting(t *testing.T) {
 	if _, err := s.Discard("a"); !errors.Is(err, ErrUsed) {
 		t.Errorf("discarded what is used: %v", err)
 	}
-	s.want(`a "label of a" 1 true true 0`)
+	s.want(`a "" 1 true false 0`)
 	s.close()
 
 	s.open()

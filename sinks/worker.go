@@ -11,36 +11,90 @@ import (
 	"github.com/weir-engine/weir/internal/store"
 )
 
-// run is the worker.
+// run is the worker: it delivers what waits until the lane ends, or until somebody
+// else goes on with it, see relieve.
 func (l *lane) run() {
-	defer close(l.done)
-	if l.n == 0 { // so that the connection's state is known before the first message
+	if l.n == 0 && !l.aside { // so that the connection's state is known before the first message
 		if err := l.open(); err != nil {
 			l.q.failed(err, 0)
 		}
 	}
+	l.work()
+}
+
+// retried is run for a lane whose messages have just failed elsewhere.
+func (l *lane) retried() {
+	l.slow.Store(true)
+	l.backOff()
+	l.work()
+}
+
+// work delivers until the lane ends or the worker is relieved.
+func (l *lane) work() {
 	for {
-		c := l.next()
-		if c == nil {
+		if l.cur == nil {
+			if l.cur = l.next(); l.cur == nil {
+				break
+			}
+			l.pos = l.cur.block.Skip
+			l.busy.Store(l.cur.since)
+		}
+		end := l.deliver()
+		if end == relieved {
+			return
+		}
+		if end == stopped {
+			l.keep()
 			break
 		}
-		l.busy.Store(c.since)
-		if rest := l.deliver(c); rest != nil {
-			l.keep(c, rest)
-			break
-		}
-		l.finished(c)
+		l.finished()
 		l.busy.Store(0)
 	}
 	if l.forget.Load() {
 		l.giveUp()
 	} else {
+		l.leaveOut()
 		l.save()
 	}
 	if l.dest != nil {
 		if err := l.dest.Close(); err != nil {
 			l.q.failed(fmt.Errorf("close: %w", err), 0)
 		}
+	}
+	if l.aside {
+		l.leaveNoOutbox()
+	}
+	close(l.done)
+}
+
+// leaveOut takes what was delivered while it was handed over off what is left.
+func (l *lane) leaveOut() {
+	for l.before > 0 {
+		c, err := l.take()
+		if c == nil || err != nil {
+			return
+		}
+		l.cur, l.pos = c, c.block.Skip
+		l.skip()
+		if l.pos == len(c.msgs) {
+			l.finished()
+		} else {
+			l.keep()
+		}
+	}
+}
+
+// leaveNoOutbox removes the outbox of a lane that was set aside, if nothing is left
+// in it.
+func (l *lane) leaveNoOutbox() {
+	if l.outbox == nil {
+		return
+	}
+	if n, _ := l.outbox.Backlog(); n > 0 {
+		return
+	}
+	if err := l.outbox.Remove(); err != nil {
+		l.q.failed(err, 0)
 	}
 }
 
@@ -57,7 +111,15 @@ func (l *lane) next() *chunk {
 			continue
 		}
 		if c != nil {
-			return c
+			if l.reach(c.phase) {
+				return c
+			}
+			if !c.disk {
+				l.mu.Lock()
+				l.mem = slices.Insert(l.mem, 0, c)
+				l.mu.Unlock()
+			}
+			return nil
 		}
 		l.mu.Lock()
 		if len(l.mem)+len(l.tail) > 0 || l.spilling {
@@ -70,9 +132,30 @@ func (l *lane) next() *chunk {
 		}
 		l.idle = true
 		l.mu.Unlock()
+		l.pass(len(l.q.phases))
+		l.rest()
+	}
+}
+
+// rest waits until there is something to do.
+func (l *lane) rest() {
+	if !l.aside {
 		select {
 		case <-l.wake:
 		case <-l.ctx.Done():
+		}
+		return
+	}
+	t := time.NewTimer(asideIdle)
+	defer t.Stop()
+	for {
+		select {
+		case <-l.wake:
+			return
+		case <-l.ctx.Done():
+			return
+		case <-t.C:
+			l.q.asides.expire(l) // and it is woken, unless something has come
 		}
 	}
 }
@@ -81,9 +164,13 @@ func (l *lane) next() *chunk {
 func (l *lane) take() (*chunk, error) {
 	l.mu.Lock()
 	if len(l.mem) == 0 && l.spilling {
-		if messages, _ := l.outbox.Backlog(); messages > 0 {
+		if box, phase := l.box(); box != nil {
 			l.mu.Unlock()
-			return l.read()
+			c, err := l.read(box)
+			if c != nil {
+				c.phase = phase
+			}
+			return c, err
 		}
 		l.mem, l.tail, l.spilling = l.tail, l.mem, false
 	}
@@ -93,6 +180,7 @@ func (l *lane) take() (*chunk, error) {
 	}
 	c := l.mem[0]
 	l.mem = slices.Delete(l.mem, 0, 1)
+	c.phase = len(l.q.phases)
 	l.shrink(c)
 	return c, nil
 }
@@ -112,22 +200,27 @@ func (l *lane) shrink(c *chunk) {
 
 // read takes the next block off the disk. A block that cannot be understood is
 // given up and counted.
-func (l *lane) read() (*chunk, error) {
+func (l *lane) read(box *store.Outbox) (*chunk, error) {
 	for {
-		b, ok, err := l.outbox.Next(l.scratch.buf[:0])
+		if l.scratch == nil {
+			l.scratch = new(chunk)
+		}
+		c := l.scratch
+		b, ok, err := box.Next(c.buf[:0])
 		if err != nil || !ok {
 			return nil, err
 		}
-		c := &l.scratch
+		c.box = box
 		err = c.decode(b, l.restore)
 		if err == nil {
 			return c, nil
 		}
 		l.q.o.Logger.Error("stored messages cannot be read and are given up",
-			"destination", l.q.target.DestKey, "messages", b.Messages-b.Skip, "err", err)
+			"destination", l.q.target.DestKey, "messages", b.Messages-b.Skip, "err", loss.Text(err.Error()))
 		l.q.lost.Add(loss.Stored, uint64(b.Messages-b.Skip))
 		l.q.failed(err, 0)
-		if err := l.advance(b, b.Messages); err != nil {
+		c.msgs = c.msgs[:0]
+		if err := l.advance(c, b.Messages); err != nil {
 			return nil, err
 		}
 	}
@@ -151,11 +244,15 @@ func (l *lane) restore(spec []byte) (*Route, error) {
 	return r, nil
 }
 
-// advance notes that n messages of a block are delivered or given up.
-func (l *lane) advance(b store.Block, n int) error {
-	live, messages, bytes, err := l.outbox.Advance(b, n)
-	if !live { // Drop counted it as given up, and now it is delivered
-		l.q.lost.Add(loss.Dropped, -uint64(n-b.Skip))
+// advance notes that n messages of the block of c are delivered, given up or somewhere
+// else.
+func (l *lane) advance(c *chunk, n int) error {
+	live, messages, bytes, err := c.box.Advance(c.block, n)
+	if !live { // Drop counted it as given up, and it is not
+		l.q.lost.Add(loss.Dropped, -uint64(n-c.block.Skip))
+		if n <= len(c.msgs) {
+			l.q.counters.undrop(c.msgs[c.block.Skip:n])
+		}
 	}
 	l.q.settled(messages, bytes)
 	return err
@@ -180,55 +277,6 @@ func (l *lane) open() error {
 	return nil
 }
 
-// deliver writes all messages of c, however long that takes. It returns what is
-// left when the lane is to end, nil if nothing.
-func (l *lane) deliver(c *chunk) (rest []Message) {
-	msgs, wait := c.msgs, time.Duration(0)
-	if c.disk {
-		msgs = msgs[c.block.Skip:]
-	}
-	for len(msgs) > 0 {
-		n, err := 0, l.open()
-		if err == nil {
-			n, err = l.write(msgs)
-		}
-		if n > 0 {
-			l.q.delivered(msgs[:n])
-			msgs, wait = msgs[n:], 0
-		}
-		switch {
-		case len(msgs) == 0:
-		case errors.Is(err, ErrRefused):
-			l.q.refuse(&msgs[0], err)
-			msgs, wait = msgs[1:], 0
-		case l.ctx.Err() != nil:
-			return msgs
-		case err == nil && n > 0:
-		default:
-			if err == nil {
-				err = errors.New("nothing was written")
-			}
-			l.q.failed(err, 1)
-			if c.disk {
-				l.part(c, len(c.msgs)-len(msgs))
-			}
-			wait = min(max(2*wait, l.q.o.RetryMin), l.q.o.RetryMax)
-			l.wait(wait)
-		}
-	}
-	return nil
-}
-
-// write gives msgs to the destination once.
-func (l *lane) write(msgs []Message) (n int, err error) {
-	if tell := l.q.o.OnWrite; tell != nil {
-		start := time.Now()
-		defer func() { tell(time.Since(start)) }()
-	}
-	n, err = l.dest.Write(l.ctx, msgs)
-	return min(max(n, 0), len(msgs)), err
-}
-
 // wait ends early when the destination's state changes or the lane is to end.
 func (l *lane) wait(d time.Duration) {
 	var changed <-chan struct{}
@@ -244,10 +292,22 @@ func (l *lane) wait(d time.Duration) {
 	}
 }
 
-// finished takes a delivered chunk off the books.
-func (l *lane) finished(c *chunk) {
+// backOff waits before the next attempt, longer each time.
+func (l *lane) backOff() {
+	l.retry = min(max(2*l.retry, l.q.o.RetryMin), l.q.o.RetryMax)
+	l.wait(l.retry)
+}
+
+// finished takes the delivered chunk off the books.
+func (l *lane) finished() {
+	c := l.cur
+	l.cur = nil
 	if c.disk {
 		l.part(c, len(c.msgs))
+		if c.lent {
+			l.scratch = nil
+			return
+		}
 		invariants.Bytes(c.buf)
 		if cap(c.buf) > 4*maxChunk {
 			c.buf = nil
@@ -255,32 +315,34 @@ func (l *lane) finished(c *chunk) {
 		clear(c.msgs)
 		return
 	}
-	n := int64(len(c.msgs))
+	n := int64(len(c.msgs)) - c.moved
 	l.mu.Lock()
 	l.release(c)
 	l.mu.Unlock()
 	l.q.settled(n, 0)
 }
 
-// part notes on disk that the first n messages of c are delivered.
+// part notes on disk that the first n messages of c are delivered, or elsewhere.
 func (l *lane) part(c *chunk, n int) {
 	if n == c.block.Skip {
 		return
 	}
-	if err := l.advance(c.block, n); err != nil {
+	if err := l.advance(c, n); err != nil {
 		l.q.failed(err, 0)
 	}
 	c.block.Skip = n
 }
 
 // keep puts what is left of the worker's chunk before everything else.
-func (l *lane) keep(c *chunk, rest []Message) {
+func (l *lane) keep() {
+	c := l.cur
+	l.cur = nil
 	if c.disk {
-		l.part(c, len(c.msgs)-len(rest))
+		l.part(c, l.pos)
 		return
 	}
-	l.q.messages.Add(-int64(len(c.msgs) - len(rest)))
-	c.msgs = rest
+	l.q.messages.Add(c.moved - int64(l.pos))
+	c.msgs, c.moved = c.msgs[l.pos:], 0
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.mem = slices.Insert(l.mem, 0, c)
@@ -292,9 +354,10 @@ func (l *lane) giveUp() {
 	defer l.mu.Unlock()
 	l.closing = true
 	messages, bytes := int64(0), int64(0)
-	if l.outbox != nil {
-		messages, bytes = l.outbox.Backlog()
-		if err := l.outbox.Remove(); err != nil {
+	for _, box := range l.boxes() {
+		m, by := box.Backlog()
+		messages, bytes = messages+m, bytes+by
+		if err := box.Remove(); err != nil {
 			l.q.o.Logger.Error("messages that were given up are still there", "destination", l.q.target.DestKey, "err", err)
 		}
 	}

@@ -10,6 +10,10 @@ import (
 // a payload that is too long): trying again is of no use.
 var ErrBadMessage = errors.New("message cannot be sent")
 
+// ErrLost is an ErrNotConnected that came while messages were being sent: what the
+// broker closed the connection for may be one of them.
+var ErrLost = fmt.Errorf("%w any more", ErrNotConnected)
+
 const (
 	// pubChunk is how many bytes of small messages are written at once.
 	pubChunk = 64 << 10
@@ -139,7 +143,7 @@ func (t *tap) confirmed(ctx context.Context, f *flight) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-t.closed:
-		return fmt.Errorf("%w: %w", ErrNotConnected, t.err)
+		return fmt.Errorf("%w: %w", ErrLost, t.err)
 	}
 }
 
@@ -178,7 +182,7 @@ func (t *tap) writeAll(msgs []OutMessage, f *flight) (int, error) {
 		}
 		if len(b) > 0 {
 			if err := t.send(b); err != nil {
-				return sent, fmt.Errorf("%w: %w", ErrNotConnected, err)
+				return sent, fmt.Errorf("%w: %w", ErrLost, err)
 			}
 		}
 		sent, b = i, b[:0]

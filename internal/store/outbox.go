@@ -120,8 +120,11 @@ func (s *Store) checkID(o *Outbox) {
 
 // Outboxes returns the keys of all destinations that ever had something on disk
 // and were not removed.
-func (s *Store) Outboxes() (keys []string, err error) {
-	lo := []byte{spaceDest}
+func (s *Store) Outboxes() (keys []string, err error) { return s.OutboxesOf("") }
+
+// OutboxesOf is Outboxes for the keys that begin with prefix.
+func (s *Store) OutboxesOf(prefix string) (keys []string, err error) {
+	lo := destKey(prefix)
 	err = s.each(lo, upper(lo), func(k, _ []byte) error {
 		keys = append(keys, string(k[1:]))
 		return nil

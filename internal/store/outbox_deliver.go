@@ -130,18 +130,40 @@ func (o *Outbox) dropFirst(t *Txn) {
 }
 
 // Drop gives up the oldest segment and returns by how much the backlog became
-// smaller.
-func (o *Outbox) Drop() (messages, bytes int64, err error) {
+// smaller. look, if it is not nil, is called with each block of it, whose Data is
+// valid until look returns.
+func (o *Outbox) Drop(look func(Block)) (messages, bytes int64, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if len(o.segs) == 0 || (o.tx != nil && len(o.segs) == 1) {
 		return 0, 0, nil
 	}
+	if look != nil {
+		err = o.eachOfFirst(look)
+	}
 	t := o.s.Begin()
 	messages, bytes = o.segs[0].messages, o.segs[0].bytes
 	o.dropFirst(t)
 	o.setCursor(t, o.cursor)
-	return messages, bytes, t.Commit(Lazy)
+	return messages, bytes, errors.Join(err, t.Commit(Lazy))
+}
+
+// eachOfFirst calls look with what is left of the oldest segment. The caller holds
+// mu.
+func (o *Outbox) eachOfFirst(look func(Block)) error {
+	c := o.cursor
+	return o.s.each(o.blockKey(c.seg, c.seq), o.segKey(spaceBlock, c.seg+1), func(k, v []byte) error {
+		b, err := decodeBlock(k, v)
+		if err != nil {
+			return err
+		}
+		if b.seq == c.seq {
+			b.Skip = min(c.skip, b.Messages)
+		}
+		b.Earlier = b.seq < o.opened
+		look(b)
+		return nil
+	})
 }
 
 // Remove deletes the outbox and everything in it. From then on the Outbox is empty

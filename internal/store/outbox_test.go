@@ -212,7 +212,7 @@ func TestOutboxDrop(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m, by, err := o.Drop(); m != 4 || by != 4 || err != nil {
+	if m, by, err := o.Drop(nil); m != 4 || by != 4 || err != nil {
 		t.Errorf("dropped %d messages, %d bytes, %v, want 4 and 4", m, by, err)
 	}
 	if live, _, _, err := o.Advance(b, 4); live || err != nil {
@@ -221,7 +221,7 @@ func TestOutboxDrop(t *testing.T) {
 	if got := deliver(t, o, 5); got != "efghi" {
 		t.Errorf("got %q, want efghi", got)
 	}
-	if m, _, err := o.Drop(); m != 0 || err != nil {
+	if m, _, err := o.Drop(nil); m != 0 || err != nil {
 		t.Errorf("dropped %d of nothing, %v", m, err)
 	}
 }

@@ -197,7 +197,7 @@ func (w *world) deliver(key string) {
 }
 
 func (w *world) drop(key string) {
-	messages, _, err := mustOutbox(w.t, w.s, key).Drop()
+	messages, _, err := mustOutbox(w.t, w.s, key).Drop(nil)
 	w.must(err)
 	if m := w.boxes[key]; m != nil {
 		m.cursor += uint32(messages)

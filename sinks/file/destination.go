@@ -30,7 +30,38 @@ type destination struct {
 	timer *time.Timer
 	due   time.Time // when timer fires
 	buf   []byte
+	users int // lanes that have it open
 	ended bool
+}
+
+// shared is the destination of all lanes of a queue: the end of a file is known to one.
+type shared struct {
+	locate func(place string, f *form) (spot, error)
+
+	mu sync.Mutex
+	d  *destination
+}
+
+// open returns the destination, made if nobody has it.
+func (s *shared) open() *destination {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.d == nil || !s.d.enter() {
+		s.d = newDestination(s.locate)
+		s.d.enter()
+	}
+	return s.d
+}
+
+// enter counts a lane; it returns false if the last has closed d.
+func (d *destination) enter() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.ended {
+		return false
+	}
+	d.users++
+	return true
 }
 
 // key is a file by its path, or a series of files by its path and form. A path
@@ -116,8 +147,17 @@ func judge(place string, err error) error {
 			return sinks.Refuse(err)
 		}
 	}
-	return err
+	for _, e := range ofDisk {
+		if errors.Is(err, e) {
+			return err
+		}
+	}
+	return sinks.OfPlace(err)
 }
+
+// ofDisk are errors that concern all files of a directory. Others, such as that one
+// may not be written, do not.
+var ofDisk = []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.EIO, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM}
 
 // output returns the open file of k, opened if it is not.
 func (d *destination) output(k key, f *form) (*output, error) {
@@ -199,10 +239,13 @@ func (d *destination) expire() {
 	}
 }
 
-// Close closes all files.
+// Close closes all files, if no other lane has d open.
 func (d *destination) Close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.users--; d.users > 0 {
+		return nil
+	}
 	d.ended = true
 	if d.timer != nil {
 		d.timer.Stop()

@@ -107,10 +107,11 @@ func (f *Factory) Open(given map[string]any) (sinks.Target, error) {
 	if !dynamic {
 		dest = filepath.Dir(dest)
 	}
+	all := &shared{locate: f.locate}
 	t := sinks.Target{
 		DestKey: "file " + dest, Route: f.route(string(spec), o),
 		WithHeader: o.HeaderFirst, Restore: f.restore, CompressesItself: true, Unframed: true,
-		Open: func(context.Context, int) (sinks.Destination, error) { return newDestination(f.locate), nil },
+		Open: func(context.Context, int) (sinks.Destination, error) { return all.open(), nil },
 	}
 	if dynamic {
 		t.Dynamic = o.Path

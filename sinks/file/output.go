@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/klauspost/compress/gzip"
@@ -36,6 +37,7 @@ func openOutput(at spot, f *form) (*output, error) {
 	if f.rolls() {
 		flags |= os.O_EXCL
 	}
+	flags |= syscall.O_NONBLOCK // a pipe that nobody reads is an error, not a reason to wait
 	h, name, err := create(at, f, now, flags)
 	if err != nil {
 		return nil, err
@@ -134,7 +136,13 @@ func (o *output) write(b []byte, messages int64) error {
 	return nil
 }
 
+// pipePatience is how long a pipe that is full holds up a write.
+const pipePatience = 200 * time.Millisecond
+
 func (o *output) append(b []byte) (int, error) {
+	if !o.plain {
+		_ = o.f.SetWriteDeadline(time.Now().Add(pipePatience)) // which not all that is no file has
+	}
 	if o.plain && o.form.Type == "json" {
 		return o.f.WriteAt(b, o.size)
 	}

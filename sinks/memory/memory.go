@@ -59,7 +59,7 @@ func (f *Factory) Open(given map[string]any) (sinks.Target, error) {
 		spec += "\x00" + kind
 	}
 	t := sinks.Target{
-		DestKey: "memory", Volatile: true,
+		DestKey: "memory", Volatile: true, Apart: sinks.ByPlace,
 		Route: f.routes.Intern(spec, func() *sinks.Route { return &sinks.Route{Target: topic, Options: kindField(kind)} }),
 		Open: func(context.Context, int) (sinks.Destination, error) {
 			return &destination{bus: f.bus}, nil

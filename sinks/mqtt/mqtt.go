@@ -142,9 +142,12 @@ type destination struct {
 	conn  Publisher
 	close func()
 	out   []mqttconn.OutMessage
+	lost  int // how often the connection was lost over the same message
 }
 
-// Write publishes msgs.
+// Write publishes msgs. After the connection was lost over one, that is sent alone: if
+// it is lost again, it is the message's fault, such as that the broker finds it too
+// large, and no reason for the others to wait.
 func (d *destination) Write(ctx context.Context, msgs []sinks.Message) (int, error) {
 	d.out = d.out[:0]
 	for i := range msgs {
@@ -158,10 +161,21 @@ func (d *destination) Write(ctx context.Context, msgs []sinks.Message) (int, err
 		}
 		d.out = append(d.out, mqttconn.OutMessage{Topic: m.Place(), Payload: m.Payload, QoS: o.QoS, Retain: o.Retain})
 	}
+	if d.lost > 0 {
+		d.out = d.out[:min(1, len(d.out))]
+	}
 	n, err := d.conn.Publish(ctx, d.out)
 	clear(d.out)
-	if errors.Is(err, mqttconn.ErrBadMessage) {
+	if n > 0 {
+		d.lost = 0
+	}
+	switch {
+	case errors.Is(err, mqttconn.ErrBadMessage):
 		err = sinks.Refuse(err)
+	case errors.Is(err, mqttconn.ErrLost):
+		if d.lost++; d.lost > 1 {
+			d.lost, err = 0, sinks.OfPlace(err)
+		}
 	}
 	return n, err
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -28,16 +29,17 @@ type request struct {
 
 // lane sends one request after the other over a connection that it keeps.
 type lane struct {
-	client *http.Client
+	client    *http.Client
+	anyServer bool // messages name the server
 }
 
-func newLane(config *tls.Config) *lane {
+func newLane(config *tls.Config, anyServer bool) *lane {
 	t := &http.Transport{
 		Proxy: http.ProxyFromEnvironment, TLSClientConfig: config, ForceAttemptHTTP2: true,
 		MaxIdleConnsPerHost: 1, MaxIdleConns: 4, IdleConnTimeout: 90 * time.Second,
 		ReadBufferSize: 4 << 10, WriteBufferSize: 4 << 10,
 	}
-	return &lane{client: &http.Client{Transport: t}}
+	return &lane{client: &http.Client{Transport: t}, anyServer: anyServer}
 }
 
 // Write sends each message as a request.
@@ -87,14 +89,35 @@ func (l *lane) send(ctx context.Context, m *sinks.Message) error {
 	}
 	resp, err := l.client.Do(req)
 	if err != nil {
+		ofPlace := l.anyServer || !unreachable(err, req.URL)
 		var ue *url.Error
 		if errors.As(err, &ue) && ue.Timeout() {
-			return fmt.Errorf("%s %s: no answer within %v", r.method, place(req.URL), r.timeout)
+			err = fmt.Errorf("%s %s: no answer within %v", r.method, place(req.URL), r.timeout)
+		}
+		if ofPlace {
+			return sinks.OfPlace(err)
 		}
 		return err
 	}
 	defer resp.Body.Close()
 	return answer(req, resp)
+}
+
+// unreachable tells whether err is of the way to the server that u is on: then no
+// request to it gets through.
+func unreachable(err error, u *url.URL) bool {
+	var ue *url.Error
+	if !errors.As(err, &ue) {
+		return false
+	}
+	if at, parseErr := url.Parse(ue.URL); parseErr != nil || at.Host != u.Host {
+		return false // it was sent on to another server
+	}
+	var dial *net.OpError
+	var dns *net.DNSError
+	var cert *tls.CertificateVerificationError
+	var plain tls.RecordHeaderError
+	return errors.As(err, &dial) && dial.Op == "dial" || errors.As(err, &dns) || errors.As(err, &cert) || errors.As(err, &plain)
 }
 
 // answer judges a response, whose body it reads so that the connection can serve
@@ -110,7 +133,7 @@ func answer(req *http.Request, resp *http.Response) error {
 	if code >= 400 && code < 500 && code != http.StatusRequestTimeout && code != http.StatusTooManyRequests {
 		return sinks.Refuse(err)
 	}
-	return err
+	return sinks.OfPlace(err)
 }
 
 // place is a URL as it may be shown: without password and query.

@@ -1,7 +1,9 @@
 // Package rest is the sink that sends each output as an HTTP request. A rule's
 // requests go out one after the other, those of different rules to one server side
 // by side in a few lanes. An answer 2xx is delivery; 4xx refuses the output for
-// good, except 408 and 429; everything else is tried again.
+// good, except 408 and 429; everything else is tried again. A server that cannot be
+// reached keeps all rules waiting, any other failure, or a slow answer, the rule
+// alone.
 package rest
 
 import (
@@ -109,6 +111,7 @@ func (f *Factory) Open(given map[string]any) (sinks.Target, error) {
 	if err != nil {
 		return sinks.Target{}, err
 	}
+	varies := dest == anyServer
 	if tls != (tlsProps{}) {
 		dest += " tls:" + short(tls)
 	}
@@ -121,8 +124,8 @@ func (f *Factory) Open(given map[string]any) (sinks.Target, error) {
 		lanes = DefaultLanes
 	}
 	t := sinks.Target{
-		DestKey: "rest " + dest, Route: f.route(string(spec), o), Lanes: lanes, Restore: f.restore,
-		Open: func(context.Context, int) (sinks.Destination, error) { return newLane(config), nil },
+		DestKey: "rest " + dest, Route: f.route(string(spec), o), Lanes: lanes, Apart: sinks.ByRule, Restore: f.restore,
+		Open: func(context.Context, int) (sinks.Destination, error) { return newLane(config, varies), nil },
 	}
 	if dynamic {
 		t.Dynamic = o.URL
@@ -149,6 +152,9 @@ func (s *settings) check(o *options, faults *props.Faults) {
 	}
 }
 
+// anyServer is the name of all servers that messages name.
+const anyServer = "any server"
+
 // destination names the server of a URL, which may be a template in part.
 func destination(faults *props.Faults, text string) (name string, dynamic bool) {
 	if text == "" {
@@ -157,7 +163,7 @@ func destination(faults *props.Faults, text string) (name string, dynamic bool) 
 	static, _, dynamic := strings.Cut(text, "{{")
 	u, err := url.Parse(static)
 	if dynamic && (err != nil || u.Host == "" || u.Path == "" && u.RawQuery == "") {
-		return "any server", true // the template is in the server's name
+		return anyServer, true // the template is in the server's name
 	}
 	if err == nil {
 		err = checkURL(u)

@@ -149,7 +149,7 @@ func TestQueue(t *testing.T) {
 	}
 	defer q.Close(context.Background())
 	for i := range 3 {
-		q.Put([]sinks.Message{{Route: target.Route, Payload: fmt.Append(nil, i), Rule: uint32(i)}})
+		q.Put([]sinks.Message{{Route: target.Route, Payload: fmt.Append(nil, i), Rule: 1}})
 	}
 	if err := q.Drained(context.Background()); err != nil {
 		t.Fatal(err)
@@ -158,8 +158,85 @@ func TestQueue(t *testing.T) {
 	if got := strings.ReplaceAll(fmt.Sprint(s.got), "|application/json|", ""); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	if f, _ := c.LastFailure(1); c.Failed(1) != 1 || c.Delivered(2) != 1 || !strings.HasSuffix(f.Text, "400 Bad Request: because 400") {
+	if f, _ := c.LastFailure(1); c.Failed(1) != 1 || c.Delivered(1) != 2 || !strings.HasSuffix(f.Text, "400 Bad Request: because 400") {
 		t.Errorf("failed %d, %q", c.Failed(1), f.Text)
+	}
+}
+
+// What one URL does, its rule alone waits for: others of the server get through, each in
+// its order. A server that is not there keeps all waiting, each once.
+func TestOneServerManyRules(t *testing.T) {
+	const rules, each = 40, 12
+	var mu sync.Mutex
+	got, good, well := map[string][]string{}, 0, make(chan struct{})
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		sick := func() bool {
+			select {
+			case <-well:
+				return false
+			default:
+				return true
+			}
+		}
+		switch kind := strings.Split(r.URL.Path, "/")[1]; {
+		case kind == "hangs" && sick():
+			select {
+			case <-well:
+			case <-r.Context().Done():
+				return
+			}
+		case kind == "fails" && sick():
+			w.WriteHeader(503)
+			return
+		case kind == "aborts" && sick():
+			panic(http.ErrAbortHandler)
+		case kind == "elsewhere" && sick():
+			http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusTemporaryRedirect)
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if got[r.URL.Path] = append(got[r.URL.Path], string(body)); strings.HasPrefix(r.URL.Path, "/good") {
+			if good++; good == rules/5*each {
+				close(well)
+			}
+		}
+	}))
+	defer s.Close()
+	f := new(Factory)
+	var q *sinks.Queue
+	var routes []*sinks.Route
+	for i := range rules {
+		kind := []string{"good", "hangs", "fails", "aborts", "elsewhere"}[i%5]
+		target, err := f.Open(map[string]any{"url": fmt.Sprintf("%s/%s/%d", s.URL, kind, i), "method": "post"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if routes = append(routes, target.Route); q == nil {
+			q, err = sinks.NewQueue(target, sinks.Options{RetryMax: 100 * time.Millisecond, Logger: slog.New(slog.DiscardHandler)}, nil, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer q.Close(context.Background())
+		}
+	}
+	for n := range each {
+		for i := range rules {
+			q.Put([]sinks.Message{{Route: routes[i], Payload: fmt.Append(nil, n), Rule: uint32(i)}})
+		}
+	}
+	if err := q.Drained(context.Background()); err != nil { // which it is only if the good ones get through first
+		t.Fatal(err)
+	}
+	want := fmt.Sprint([]string{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11"})
+	for path, list := range got {
+		if fmt.Sprint(list) != want {
+			t.Errorf("%s: got %v", path, list)
+		}
+	}
+	if len(got) != rules {
+		t.Errorf("%d of %d rules got through", len(got), rules)
 	}
 }
 
