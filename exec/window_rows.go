@@ -124,6 +124,13 @@ func (r *rowWindow) adopt(*planner.Window) {
 	for i := range r.rows {
 		r.move(steps, &r.rows[i])
 	}
+	if s, ok := r.form.(*state); ok {
+		for _, rows := range s.open {
+			for i := range rows {
+				r.move(steps, &rows[i])
+			}
+		}
+	}
 	r.steps = steps
 }
 

@@ -25,75 +25,12 @@ type stageBuilder struct {
 	pins   int      // rules that are being replaced: the stage stays for them
 }
 
-// replaced is the stage of a rule that is being replaced.
-type replaced struct {
-	stage  *stageBuilder
-	member Member
-}
-
-// Replacing prepares for rule to be removed and added again as another one: if the
-// new one has the same window, the rule goes on in it as if nothing had happened.
-// The caller calls end when that is done, before the next Program.
-func (b *Builder) Replacing(rule RuleID) (end func()) {
-	p := b.rules[rule]
-	if p == nil || p.kind != inStage {
-		return func() {}
-	}
-	s := p.stage
-	st := s.def.stage()
-	inner := s.out.Replacing(rule)
-	s.pins++
-	var cols []string
-	for text, i := range s.colAt {
-		cols = append(cols, text)
-		st.Cols[i].refs++
-	}
-	if b.replacing == nil {
-		b.replacing = map[RuleID]replaced{}
-	}
-	i := slices.IndexFunc(st.Members, func(m Member) bool { return m.Rule == rule })
-	b.replacing[rule] = replaced{s, st.Members[i]}
-	return func() {
-		delete(b.replacing, rule)
-		inner()
-		b.dirty = true
-		b.thaw()
-		for _, text := range cols {
-			s.dropColumn(text, s.colAt[text])
-		}
-		s.pins--
-		s.end()
-	}
-}
-
 // stageOf returns the stage for rule, which may have been in it already.
 func (b *Builder) stageOf(rule RuleID, bs BoundStage) (*stageBuilder, Member) {
 	if r, ok := b.replacing[rule]; ok && r.stage.fits(bs) {
 		return r.stage, r.member
 	}
 	return b.stage(bs), Member{Rule: rule, Epoch: b.prog.Epoch + 1}
-}
-
-// fits tells whether a rule that was in s may go on in it.
-func (s *stageBuilder) fits(bs BoundStage) bool {
-	switch b := bs.(type) {
-	case *BoundWindow:
-		if s.win == nil {
-			return false
-		}
-		same := *b
-		same.Spec.Start = s.win.Spec.Start
-		bs = &same
-	case *BoundOrdering:
-		o, ok := s.def.(*EventOrder)
-		if !ok {
-			return false
-		}
-		same := *b
-		same.Start = o.Start
-		bs = &same
-	}
-	return bs.text() == s.key
 }
 
 // stage returns the stage of b with bs's text and makes one if need be.
@@ -185,7 +122,7 @@ func (s *stageBuilder) column(n *Node) int {
 		return i
 	}
 	s.dirty = true
-	c := StageCol{Kind: n.FromKind, refs: 1}
+	c := StageCol{Kind: n.FromKind, refs: 1, since: s.up.Next()}
 	from := n.From
 	if from == nil { // a column of the stage's own input: it takes it along
 		c.Kind, from = ColRow, n

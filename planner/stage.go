@@ -37,8 +37,9 @@ const (
 // StageCol is one column of a stage's output.
 type StageCol struct {
 	Kind  StageColKind
+	refs  int32
 	Index int
-	refs  int
+	since uint64 // epoch of the program in which it came
 }
 
 // Member is a rule over a stage, and the epoch of the program in which it came: it

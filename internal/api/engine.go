@@ -141,6 +141,22 @@ type Option struct {
 	Value any    // string, bool or int
 }
 
+// State is what became of what a rule that was replaced remembered: the content of its
+// windows, what its analytic calls and counters know, rows that wait for others.
+type State uint8
+
+// The fates of a rule's state.
+const (
+	NoState   State = iota // there was none
+	StateKept              // the rule goes on as if it had always been as it is
+	StateAnew              // the rule begins with nothing
+)
+
+// String says it for the answer to a call.
+func (s State) String() string {
+	return [...]string{"", "It goes on with what it has gathered.", "It begins anew: what it has gathered is not all that it needs."}[s]
+}
+
 // Rules holds the rules and their life.
 type Rules interface {
 	// CreateRule adds a rule and starts it unless def says otherwise. It returns
@@ -153,9 +169,9 @@ type Rules interface {
 	// thousands need not be in memory together. defs must not call the engine.
 	CreateRules(defs iter.Seq[*ruledef.Def]) []error
 
-	// ReplaceRule creates the rule or puts def in its place. What did not change
-	// keeps its state.
-	ReplaceRule(def *ruledef.Def) error
+	// ReplaceRule creates the rule or puts def in its place, and tells what became of
+	// what the old one remembered.
+	ReplaceRule(def *ruledef.Def) (State, error)
 
 	// DeleteRule stops and removes a rule: ruledef.ErrNotFound.
 	DeleteRule(id string) error

@@ -237,7 +237,7 @@ func (e *fakeEngine) CreateRule(def *ruledef.Def) error {
 	if _, err := e.RuleText(def.ID); err == nil {
 		return fmt.Errorf("rule %q: %w", def.ID, ruledef.ErrExists)
 	}
-	return e.ReplaceRule(def)
+	return e.put(def)
 }
 
 func (e *fakeEngine) CreateRules(defs iter.Seq[*ruledef.Def]) (errs []error) {
@@ -251,7 +251,22 @@ func (e *fakeEngine) CreateRules(defs iter.Seq[*ruledef.Def]) (errs []error) {
 	return errs
 }
 
-func (e *fakeEngine) ReplaceRule(def *ruledef.Def) error {
+// ReplaceRule keeps the state of a window whose statement stays.
+func (e *fakeEngine) ReplaceRule(def *ruledef.Def) (State, error) {
+	e.mu.Lock()
+	old, ok := e.rules[def.ID]
+	e.mu.Unlock()
+	state := NoState
+	if ok && strings.Contains(old.def.SQL, "WINDOW") {
+		state = StateAnew
+		if old.def.SQL == def.SQL {
+			state = StateKept
+		}
+	}
+	return state, e.put(def)
+}
+
+func (e *fakeEngine) put(def *ruledef.Def) error {
 	if _, err := e.ValidateRule(def); err != nil {
 		return err
 	}
@@ -441,7 +456,7 @@ func (e *fakeEngine) ImportDefinitions(d Definitions) Definitions {
 	for id, text := range d.Rules {
 		def, err := ruledef.ParseFor(id, []byte(text), ruledef.DefaultOptions())
 		if err == nil {
-			err = e.ReplaceRule(def)
+			err = e.put(def)
 		}
 		if err != nil {
 			errs.Rules[id] = err.Error()

@@ -139,13 +139,18 @@ func (s *Server) replaceRule(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	warnings := s.engine.RuleWarnings(def)
-	if err := s.engine.ReplaceRule(def); err != nil {
+	state, err := s.engine.ReplaceRule(def)
+	if err != nil {
 		f := creationFault(def, err)
 		f.status = http.StatusBadRequest
 		f.write(w)
 		return
 	}
-	writeText(w, http.StatusOK, warned("Rule "+id+" was updated successfully.", warnings))
+	text := "Rule " + id + " was updated successfully."
+	if state != NoState {
+		text += "\n" + state.String()
+	}
+	writeText(w, http.StatusOK, warned(text, warnings))
 }
 
 func (s *Server) validateRule(w http.ResponseWriter, r *http.Request) {

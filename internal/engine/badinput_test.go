@@ -172,7 +172,7 @@ func TestFullDisk(t *testing.T) {
 	if !errors.Is(err, store.ErrFull) {
 		t.Errorf("rule on a full disk: got %v", err)
 	}
-	if err := r.ReplaceRule(r.def("a", "SELECT 1 AS x FROM s", toMemory("out"))); !errors.Is(err, store.ErrFull) {
+	if _, err := r.ReplaceRule(r.def("a", "SELECT 1 AS x FROM s", toMemory("out"))); !errors.Is(err, store.ErrFull) {
 		t.Errorf("change of a rule on a full disk: got %v", err)
 	}
 	if got := len(r.RuleList()); got != 1 {

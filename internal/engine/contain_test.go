@@ -194,7 +194,8 @@ func TestPanicInCheck(t *testing.T) {
 	errs := r.CreateRules(slices.Values([]*ruledef.Def{good("b"), bad("c"), good("d")}))
 	want(errs[1])
 	r.must(errors.Join(errs[0], errs[2]))
-	want(r.ReplaceRule(bad("b")))
+	_, err := r.ReplaceRule(bad("b"))
+	want(err)
 	if got := r.RuleList(); len(got) != 2 {
 		t.Errorf("got %d rules", len(got))
 	}
@@ -247,7 +248,7 @@ func TestReplacedAfterPanic(t *testing.T) {
 	r.broken("a")
 	there := addShy(r)
 	r.sql(`CREATE STREAM u (a BIGINT) WITH (TYPE="shy", DATASOURCE="in/u")`)
-	r.must(r.ReplaceRule(r.def("a", "SELECT a FROM u", toMemory("out"))))
+	r.replace(r.def("a", "SELECT a FROM u", toMemory("out")))
 	r.wantStatus("a", "status", "stopped by error")
 	there.Store(true)
 	r.await("the patrol starts it", func() bool { return r.statusOf("a") == "running" })

@@ -134,7 +134,7 @@ func TestGraphUpdate(t *testing.T) {
 	}
 	next, err := parseRule([]byte(strings.Replace(strings.Replace(branchRule, `"datasource":"in"`, `"datasource":"next"`, 1), "v > 10", "v > 20", 1)))
 	r.must(err)
-	r.must(r.ReplaceRule(next))
+	r.replace(next)
 	r.publish("in", `{"v":100}`)
 	r.publish("next", `{"v":15}`, `{"v":21}`)
 	hot.want(`{"v":21}`)
@@ -149,10 +149,10 @@ func TestGraphUpdate(t *testing.T) {
 	// A rule over one statement takes the place of one over three, and back.
 	r.must(r.CreateRule(def))
 	r.memoryStream("s", "in")
-	r.must(r.ReplaceRule(r.def("g", "SELECT v FROM s", toMemory("hot"))))
+	r.replace(r.def("g", "SELECT v FROM s", toMemory("hot")))
 	r.publish("in", `{"v":1,"w":2}`)
 	hot.want(`{"v":1}`)
-	r.must(r.ReplaceRule(def))
+	r.replace(def)
 	r.publish("in", `{"v":12,"w":2}`)
 	hot.want(`{"v":12,"w":2}`)
 }

@@ -42,18 +42,28 @@ func (e *Engine) shut(c *compiled) {
 	}
 }
 
-// installLocked starts a compiled rule whose queues are open, and takes them. It is bound
-// anew if definitions changed since it was checked.
+// freshLocked returns c, whose queues are open, bound anew if definitions changed since it
+// was checked. If that fails the queues are given back.
+func (e *Engine) freshLocked(c *compiled) (*compiled, error) {
+	e.mu.AssertHeld()
+	if c.def == nil || c.epoch == e.mu.epoch && !e.missedLocked(c) {
+		return c, nil
+	}
+	n, err := e.compileLocked(c.def)
+	e.shut(c)
+	if err != nil {
+		return nil, err
+	}
+	e.open(n)
+	return n, nil
+}
+
+// installLocked starts a compiled rule whose queues are open, and takes them.
 func (e *Engine) installLocked(r *rule, c *compiled) error {
 	e.mu.AssertHeld()
-	if c.def != nil && (c.epoch != e.mu.epoch || e.missedLocked(c)) {
-		n, err := e.compileLocked(c.def)
-		e.shut(c)
-		if err != nil {
-			return err
-		}
-		e.open(n)
-		c = n
+	c, err := e.freshLocked(c)
+	if err != nil {
+		return err
 	}
 	e.readsLocked(r, c)
 	if c.rests {

@@ -1,6 +1,9 @@
 package engine
 
 import (
+	"slices"
+
+	"github.com/weir-engine/weir/internal/api"
 	"github.com/weir-engine/weir/internal/engine/run"
 	"github.com/weir-engine/weir/planner/ruledef"
 )
@@ -137,7 +140,7 @@ func (e *Engine) readsLocked(r *rule, c *compiled) {
 }
 
 // ReplaceRule puts def in the place of the rule with its id, or creates it.
-func (e *Engine) ReplaceRule(def *ruledef.Def) error {
+func (e *Engine) ReplaceRule(def *ruledef.Def) (api.State, error) {
 	defer e.ruleLocks.lock(def.ID)()
 	e.mu.RLock()
 	old := e.mu.rules[def.ID]
@@ -151,23 +154,26 @@ func (e *Engine) ReplaceRule(def *ruledef.Def) error {
 	e.mu.RUnlock()
 	switch {
 	case old == nil:
-		return e.create(def)
+		return api.NoState, e.create(def)
 	case err != nil:
-		return err
+		return api.NoState, err
 	}
 	if err := ruledef.CheckVersion(def.ID, version, def.Version); err != nil {
-		return err
+		return api.NoState, err
 	}
 	if err := e.restore(old, def); err != nil {
-		return ruledef.Errorf(ruledef.CodeIO, "store rule %s: %w", def.ID, err)
+		return api.NoState, ruledef.Errorf(ruledef.CodeIO, "store rule %s: %w", def.ID, err)
 	}
 	if def.Triggered {
 		e.open(c)
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.exchangeLocked(old, def, c)
-	return nil
+	state := e.exchangeLocked(old, def, c)
+	if state != api.NoState {
+		e.log.Info("rule is replaced", "rule", def.ID, "state", state.String())
+	}
+	return state, nil
 }
 
 // restore stores the text of def in the place of old's.
@@ -185,7 +191,7 @@ func (e *Engine) restore(old *rule, def *ruledef.Def) error {
 }
 
 // exchangeLocked makes r the rule of def.
-func (e *Engine) exchangeLocked(r *rule, def *ruledef.Def, c *compiled) {
+func (e *Engine) exchangeLocked(r *rule, def *ruledef.Def, c *compiled) (state api.State) {
 	e.mu.AssertHeld()
 	// The streams of the old rule stay connected: the new one may read them, and
 	// must not miss a message.
@@ -199,9 +205,16 @@ func (e *Engine) exchangeLocked(r *rule, def *ruledef.Def, c *compiled) {
 			}()
 		}
 	}
-	for _, p := range r.parts() { // a window that stays as it was goes on
-		for _, name := range p.inputs {
-			if s := e.mu.streams[name]; s != nil && s.builder != nil {
+	var err error
+	if def.Triggered {
+		var n *compiled
+		if n, err = e.freshLocked(c); err == nil {
+			c, state = n, e.stateLocked(r, n)
+		}
+	}
+	for _, p := range r.parts() {
+		for _, name := range p.inputs { // what a table keeps is not the rule's own
+			if s := e.mu.streams[name]; s != nil && s.builder != nil && (state == api.StateKept || p.join != nil) {
 				defer s.builder.Replacing(p.num)()
 			}
 		}
@@ -215,9 +228,53 @@ func (e *Engine) exchangeLocked(r *rule, def *ruledef.Def, c *compiled) {
 	}
 	if !def.Triggered {
 		r.message = stopped
-		return
+		return state
 	}
-	e.noteLocked(r, e.installLocked(r, c))
+	if err == nil {
+		err = e.installLocked(r, c)
+	}
+	e.noteLocked(r, err)
+	return state
+}
+
+// stateLocked tells what becomes of what r remembers when c comes in its place: all is
+// kept, or it begins anew. Nothing is kept in part, which would send what neither the
+// old rule nor the new one ever would.
+func (e *Engine) stateLocked(r *rule, c *compiled) api.State {
+	e.mu.AssertHeld()
+	if !e.remembersLocked(r) {
+		return api.NoState
+	}
+	if c.rests || c.err != nil || len(c.parts) != 1+len(r.more) {
+		return api.StateAnew
+	}
+	for i, p := range r.parts() {
+		q := c.parts[i].query
+		if p.join != nil || q.Join != nil || !slices.Equal(p.inputs, q.Streams) {
+			return api.StateAnew
+		}
+		if s := e.mu.streams[q.Streams[0]]; s == nil || s.builder == nil || !s.builder.Keeps(p.num, q.Root) {
+			return api.StateAnew
+		}
+	}
+	return api.StateKept
+}
+
+// remembersLocked tells whether what r sends depends on more than the last message.
+func (e *Engine) remembersLocked(r *rule) bool {
+	e.mu.AssertHeld()
+	if !r.running {
+		return false
+	}
+	for _, p := range r.parts() {
+		if p.join != nil && p.join.builder.Remembers(p.num) {
+			return true
+		}
+		if s := e.mu.streams[p.inputs[0]]; p.join == nil && s != nil && s.builder != nil && s.builder.Remembers(p.num) {
+			return true
+		}
+	}
+	return false
 }
 
 // DeleteRule stops and removes a rule.

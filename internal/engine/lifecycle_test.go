@@ -30,7 +30,7 @@ func TestLifecycle(t *testing.T) {
 	r.publish("in", `{"seq":4}`)
 	out.want(`{"seq":4}`)
 
-	r.must(r.ReplaceRule(r.def("a", "SELECT seq FROM s WHERE seq < 1", toMemory("out"))))
+	r.replace(r.def("a", "SELECT seq FROM s WHERE seq < 1", toMemory("out")))
 	r.publish("in", `{"seq":5}`, `{"seq":0}`)
 	out.want(`{"seq":0}`)
 
@@ -85,7 +85,7 @@ func TestReplacedRuleKeepsItsWindow(t *testing.T) {
 	r.rule("b", "SELECT seq FROM s", "seen")
 	r.publish("in", `{"seq":1}`, `{"seq":2}`)
 	seen.want(`{"seq":1}`, `{"seq":2}`)
-	r.must(r.ReplaceRule(r.def("a", "SELECT collect(seq) AS l, count(*) AS n FROM s GROUP BY COUNTWINDOW(3)", toMemory("out"))))
+	r.replace(r.def("a", "SELECT collect(seq) AS l, count(*) AS n FROM s GROUP BY COUNTWINDOW(3)", toMemory("out")))
 	r.publish("in", `{"seq":3}`, `{"seq":4}`)
 	out.want(`{"l":[1,2,3],"n":3}`)
 	seen.want(`{"seq":3}`, `{"seq":4}`)
@@ -133,15 +133,15 @@ func TestChangesUnderLoad(t *testing.T) {
 				t.Fatal(err)
 			}
 		case 2:
-			r.must(r.ReplaceRule(r.def(id, sql, toMemory("noise"))))
+			r.replace(r.def(id, sql, toMemory("noise")))
 		case 3:
 			r.must(ignore(r.RestartRule(id), ruledef.ErrNotFound))
 		case 4:
 			r.must(ignore(r.DeleteRule(id), ruledef.ErrNotFound))
 		}
 		where := fmt.Sprintf(" WHERE seq >= %d", -(i % 9))
-		r.must(r.ReplaceRule(r.def("shared", "SELECT seq FROM shared"+where, toMemory("shared"))))
-		r.must(r.ReplaceRule(r.def("own", "SELECT seq FROM own"+where, toMemory("own"))))
+		r.replace(r.def("shared", "SELECT seq FROM shared"+where, toMemory("shared")))
+		r.replace(r.def("own", "SELECT seq FROM own"+where, toMemory("own")))
 	}
 	keeper.wantSeq(0, messages)
 	shared.wantSeq(0, messages)
@@ -173,7 +173,7 @@ func TestConcurrentChanges(t *testing.T) {
 				case 0, 1:
 					_ = r.CreateRule(def)
 				case 2:
-					_ = r.ReplaceRule(def)
+					_, _ = r.ReplaceRule(def)
 				case 3:
 					_ = r.StopRule(id)
 				case 4:
@@ -333,7 +333,7 @@ func TestCountersBeginAnew(t *testing.T) {
 	r.wantStatus("n", "sink_nop_0_0_records_out_total", 2)
 	r.publish("in", `{"a":3}`)
 	out.next(1)
-	r.must(r.ReplaceRule(r.def("n", "SELECT a FROM s WHERE a > 0", nop)))
+	r.replace(r.def("n", "SELECT a FROM s WHERE a > 0", nop))
 	r.wantStatus("n", "sink_nop_0_0_records_out_total", 0)
 	r.publish("in", `{"a":4}`)
 	out.next(1)

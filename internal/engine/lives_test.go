@@ -131,7 +131,7 @@ func (v *lives) choose(l *life) {
 	if v.event && !strings.Contains(l.text, "COUNTWINDOW") {
 		l.options = eventOptions[v.rnd.IntN(len(eventOptions))]
 	}
-	if l.options == "{}" && strings.Contains(l.text, "WINDOW(ss") { // not by the clock
+	if l.options == "{}" && (strings.Contains(l.text, "WINDOW(ss") || strings.Contains(l.text, "event_time")) { // not by the clock
 		l.options = eventOptions[0]
 	}
 }
@@ -180,8 +180,8 @@ func (v *lives) put(l *life, text string) {
 	v.choose(l)
 	v.log = append(v.log, fmt.Sprintf("put %d %s %s", l.n, text, l.options))
 	crowd, alone := v.defs(l)
-	v.must(v.ReplaceRule(crowd))
-	v.must(v.alone.ReplaceRule(alone))
+	v.replace(crowd)
+	v.alone.replace(alone)
 }
 
 // change does the same to a rule in both engines.

@@ -114,6 +114,15 @@ func (r *rig) rule(id, sql, topic string) {
 	r.must(r.CreateRule(r.def(id, sql, toMemory(topic))))
 }
 
+// replace puts d in the place of the rule with its id and tells what became of what that
+// remembered.
+func (r *rig) replace(d *ruledef.Def) api.State {
+	r.t.Helper()
+	state, err := r.ReplaceRule(d)
+	r.must(err)
+	return state
+}
+
 func (r *rig) must(err error) {
 	r.t.Helper()
 	if err != nil {

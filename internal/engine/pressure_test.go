@@ -158,7 +158,7 @@ func TestFullQueueAndChanges(t *testing.T) {
 		case "delete":
 			r.must(r.DeleteRule("slow"))
 		case "replace":
-			r.must(r.ReplaceRule(r.def("slow", "SELECT seq FROM s", `{"nop":{}}`)))
+			r.replace(r.def("slow", "SELECT seq FROM s", `{"nop":{}}`))
 		case "stop":
 			r.must(r.StopRule("slow"))
 		}

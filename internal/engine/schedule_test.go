@@ -169,7 +169,7 @@ func TestScheduledRules(t *testing.T) {
 		r.must(r.StartRule("once"))
 		at(3*time.Hour+2*time.Second, "running", waiting, "running")
 		r.must(r.DeleteRule("hourly"))
-		r.must(r.ReplaceRule(r.def("once", "SELECT seq FROM s", toMemory("once"))))
+		r.replace(r.def("once", "SELECT seq FROM s", toMemory("once")))
 		<-time.After(24 * time.Hour)
 		synctest.Wait()
 		if got := r.statusOf("once"); got != "running" {

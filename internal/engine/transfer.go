@@ -131,7 +131,7 @@ func (e *Engine) importRules(texts map[string]string, bad *definitions) {
 		}
 		def, err := ruledef.ParseFor(id, []byte(texts[id]), e.opt.Rules)
 		if err == nil {
-			err = e.ReplaceRule(def)
+			_, err = e.ReplaceRule(def)
 		}
 		if err != nil {
 			bad.Rules[id] = err.Error()

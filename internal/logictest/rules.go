@@ -91,11 +91,11 @@ func (s *session) enterAll() error {
 	}
 	for _, r := range add {
 		if old := s.rules[r.name]; old != nil { // replaced
-			r.id, r.eng = old.id, old.eng
-			for _, name := range old.query.Streams {
-				defer old.eng.builders[s.stream(name)].Replacing(old.id)()
+			end, err := s.replace(old, r)
+			if err != nil {
+				return err
 			}
-			s.remove(old)
+			defer end()
 		}
 	}
 	for _, r := range add {
@@ -104,6 +104,23 @@ func (s *session) enterAll() error {
 		}
 	}
 	return nil
+}
+
+// replace takes old out for r to come in its place; the caller calls end when it has.
+func (s *session) replace(old, r *rule) (end func(), err error) {
+	r.id, r.eng = old.id, old.eng
+	b := old.eng.builders[s.stream(old.query.Streams[0])]
+	r.set.Epoch = b.Next()
+	q, err := s.bind(r)
+	if err != nil {
+		return nil, fmt.Errorf("rule %q: %w", r.name, err)
+	}
+	end = func() {}
+	if old.join == nil && q.Join == nil && slices.Equal(old.query.Streams, q.Streams) && b.Keeps(old.id, q.Root) {
+		end = b.Replacing(old.id)
+	}
+	s.remove(old)
+	return end, nil
 }
 
 // enter puts a rule into its builder.
