@@ -255,8 +255,8 @@ func TestNodes(t *testing.T) {
 		}
 		if round == 1 { // another plan under the same name
 			d := r.def("b", "SELECT a FROM s WHERE a < 0 GROUP BY a, COUNTWINDOW(1)", toMemory("none"))
-			r.must(r.ReplaceRule(d))
-			r.must(r.ReplaceRule(r.def("b", "SELECT a FROM s WHERE a < 0", toMemory("none"))))
+			r.replace(d)
+			r.replace(r.def("b", "SELECT a FROM s WHERE a < 0", toMemory("none")))
 		}
 	}
 	r.must(r.StopRule("a"))

@@ -258,7 +258,7 @@ func (l *lot) ruleStep() {
 			l.rules[id] = made
 		}
 	case 1:
-		err := l.ReplaceRule(def)
+		_, err := l.ReplaceRule(def)
 		l.call(!l.fits(stream), err, "PUT rule %s over %s", id, stream)
 		if err == nil {
 			l.rules[id] = made
