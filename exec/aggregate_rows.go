@@ -71,13 +71,19 @@ func (m *machine) span(s planner.StepID, st *planner.Step, mm *memo) {
 	}
 }
 
-// single computes an aggregate without a window: over its one row.
-func (m *machine) single(st *planner.Step, args []vec.Value) (vec.Value, error) {
+// single computes an aggregate without a window: over its one row, or nothing if its
+// FILTER does not hold, whatever its arguments are then.
+func (m *machine) single(st *planner.Step, args []vec.Value, row int) (vec.Value, error) {
 	if st.Part {
-		if !args[0].Truth() {
+		if m.failed(st.In[0], row) || !args[0].Truth() {
 			args = nil
 		} else {
 			args = args[1:]
+			for _, s := range st.In[1:] {
+				if m.failed(s, row) {
+					return vec.Value{}, argFault(s)
+				}
+			}
 		}
 	}
 	if st.Func.Name == "first" {

@@ -260,7 +260,7 @@ func lazy(n *planner.Node) bool {
 	case planner.OpAnd, planner.OpOr, planner.OpCase, planner.OpSwitch:
 		return true
 	}
-	return n.Op == planner.OpCall && n.Func.Catches
+	return n.Op == planner.OpCall && n.Func.Catches || n.Op == planner.OpAgg && n.Part
 }
 
 func (m *machine) arguments(n int) []vec.Value {
@@ -305,7 +305,7 @@ func (m *machine) scalar(st *planner.Step, a []vec.Value, row int) (vec.Value, e
 	case planner.OpCase, planner.OpSwitch:
 		return m.branch(st, a, row)
 	case planner.OpAgg:
-		return m.single(st, a)
+		return m.single(st, a, row)
 	}
 	return operation(st.Node, a, m.x.env.Location)
 }

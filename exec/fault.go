@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"math"
 	"slices"
 
 	"github.com/weir-engine/weir/internal/loss"
@@ -13,6 +14,23 @@ import (
 // sends its faults asks for the text of each of its rows. Of the others only the
 // text of the last row that a rule lost is kept, so it is owed until the batch has
 // been run. No text is handed on from one step, row or rule to the next.
+
+// faultKind is the kind of what stands for a fault among values that are kept; S may
+// say why it is one.
+const faultKind vec.Kind = math.MaxUint8
+
+// wrong is a value that does not have the declared type, in a row that waits to be
+// joined. Rules that read it lose what the row is joined to, the others do not see it.
+var wrong = vec.Value{Kind: faultKind}
+
+// set makes v the value of a row of a column.
+func set(c *vec.Column, row int, v vec.Value) {
+	if v.Kind == faultKind {
+		c.SetFault(row)
+		return
+	}
+	c.Set(row, v)
+}
 
 // lostRow is a row that a condition of a rule lost by a fault, for a rule that
 // wants to be told. It waits until the rows before it were sent.

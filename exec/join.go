@@ -77,21 +77,6 @@ type joinRef struct {
 	name     string
 }
 
-// wrong stands in a row of a stream for a value that does not have the declared type.
-// Rules that read it lose what the row is joined to, the others do not see it.
-var wrong = vec.Value{Kind: wrongKind}
-
-const wrongKind vec.Kind = math.MaxUint8
-
-// set makes v the value of a row of a column.
-func set(c *vec.Column, row int, v vec.Value) {
-	if v.Kind == wrongKind {
-		c.SetFault(row)
-		return
-	}
-	c.Set(row, v)
-}
-
 // pendingRow is a row that waits for the end of the batch; order is its position
 // there.
 type pendingRow struct {
@@ -365,7 +350,7 @@ func (j *joiner) merge(ref *joinColumn, row func(src int32) []vec.Value) vec.Val
 		v := at(row(r.src), r.pos)
 		switch {
 		case v.Kind == vec.Missing:
-		case v.Kind == wrongKind:
+		case v.Kind == faultKind:
 			return wrong
 		case r.name == "" && alone.Kind == vec.Missing && out == nil:
 			alone = v

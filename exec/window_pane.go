@@ -175,7 +175,11 @@ func (p *pane) keep(m *machine, def *planner.Window, rows []int32) {
 		}
 		m.col(s, nil)
 		for _, r := range rows {
-			p.cols[i] = append(p.cols[i], m.value(s, int(r)).Clone())
+			v := m.value(s, int(r)).Clone()
+			if m.failed(s, int(r)) {
+				v = vec.Value{Kind: faultKind, S: m.why(s, int(r))}
+			}
+			p.cols[i] = append(p.cols[i], v)
 		}
 	}
 	p.n += len(rows)
@@ -304,7 +308,10 @@ func (p *pane) send(w *window, start, end int64, keep func(planner.RuleID) bool)
 			fillInt(dst, n, end)
 		case planner.ColRow:
 			for r := range n {
-				dst.Set(r, p.cols[c.Index][r])
+				v := p.cols[c.Index][r]
+				if set(dst, r, v); v.Kind == faultKind {
+					w.note(i, r, v.S)
+				}
 			}
 		case planner.ColKey:
 			p.key(w, dst, c.Index)

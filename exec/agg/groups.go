@@ -7,6 +7,7 @@ import (
 	"math"
 
 	"github.com/weir-engine/weir/vec"
+	"github.com/weir-engine/weir/vec/rawjson"
 )
 
 // Groups numbers the keys of groups. A number stands until Renumber.
@@ -44,17 +45,14 @@ func AppendKey(b []byte, v vec.Value) []byte {
 			return enc.LittleEndian.AppendUint64(b, uint64(v.I))
 		}
 		b = enc.LittleEndian.AppendUint64(b, math.Float64bits(v.F))
-	case vec.JSON:
-		s := v.S
-		if v.X != nil {
-			text, err := json.Marshal(v.X)
-			if err != nil { // infinite numbers: equal texts are equal values
-				text = fmt.Append(nil, v.X)
-			}
-			s = string(text)
+	case vec.JSON: // what is written otherwise is the same value
+		tree := rawjson.Tree(v)
+		text, err := json.Marshal(tree)
+		if err != nil { // infinite numbers: equal texts are equal values
+			text = fmt.Append(nil, tree)
 		}
-		b = enc.AppendUvarint(b, uint64(len(s)))
-		b = append(b, s...)
+		b = enc.AppendUvarint(b, uint64(len(text)))
+		b = append(b, text...)
 	default:
 		b = enc.AppendUvarint(b, uint64(len(v.S)))
 		b = append(b, v.S...)

@@ -15,28 +15,18 @@ func (c *Count) Merge(o Count) { *c += o }
 func (c Count) Result() vec.Value { return vec.IntValue(int64(c)) }
 
 // countState is count.
-type countState struct {
-	rows, n Count // without rows the count is null
-}
+type countState struct{ n Count }
 
 func (s *countState) Add(args []vec.Value) {
-	s.rows.Add(1)
 	if len(args) == 0 || !args[0].IsNull() {
 		s.n.Add(1)
 	}
 }
 
 func (s *countState) Merge(other AggState) {
-	o := other.(*countState)
-	s.rows.Merge(o.rows)
-	s.n.Merge(o.n)
+	s.n.Merge(other.(*countState).n)
 }
 
-func (s *countState) Result(*Ctx) (vec.Value, error) {
-	if s.rows == 0 {
-		return null()
-	}
-	return s.n.Result(), nil
-}
+func (s *countState) Result(*Ctx) (vec.Value, error) { return s.n.Result(), nil }
 
 func (s *countState) Reset() { *s = countState{} }
