@@ -173,11 +173,11 @@ func (s *session) publish() error {
 		clear(e.joins)
 		for st, b := range e.builders {
 			if b.Len() == 0 {
-				e.x.SetProgram(st.num, nil, s.now)
+				s.contained(e.x.SetProgram(st.num, nil, s.now))
 				delete(e.builders, st)
 				continue
 			}
-			e.x.SetProgram(st.num, b.Program(), s.now)
+			s.contained(e.x.SetProgram(st.num, b.Program(), s.now))
 		}
 	}
 	for _, st := range s.streams {

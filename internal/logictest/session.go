@@ -1,7 +1,9 @@
 package logictest
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/cockroachdb/datadriven"
@@ -22,6 +24,8 @@ type session struct {
 	out     *collector
 
 	joins int // that were made
+
+	broken []string // panics that were contained
 
 	lookups, steps uint64 // at the last stats
 }
@@ -62,7 +66,23 @@ func (s *session) command(t *testing.T, d *datadriven.TestData) string {
 	return text
 }
 
+// contained notes the panics of a call.
+func (s *session) contained(r exec.Receipt) {
+	for _, b := range r.Broken {
+		s.broken = append(s.broken, b.Text+"\n"+string(b.Stack))
+	}
+}
+
+// run runs one command. A panic that the executor contained is an error all the same.
 func (s *session) run(d *datadriven.TestData) (string, error) {
+	text, err := s.do(d)
+	if len(s.broken) > 0 {
+		err = errors.Join(err, errors.New(strings.Join(s.broken, "\n")))
+	}
+	return text, err
+}
+
+func (s *session) do(d *datadriven.TestData) (string, error) {
 	a, err := argsOf(d)
 	if err != nil {
 		return "", err
@@ -128,12 +148,12 @@ func (s *session) clock(to int64) error {
 			}
 			last = d
 			s.now = max(s.now, d)
-			e.x.Advance(d)
+			s.contained(e.x.Advance(d))
 		}
 	}
 	s.now = to
 	for _, e := range s.engines {
-		e.x.Advance(to)
+		s.contained(e.x.Advance(to))
 	}
 	return nil
 }

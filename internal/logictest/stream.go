@@ -172,7 +172,7 @@ func (st *stream) push(s *session, input string, a args) (string, error) {
 		for f, b := st.in.Take(); b != nil; f, b = st.in.Take() {
 			poison(b, s.ex.High)
 			for _, e := range s.engines {
-				e.x.Run(b, s.now)
+				s.contained(e.x.Run(b, s.now))
 			}
 			f.Done(b)
 		}

@@ -14,13 +14,25 @@ import (
 
 // scope is where an expression stands: a row, or a group of rows of a window.
 type scope struct {
-	r      *Rule
-	row    map[string]any   // the row; of a group its first
-	group  []map[string]any // rows of the group
-	over   bool             // a group: aggregates are over it
-	ts     int64            // event time of the row, or end of the window
-	start  int64            // of the window
-	inside []string         // aliases whose definitions are being evaluated
+	r       *Rule
+	row     map[string]any // the row; of a group its first
+	calls   results        // of the row, and of the group
+	group   []timed        // rows of the group
+	over    bool           // a group: aggregates are over it
+	columns bool           // names are columns, not aliases
+	ts      int64          // event time of the row, or end of the window
+	start   int64          // of the window
+	inside  []string       // aliases whose definitions are being evaluated
+}
+
+// passes tells whether all of conditions hold.
+func (s *scope) passes(list []sql.Expr, more ...sql.Expr) (bool, error) {
+	for _, e := range append(slices.Clone(list), more...) {
+		if ok, err := s.holds(e); !ok || err != nil {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // holds tells whether a condition is true; none is.
@@ -101,8 +113,9 @@ func (s *scope) value(e sql.Expr) (any, error) {
 // ident looks a name up: an alias, but in its own definition the column.
 func (s *scope) ident(e *sql.Ident) (any, error) {
 	def, ok := s.r.aliases[e.Name]
-	if !ok || e.Stream != "" || slices.Contains(s.inside, e.Name) {
-		return s.row[e.Name], nil
+	if !ok || e.Stream != "" || s.columns || slices.Contains(s.inside, e.Name) {
+		v, _ := s.r.column(s.row, e.Stream, e.Name)
+		return v, nil
 	}
 	s.inside = append(s.inside, e.Name)
 	defer func() { s.inside = s.inside[:len(s.inside)-1] }()
@@ -337,6 +350,12 @@ func (s *scope) call(e *sql.Call) (any, error) {
 	switch {
 	case f.Kind == planner.FuncAgg:
 		return s.aggregate(e, f)
+	case f.Kind == planner.FuncAnalytic:
+		return s.calls[e].v, s.calls[e].err
+	case e.Name == "last_hit_count", e.Name == "last_agg_hit_count":
+		return s.r.sent, nil
+	case (e.Name == "window_start" || e.Name == "window_end") && s.r.sel.Window == nil:
+		return nil, nil
 	case e.Name == "window_start" && s.over:
 		return s.start, nil
 	case e.Name == "window_end" && s.over, e.Name == "event_time":
@@ -351,12 +370,17 @@ func (s *scope) call(e *sql.Call) (any, error) {
 	case err != nil:
 		return nil, err
 	}
-	vs := make([]vec.Value, len(args))
-	for i, a := range args {
-		vs[i] = rawjson.FromAny(a)
-	}
-	v, err := f.Call(&fn.Ctx{Location: time.UTC}, vs)
+	v, err := f.Call(&fn.Ctx{Location: time.UTC}, values(args))
 	return native(v), err
+}
+
+// values returns values of rows as functions take them.
+func values(args []any) []vec.Value {
+	out := make([]vec.Value, len(args))
+	for i, a := range args {
+		out[i] = rawjson.FromAny(a)
+	}
+	return out
 }
 
 // native returns v as a value of a row.

@@ -149,7 +149,7 @@ func byHand(t *testing.T, rules, rows []string) (out []outcome, faults int) {
 			if err := json.Unmarshal([]byte(row), &m); err != nil {
 				t.Fatal(err)
 			}
-			r.Push(m, 100)
+			r.Push("s", m, 100)
 		}
 		r.Advance(1000)
 		out = append(out, outcome{r.Take(), r.Texts(), r.Faults()})

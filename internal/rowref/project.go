@@ -30,8 +30,8 @@ func (s *scope) project() (map[string]any, error) {
 				unnamed++
 			}
 		}
-		if id, ok := f.Expr.(*sql.Ident); ok && f.Alias == "" && s.r.aliases[id.Name] == nil {
-			s.plain(out, name)
+		if id, ok := f.Expr.(*sql.Ident); ok && f.Alias == "" && (id.Stream != "" || s.r.aliases[id.Name] == nil) {
+			s.plain(out, id.Stream, name)
 			continue
 		}
 		if f.Alias != "" {
@@ -52,8 +52,8 @@ func (s *scope) project() (map[string]any, error) {
 }
 
 // plain writes a bare column: null as null, missing not at all.
-func (s *scope) plain(out map[string]any, name string) {
-	if v, ok := s.row[name]; ok || s.r.opt.SendNil {
+func (s *scope) plain(out map[string]any, stream, name string) {
+	if v, ok := s.r.column(s.row, stream, name); ok || s.r.opt.SendNil {
 		out[name] = v
 	}
 }
@@ -76,7 +76,7 @@ func (s *scope) star(f sql.Field, out map[string]any) error {
 		return slices.ContainsFunc(f.Replace, func(x sql.Field) bool { return x.Alias == name })
 	}
 	if s.r.opt.Columns == nil {
-		for k, v := range s.row {
+		for k, v := range s.r.merged(s.row, f.Stream) {
 			if !slices.Contains(f.Except, k) || replaced(k) {
 				out[k] = v
 			}
@@ -84,7 +84,7 @@ func (s *scope) star(f sql.Field, out map[string]any) error {
 	} else {
 		for _, k := range s.r.opt.Columns {
 			if !slices.Contains(f.Except, k) {
-				s.plain(out, k)
+				s.plain(out, "", k)
 			}
 		}
 	}

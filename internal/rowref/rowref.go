@@ -3,8 +3,19 @@
 // executor is checked against; nothing of weir runs on it.
 //
 // It shares the syntax tree and the function table with the executor, and no
-// other code: neither the binder nor a kernel. It knows rules over one stream,
-// with or without a tumbling, hopping, sliding or count window, in processing and in event time.
+// other code: neither the binder nor a kernel. It knows rules over one stream or a
+// join of streams and tables, with or without a tumbling, hopping, sliding or count
+// window, in processing and in event time, with everything that may stand in them but
+// what is left out:
+//
+//   - State and session windows, delayed sliding windows and OVER (WHEN ...): what they
+//     do is little more than their definition, which rule files hold.
+//   - Joins in event time, of declared streams and with stateful calls in a window's
+//     conditions; joins whose conditions are all FALSE. Random rules over them are
+//     compared with themselves, alone and in batches of other sizes.
+//   - collect in an expression: of an empty window it is a null that is written.
+//   - Functions that make rows or columns, row_number, and what depends on the clock, on
+//     chance, on the message or on the name of the rule.
 //
 // A row is a map: a key with nil is null, no key is missing. Values are nil, bool,
 // int64, float64, string, []any and map[string]any. An error is a fault: the rule
@@ -14,8 +25,11 @@ package rowref
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sort"
 
+	"github.com/weir-engine/weir/exec/fn"
+	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/planner/sql"
 	"github.com/weir-engine/weir/vec"
 )
@@ -35,6 +49,9 @@ type Options struct {
 	DriftMs int64
 	// StartMs is the time of the clock at which the rule starts.
 	StartMs int64
+	// Tables are the tables by name, which the caller fills. What is not in it is a
+	// stream.
+	Tables map[string]*Table
 }
 
 // Rule is a rule with the state of its window. It is for one goroutine.
@@ -43,10 +60,18 @@ type Rule struct {
 	opt     Options
 	aliases map[string]sql.Expr
 	out     []string
+	sent    int64
 	faults  int
 	texts   []string
 	hold    holder
 	win     window
+
+	srcs        []source   // of a join; nil: one stream
+	overJoin    bool       // aggregates are over what one row is joined with
+	early, late []sql.Expr // parts of WHERE without and with aggregates
+
+	rowCalls, aggCalls []*sql.Call // stateful calls over rows, and over aggregates
+	states             map[*sql.Call]map[string]fn.AnalyticState
 }
 
 // New makes a rule of its text. What the text may hold is checked only as far as
@@ -56,13 +81,30 @@ func New(text string, o Options) (*Rule, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Rule{sel: sel, opt: o, aliases: map[string]sql.Expr{}}
+	if err := known(sel); err != nil {
+		return nil, err
+	}
+	r := &Rule{sel: sel, opt: o, aliases: map[string]sql.Expr{}, states: map[*sql.Call]map[string]fn.AnalyticState{}}
 	for _, f := range sel.Fields {
 		if f.Alias != "" {
 			r.aliases[f.Alias] = f.Expr
 		}
 	}
+	r.findCalls()
+	for _, e := range conjuncts(sel.Where) {
+		if r.aggregates(e) {
+			r.late = append(r.late, e)
+		} else {
+			r.early = append(r.early, e)
+		}
+	}
+	if err := r.findSources(); err != nil {
+		return nil, err
+	}
 	if w := sel.Window; w != nil {
+		if w.Delay != 0 || w.When != nil {
+			return nil, fmt.Errorf("a delay and WHEN are not known here")
+		}
 		switch w.Kind {
 		case sql.TumblingWindow, sql.HoppingWindow, sql.SlidingWindow, sql.CountWindow:
 		default:
@@ -75,14 +117,118 @@ func New(text string, o Options) (*Rule, error) {
 	return r, nil
 }
 
-// Push has a row come at a time of the clock.
-func (r *Rule) Push(row map[string]any, now int64) {
-	if r.opt.EventTime {
-		r.late(row, now)
-		return
+// known tells what of a statement is not known here; nil: nothing.
+func known(sel *sql.Select) error {
+	var bad error
+	for _, e := range exprs(sel) {
+		sql.Walk(e, func(x sql.Expr) bool {
+			c, ok := x.(*sql.Call)
+			if !ok {
+				return true
+			}
+			f, ok := fn.Lookup(c.Name)
+			switch {
+			case !ok:
+				bad = fmt.Errorf("function %s is not known here", c.Name)
+			case f.Kind == planner.FuncAnalytic && c.Star, c.Name == "collect" && x != e:
+				bad = fmt.Errorf("such a call of %s is not known here", c.Name)
+			case f.Kind == planner.FuncAgg, f.Kind == planner.FuncAnalytic:
+			case f.Kind == planner.FuncScalar && !f.Volatile:
+			case f.Name == "window_start", f.Name == "window_end", f.Name == "event_time", f.Name == "last_hit_count", f.Name == "last_agg_hit_count":
+			default:
+				bad = fmt.Errorf("function %s is not known here", c.Name)
+			}
+			return true
+		})
 	}
-	r.Advance(now)
-	r.take(row, now)
+	return bad
+}
+
+// exprs returns the expressions of a statement.
+func exprs(s *sql.Select) []sql.Expr {
+	out := append([]sql.Expr{s.Where, s.Having}, s.GroupBy...)
+	for _, f := range s.Fields {
+		out = append(out, f.Expr)
+		for _, r := range f.Replace {
+			out = append(out, r.Expr)
+		}
+	}
+	for _, o := range s.OrderBy {
+		out = append(out, o.Expr)
+	}
+	if w := s.Window; w != nil {
+		out = append(append(append(out, w.Filter, w.When), w.Args...), w.Partition...)
+	}
+	return out
+}
+
+// findSources finds what FROM and JOIN name.
+func (r *Rule) findSources() error {
+	sel := r.sel
+	if len(sel.Joins) == 0 {
+		return nil
+	}
+	apart := true
+	all := []sql.Source{sel.From}
+	for _, j := range sel.Joins {
+		all = append(all, j.Source)
+		on, ok := j.On.(*sql.Literal)
+		apart = apart && ok && !on.Value.Truth()
+	}
+	for _, s := range all {
+		r.srcs = append(r.srcs, source{s.Name, s.Label(), r.opt.Tables[s.Name]})
+	}
+	switch w := sel.Window; {
+	case r.opt.EventTime, r.opt.Columns != nil, apart:
+		return fmt.Errorf("such a join is not known here")
+	case w != nil && slices.ContainsFunc(slices.Concat([]sql.Expr{w.Filter}, w.Args), r.stateful):
+		return fmt.Errorf("a stateful call in the window of a join is not known here")
+	case w == nil:
+		r.overJoin = r.grouped() || len(r.late) > 0 || r.aggregates(sel.Having) || slices.ContainsFunc(sel.OrderBy, func(o sql.Order) bool { return r.aggregates(o.Expr) })
+	}
+	return nil
+}
+
+// stateful tells whether a stateful call is in e.
+func (r *Rule) stateful(e sql.Expr) bool {
+	for _, c := range r.rowCalls {
+		found := false
+		sql.Walk(e, func(x sql.Expr) bool {
+			found = found || x == sql.Expr(c)
+			return !found
+		})
+		if found {
+			return true
+		}
+	}
+	return false
+}
+
+// Again returns the rule as it starts anew.
+func (r *Rule) Again(now int64) *Rule {
+	o := r.opt
+	o.StartMs = now
+	out, err := New(r.sel.Text, o)
+	if err != nil {
+		panic("bug: a rule that is one no more: " + r.sel.Text)
+	}
+	return out
+}
+
+// Push has a row of a stream come at a time of the clock.
+func (r *Rule) Push(stream string, row map[string]any, now int64) {
+	if !r.opt.EventTime {
+		r.Advance(now)
+	}
+	switch {
+	case len(r.srcs) > 0:
+		r.pushJoined(stream, row, now)
+	case stream != r.sel.From.Name:
+	case r.opt.EventTime:
+		r.order(row, now)
+	default:
+		r.take(r.seen(row, now))
+	}
 }
 
 // Advance sets the clock and ends the windows that are over by then.
@@ -112,29 +258,42 @@ func (r *Rule) lose(err error) {
 	r.texts = append(r.texts, err.Error())
 }
 
-// take has a row come to the rule; ts is its time.
-func (r *Rule) take(row map[string]any, ts int64) {
+// take has a row come to the rule, which the stateful calls have seen.
+func (r *Rule) take(rec record) {
 	if r.sel.Window != nil {
-		if r.counts(row) {
-			r.intoWindow(row, ts)
+		if r.counts(rec) {
+			r.intoWindow(rec, 0)
 		}
 		return
 	}
-	s := scope{r: r, row: row, ts: ts}
-	ok, err := s.holds(r.sel.Where)
-	if err == nil && ok && (r.sel.Limit == nil || *r.sel.Limit > 0) {
-		var m map[string]any
-		if m, err = s.project(); err == nil {
-			err = r.send(m)
-		}
-	}
-	if err != nil {
+	if err := r.sendRow(rec); err != nil {
 		r.lose(err)
 	}
 }
 
+// sendRow sends a row as a message of its own, if the rule wants it.
+func (r *Rule) sendRow(rec record) error {
+	s := r.rowScope(rec)
+	r.remember(s, r.aggCalls) // aggregates are over the row
+	ok, err := s.passes(slices.Concat(r.early, r.late), r.sel.Having)
+	if err != nil || !ok || r.sel.Limit != nil && *r.sel.Limit == 0 {
+		return err
+	}
+	m, err := s.project()
+	if err != nil {
+		return err
+	}
+	for _, o := range r.sel.OrderBy { // there is nothing to order, but it can fail
+		if _, err := s.eval(o.Expr); err != nil {
+			return err
+		}
+	}
+	return r.send(m)
+}
+
 // send writes a message.
 func (r *Rule) send(message any) error {
+	r.sent++
 	text, err := json.Marshal(digits(message))
 	if err == nil {
 		r.out = append(r.out, string(text))
@@ -157,10 +316,10 @@ type held struct {
 // clockSet is 2020: a clock before it was never set, and bounds no event time.
 const clockSet = 1_577_836_800_000
 
-// late puts a row of event time in its place, and lets go what the watermark has
+// order puts a row of event time in its place, and lets go what the watermark has
 // come to. A row that comes when the watermark is there already waits for its
 // next advance.
-func (r *Rule) late(row map[string]any, now int64) {
+func (r *Rule) order(row map[string]any, now int64) {
 	ts, ok := eventTime(row[r.opt.Timestamp])
 	if !ok || r.opt.DriftMs > 0 && now >= clockSet && ts > now+r.opt.DriftMs {
 		r.lose(fault("no event time"))
@@ -179,9 +338,10 @@ func (r *Rule) late(row map[string]any, now int64) {
 	sort.SliceStable(h.rows, func(i, j int) bool { return h.rows[i].ts < h.rows[j].ts })
 	n := sort.Search(len(h.rows), func(i int) bool { return h.rows[i].ts > h.mark })
 	for _, x := range h.rows[:n] {
+		rec := r.seen(x.row, x.ts)
 		switch {
 		case r.sel.Window == nil:
-		case !r.counts(x.row):
+		case !r.counts(rec):
 			continue
 		case !byTime(r.sel.Window):
 		case r.win.end == 0:
@@ -189,7 +349,7 @@ func (r *Rule) late(row map[string]any, now int64) {
 		default:
 			r.closeUntil(x.ts)
 		}
-		r.take(x.row, x.ts)
+		r.take(rec)
 	}
 	h.rows = h.rows[n:]
 	for _, ts := range r.win.slides {

@@ -1,17 +1,9 @@
 package rowref
 
 import (
-	"cmp"
-	"fmt"
 	"slices"
-	"strings"
-	"time"
 
-	"github.com/weir-engine/weir/exec/fn"
-	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/planner/sql"
-	"github.com/weir-engine/weir/vec"
-	"github.com/weir-engine/weir/vec/rawjson"
 )
 
 // window is the window that is open.
@@ -24,9 +16,10 @@ type window struct {
 	hopping     bool
 }
 
+// timed is a row of a window.
 type timed struct {
-	ts   int64
-	row  map[string]any
+	record
+	src  int  // of a join: which source it is of
 	pass bool // WHERE let it in
 }
 
@@ -69,44 +62,48 @@ func (w *window) start() int64 {
 }
 
 // rows returns the rows that count.
-func (w *window) rows() []map[string]any {
-	var out []map[string]any
+func (w *window) rows() []timed {
+	var out []timed
 	for _, k := range w.kept {
 		if k.pass && (w.slides == nil || k.ts <= w.end) {
-			out = append(out, k.row)
+			out = append(out, k)
 		}
 	}
 	return out
 }
 
 // counts tells whether the FILTER of the window lets a row in.
-func (r *Rule) counts(row map[string]any) bool {
-	s := scope{r: r, row: row}
+func (r *Rule) counts(rec record) bool {
+	s := r.rowScope(rec)
 	ok, err := s.holds(r.sel.Window.Filter)
 	return ok && err == nil
 }
 
-// intoWindow puts a row into the open window. By the clock WHERE is before the
-// window: a row that it refuses was never there.
-func (r *Rule) intoWindow(row map[string]any, ts int64) {
-	s := scope{r: r, row: row}
-	ok, err := s.holds(r.sel.Where)
-	if err != nil {
-		r.lose(err)
+// intoWindow puts a row of a source into the open window. By the clock WHERE is before
+// the window: a row that it refuses was never there. Over a join WHERE is behind it.
+func (r *Rule) intoWindow(rec record, src int) {
+	pass := true
+	if len(r.srcs) == 0 {
+		s := r.rowScope(rec)
+		ok, err := s.passes(r.early)
+		if err != nil {
+			r.lose(err)
+		}
+		pass = ok && err == nil
 	}
-	def, pass := r.sel.Window, ok && err == nil
+	def := r.sel.Window
 	if pass || r.opt.EventTime || !byTime(def) { // where rows end windows WHERE is behind them
-		r.win.kept = append(r.win.kept, timed{ts, row, pass})
+		r.win.kept = append(r.win.kept, timed{rec, src, pass})
 	}
 	switch def.Kind {
 	case sql.SlidingWindow:
 		if r.opt.EventTime {
-			r.win.slides = append(r.win.slides, ts)
+			r.win.slides = append(r.win.slides, rec.ts)
 			return
 		}
-		r.slide(ts, def.Length*def.UnitMillis())
+		r.slide(rec.ts, def.Length*def.UnitMillis())
 	case sql.CountWindow:
-		r.counted(ts, def.Length, max(def.Interval, 0))
+		r.counted(rec.ts, def.Length, max(def.Interval, 0))
 	}
 }
 
@@ -149,7 +146,7 @@ func (r *Rule) fireIfAny() {
 func (r *Rule) closeUntil(ms int64) {
 	w := &r.win
 	for ms >= w.end {
-		if len(w.rows()) > 0 || len(w.kept) == 0 {
+		if len(w.rows()) > 0 || len(w.kept) == 0 && len(r.srcs) == 0 {
 			if err := r.fire(); err != nil {
 				r.lose(err)
 			}
@@ -158,230 +155,3 @@ func (r *Rule) closeUntil(ms int64) {
 		w.kept = slices.DeleteFunc(w.kept, func(k timed) bool { return k.ts < w.end-w.length })
 	}
 }
-
-// grouped tells whether the rule sends groups, not rows.
-func (r *Rule) grouped() bool {
-	found := len(r.sel.GroupBy) > 0
-	look := func(e sql.Expr) {
-		sql.Walk(e, func(e sql.Expr) bool {
-			if c, ok := e.(*sql.Call); ok {
-				f, ok := fn.Lookup(c.Name)
-				found = found || ok && f.Kind == planner.FuncAgg
-			}
-			return true
-		})
-	}
-	for _, f := range r.sel.Fields {
-		look(f.Expr)
-	}
-	look(r.sel.Having)
-	for _, o := range r.sel.OrderBy {
-		look(o.Expr)
-	}
-	return found
-}
-
-// fire sends what the open window gives.
-func (r *Rule) fire() error {
-	scopes, err := r.scopes()
-	if err != nil {
-		return err
-	}
-	empty := len(scopes) == 0
-	kept := scopes[:0]
-	for _, s := range scopes {
-		ok, err := s.holds(r.sel.Having)
-		if err != nil {
-			r.lose(err)
-		} else if ok {
-			kept = append(kept, s)
-		}
-	}
-	if len(kept) == 0 && (!empty || r.grouped()) {
-		return nil
-	}
-	out := make([]map[string]any, len(kept))
-	for i, s := range kept {
-		if out[i], err = s.project(); err != nil {
-			return err
-		}
-	}
-	if out, err = r.order(kept, out); err != nil {
-		return err
-	}
-	if o := r.sel.Offset; o != nil {
-		out = out[min(int(*o), len(out)):]
-	}
-	if l := r.sel.Limit; l != nil {
-		if *l == 0 {
-			return nil
-		}
-		out = out[:min(int(*l), len(out))]
-	}
-	return r.send(out)
-}
-
-// scopes returns the rows of the window, or its groups in order of their first
-// rows. Aggregates without keys have one group even of nothing.
-func (r *Rule) scopes() ([]*scope, error) {
-	w := &r.win
-	var out []*scope
-	if !r.grouped() {
-		for _, row := range w.rows() {
-			out = append(out, &scope{r: r, row: row, over: true, start: w.start(), ts: w.end})
-		}
-		return out, nil
-	}
-	byKey := map[string]*scope{}
-	for _, row := range w.rows() {
-		rs := scope{r: r, row: row}
-		keys, err := rs.list(r.sel.GroupBy...)
-		if err != nil {
-			r.lose(err)
-			continue
-		}
-		k := keyText(keys)
-		if byKey[k] == nil {
-			byKey[k] = &scope{r: r, row: row, over: true, start: w.start(), ts: w.end}
-			out = append(out, byKey[k])
-		}
-		byKey[k].group = append(byKey[k].group, row)
-	}
-	if len(out) == 0 && len(r.sel.GroupBy) == 0 {
-		out = append(out, &scope{r: r, over: true, start: w.start(), ts: w.end})
-	}
-	return out, nil
-}
-
-func keyText(keys []any) string {
-	var b strings.Builder
-	for _, k := range keys {
-		fmt.Fprintf(&b, "%T %#v|", k, k)
-	}
-	return b.String()
-}
-
-// order sorts rows by the keys, null last, and keeps the order of equals.
-func (r *Rule) order(scopes []*scope, rows []map[string]any) ([]map[string]any, error) {
-	type item struct {
-		keys []any
-		row  map[string]any
-	}
-	items := make([]item, len(rows))
-	for i, s := range scopes {
-		items[i].row = rows[i]
-		for _, o := range r.sel.OrderBy {
-			v, err := s.eval(o.Expr)
-			if err != nil {
-				return nil, err
-			}
-			items[i].keys = append(items[i].keys, v)
-		}
-	}
-	var bad error
-	slices.SortStableFunc(items, func(a, b item) int {
-		for i, o := range r.sel.OrderBy {
-			c, err := orderOf(a.keys[i], b.keys[i], o.Desc)
-			if err != nil {
-				bad = err
-			}
-			if c != 0 {
-				return c
-			}
-		}
-		return 0
-	})
-	out := make([]map[string]any, len(items))
-	for i, x := range items {
-		out[i] = x.row
-	}
-	return out, bad
-}
-
-func orderOf(a, b any, desc bool) (int, error) {
-	switch {
-	case a == nil && b == nil:
-		return 0, nil
-	case a == nil:
-		return 1, nil
-	case b == nil:
-		return -1, nil
-	}
-	if p, ok := a.(bool); ok {
-		if q, ok := b.(bool); ok {
-			n := map[bool]int{true: 1}
-			c := cmp.Compare(n[p], n[q])
-			if desc {
-				c = -c
-			}
-			return c, nil
-		}
-	}
-	less, err := compare(sql.OpLt, a, b)
-	if err != nil {
-		return 0, err
-	}
-	more, err := compare(sql.OpGt, a, b)
-	switch {
-	case less != desc && (less || more):
-		return -1, err
-	case less || more:
-		return 1, err
-	}
-	return 0, err
-}
-
-// aggregate computes an aggregate over the group; without a window over the row.
-// Of no rows at all it is null, only collect is a null that is written.
-func (s *scope) aggregate(e *sql.Call, f *fn.Func) (any, error) {
-	rows := s.group
-	if !s.over {
-		rows = []map[string]any{s.row}
-	}
-	if len(rows) == 0 {
-		if e.Name == "collect" {
-			return written{}, nil
-		}
-		return nil, nil
-	}
-	st := f.Agg.New()
-	seen := map[string]bool{}
-	for _, row := range rows {
-		rs := scope{r: s.r, row: row, ts: s.ts, inside: s.inside}
-		if e.Filter != nil {
-			if ok, err := rs.holds(e.Filter); !ok || err != nil {
-				continue
-			}
-		}
-		var args []vec.Value
-		for _, a := range e.Args {
-			if _, star := a.(*sql.Star); star {
-				if e.Name != "count" {
-					args = append(args, vec.TreeValue(row))
-				}
-				continue
-			}
-			v, err := rs.eval(a)
-			if err != nil {
-				return nil, err
-			}
-			args = append(args, rawjson.FromAny(v))
-		}
-		if e.Distinct {
-			k := fmt.Sprint(args)
-			if seen[k] {
-				continue
-			}
-			seen[k] = true
-		}
-		st.Add(args)
-	}
-	v, err := st.Result(&fn.Ctx{Location: time.UTC})
-	return native(v), err
-}
-
-// written is a null that is written.
-type written struct{}
-
-// MarshalJSON writes null.
-func (written) MarshalJSON() ([]byte, error) { return []byte("null"), nil }
