@@ -314,6 +314,11 @@ type Transfer interface {
 	// Definitions returns everything that is defined.
 	Definitions() (Definitions, error)
 
+	// DefinitionsOf returns the rules called ids and all that they need, by way of
+	// each other: streams and tables, groups of settings, connections and schemas. An
+	// unknown rule is a *ruledef.Error with CodeNotFound.
+	DefinitionsOf(ids []string) (Definitions, error)
+
 	// ImportDefinitions creates or replaces what d holds and leaves the rest. The
 	// good parts are applied in spite of faults, which the result names with the
 	// error as the text: an empty result is success.

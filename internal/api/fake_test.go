@@ -419,6 +419,25 @@ func (e *fakeEngine) ConnectionList() []Connection {
 	return list
 }
 
+// DefinitionsOf gives the rules and the streams that their texts name.
+func (e *fakeEngine) DefinitionsOf(ids []string) (Definitions, error) {
+	all, err := e.Definitions()
+	part := Definitions{Rules: texts{}, Streams: texts{}}
+	for _, id := range ids {
+		text, ok := all.Rules[id]
+		if !ok {
+			return Definitions{}, ruledef.Errorf(ruledef.CodeNotFound, "rule %s is not found", id)
+		}
+		part.Rules[id] = text
+		for name, sql := range all.Streams {
+			if strings.Contains(text, "FROM "+name) {
+				part.Streams[name] = sql
+			}
+		}
+	}
+	return part, err
+}
+
 func (e *fakeEngine) Definitions() (Definitions, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"sort"
 	"strings"
-
-	"github.com/weir-engine/weir/planner/ruledef"
 )
 
 func (s *Server) routeTransfer() {
@@ -220,49 +218,18 @@ func (s *Server) exportData(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	d, err := s.engine.Definitions()
+	var d Definitions
+	var err error
+	if len(ids) > 0 {
+		d, err = s.engine.DefinitionsOf(ids)
+	} else {
+		d, err = s.engine.Definitions()
+	}
 	if err != nil {
 		faultOf(err, "export data error").write(w)
 		return
 	}
-	if len(ids) > 0 {
-		if d, err = s.part(d, ids); err != nil {
-			faultOf(err, "export data error").write(w)
-			return
-		}
-	}
 	attach(w, "ekuiper_export.json", newDataset(d))
-}
-
-// part returns what the rules called ids need: the rules, and the streams and
-// tables that they read. Groups of settings are kept whole.
-func (s *Server) part(d Definitions, ids []string) (Definitions, error) {
-	p := d
-	p.Rules, p.Streams, p.Tables = texts{}, texts{}, texts{}
-	for _, id := range ids {
-		text, ok := d.Rules[id]
-		if !ok {
-			return p, ruledef.Errorf(ruledef.CodeNotFound, "rule %s is not found", id)
-		}
-		p.Rules[id] = text
-		def, err := ruledef.ParseFor(id, []byte(text), *s.opts.RuleDefaults)
-		if err != nil {
-			return p, fmt.Errorf("rule %s: %w", id, err)
-		}
-		sources, err := s.engine.ValidateRule(def)
-		if err != nil {
-			return p, fmt.Errorf("rule %s: %w", id, err)
-		}
-		for _, name := range sources {
-			if sql, ok := d.Streams[name]; ok {
-				p.Streams[name] = sql
-			}
-			if sql, ok := d.Tables[name]; ok {
-				p.Tables[name] = sql
-			}
-		}
-	}
-	return p, nil
 }
 
 func (s *Server) importData(w http.ResponseWriter, r *http.Request) {

@@ -78,12 +78,13 @@ func (e *Engine) confLocked(n confName) map[string]any {
 	return e.mu.confs[n]
 }
 
-// sinkPropsLocked returns an action's properties over the group that it names.
+// sinkPropsLocked returns an action's properties over the group that it names, over
+// the connection that one of the two names.
 func (e *Engine) sinkPropsLocked(a ruledef.Action) (map[string]any, error) {
 	e.mu.AssertRHeld()
-	var base map[string]any
-	for _, ref := range []struct{ prop, kind string }{{"connectionSelector", "connections"}, {"resourceId", "sinks"}} {
-		v, _ := props.Get(a.Props, ref.prop)
+	out := a.Props
+	for _, ref := range []struct{ prop, kind string }{{"resourceId", "sinks"}, {"connectionSelector", "connections"}} {
+		v, _ := props.Get(out, ref.prop)
 		key, ok := v.(string)
 		if !ok || key == "" {
 			continue
@@ -92,12 +93,9 @@ func (e *Engine) sinkPropsLocked(a ruledef.Action) (map[string]any, error) {
 		if group == nil {
 			return nil, fmt.Errorf("sink %s: %s %s does not exist", a.Type, ref.prop, key)
 		}
-		base = props.Merge(base, group)
+		out = props.Merge(group, out)
 	}
-	if base == nil {
-		return a.Props, nil
-	}
-	return props.Merge(base, a.Props), nil
+	return out, nil
 }
 
 // PutConfKey creates or replaces a group; what uses it connects anew. It is refused if
@@ -152,22 +150,34 @@ func (e *Engine) putConf(n confName, props map[string]any, may func(id string) b
 	return nil
 }
 
-// senders lists the rules with a sink that takes its settings from a group.
+// senders lists the rules with a sink that takes its settings from a group, or by way
+// of one from a connection.
 func (e *Engine) senders(n confName) []string {
 	if n.kind == "sources" {
 		return nil
 	}
-	prop := "resourceId"
-	if n.kind == "connections" {
-		prop = "connectionSelector"
-	}
+	groups := map[string]map[string]any{}
 	e.mu.RLock()
 	ids := slices.Collect(maps.Keys(e.mu.rules))
+	for m, group := range e.mu.confs {
+		if m.kind == "sinks" && m.typ == n.typ {
+			groups[m.key] = group
+		}
+	}
 	e.mu.RUnlock()
+	uses := func(a ruledef.Action) bool {
+		res, _ := props.Get(a.Props, "resourceId")
+		name, _ := res.(string)
+		if n.kind == "connections" {
+			sel, _ := props.Get(props.Merge(groups[strings.ToLower(name)], a.Props), "connectionSelector")
+			name, _ = sel.(string)
+		}
+		return a.Type == n.typ && strings.EqualFold(name, n.key)
+	}
 	var out []string
 	for _, id := range ids {
 		text, err := e.RuleText(id)
-		if err != nil || !bytes.Contains(text, []byte(prop)) {
+		if lower := bytes.ToLower(text); err != nil || !bytes.Contains(lower, []byte("resourceid")) && !bytes.Contains(lower, []byte("connectionselector")) {
 			continue // most have none, and are not parsed
 		}
 		def, err := ruledef.ParseFor(id, text, e.opt.Rules)
@@ -178,12 +188,7 @@ func (e *Engine) senders(n confName) []string {
 		if err != nil {
 			continue
 		}
-		if slices.ContainsFunc(flow.Queries, func(q graph.Query) bool {
-			return slices.ContainsFunc(q.Actions, func(a ruledef.Action) bool {
-				key, _ := a.Props[prop].(string)
-				return a.Type == n.typ && strings.EqualFold(key, n.key)
-			})
-		}) {
+		if slices.ContainsFunc(flow.Queries, func(q graph.Query) bool { return slices.ContainsFunc(q.Actions, uses) }) {
 			out = append(out, id)
 		}
 	}
