@@ -370,7 +370,7 @@ func constText(v vec.Value) string {
 		if v.I != 0 {
 			return strconv.FormatInt(v.I, 10) + ".0"
 		}
-		s := strconv.FormatFloat(v.F, 'g', -1, 64)
+		s := string(vec.AppendJSONFloat(nil, v.F))
 		if !strings.ContainsAny(s, ".eIN") {
 			s += ".0"
 		}

@@ -240,7 +240,7 @@ func (p *printer) literal(v vec.Value) {
 		p.buf = strconv.AppendInt(p.buf, v.I, 10)
 	case vec.Float64:
 		n := len(p.buf)
-		p.buf = strconv.AppendFloat(p.buf, v.F, 'g', -1, 64)
+		p.buf = vec.AppendJSONFloat(p.buf, v.F)
 		for _, c := range p.buf[n:] {
 			if c == '.' || c == 'e' {
 				return

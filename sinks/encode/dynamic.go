@@ -188,12 +188,10 @@ func appendPrinted(dst []byte, p *vec.Projection, row int, name string) (out []b
 		return append(dst, noValue...), true
 	case vec.String:
 		return append(dst, v.S...), true
-	case vec.Int64:
-		return strconv.AppendInt(dst, v.I, 10), true
+	case vec.Int64, vec.Float64:
+		return vec.AppendNumber(dst, v), true
 	case vec.Bool:
 		return strconv.AppendBool(dst, v.I != 0), true
-	case vec.Float64:
-		return fmt.Append(dst, v.F), true
 	}
 	return dst, false
 }

@@ -11,23 +11,23 @@ import (
 	"text/template"
 
 	"github.com/Masterminds/sprig/v3"
+
+	"github.com/weir-engine/weir/vec"
 )
 
 // maxFuncItems bounds what one call of a template function makes out of nothing:
 // characters of repeat, numbers of until.
 const maxFuncItems = 1 << 20
 
-// builtins are the names that text/template defines itself.
+// builtins are the functions of text/template that are taken as they are.
 var builtins = map[string]any{
-	"and": true, "call": true, "eq": true, "ge": true, "gt": true, "html": true,
-	"index": true, "js": true, "le": true, "len": true, "lt": true, "ne": true, "not": true, "or": true,
-	"print": true, "printf": true, "println": true, "slice": true, "urlquery": true,
+	"and": true, "call": true, "index": true, "len": true, "not": true, "or": true, "slice": true,
 }
 
 // own are the names that are bound to each Template.
-var own = map[string]any{tickFunc: true, "prop": true}
+var own = map[string]any{tickFunc: true, textFunc: true, "prop": true}
 
-// functions returns sprig's functions, without those that reach the environment
+// functions returns the functions that templates have beside the builtins: sprig's functions, without those that reach the environment
 // or the network and with bounds on those that make text out of nothing, and
 // eKuiper's json and base64.
 var functions = sync.OnceValue(func() template.FuncMap {
@@ -73,6 +73,7 @@ var functions = sync.OnceValue(func() template.FuncMap {
 			return bounded(n, "seq", func() string { return f(p...) })
 		}
 	}
+	addNumbers(m)
 	m["json"] = m["toJson"]
 	m["base64"] = base64Text
 	return m
@@ -101,7 +102,7 @@ func base64Text(x any) (string, error) {
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
 		text = strconv.AppendUint(nil, v.Uint(), 10)
 	case reflect.Float32, reflect.Float64:
-		text = strconv.AppendFloat(nil, v.Float(), 'f', -1, 64)
+		text = vec.AppendFloat(nil, v.Float())
 	case reflect.String:
 		text = []byte(v.String())
 	default:

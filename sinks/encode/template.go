@@ -77,7 +77,7 @@ func (t *Template) parse() (map[string]*parse.Tree, error) {
 // build makes the template that runs. Only the functions that the text calls go
 // with it: all 200 are 40 KB, and every rule may have a template of its own.
 func (t *Template) build(trees map[string]*parse.Tree) error {
-	w := walker{used: template.FuncMap{tickFunc: t.tick}, tick: tickNode()}
+	w := walker{used: template.FuncMap{tickFunc: t.tick, textFunc: functions()[textFunc]}, tick: tickNode(), text: textNode()}
 	for _, tree := range trees {
 		w.node(tree.Root)
 		w.watch(tree.Root)
@@ -101,10 +101,12 @@ func (t *Template) build(trees map[string]*parse.Tree) error {
 	return nil
 }
 
-// walker collects the functions that a template calls and sets the watching calls.
+// walker collects the functions that a template calls, and sets the watching calls
+// and those that make texts of numbers.
 type walker struct {
 	used template.FuncMap
 	tick parse.Node
+	text *parse.CommandNode
 }
 
 // watch puts a call of tick at the head of list.
@@ -122,6 +124,9 @@ func (w *walker) node(n parse.Node) {
 		}
 	case *parse.ActionNode:
 		w.node(n.Pipe)
+		if len(n.Pipe.Decl) == 0 { // else nothing is written
+			n.Pipe.Cmds = append(n.Pipe.Cmds, w.text.Copy().(*parse.CommandNode))
+		}
 	case *parse.PipeNode:
 		if n != nil {
 			for _, c := range n.Cmds {
@@ -186,7 +191,7 @@ func (t *Template) appendText(dst []byte, data any) ([]byte, error) {
 	}
 	t.start, t.ticks = time.Now(), 0
 	out := output{buf: dst, limit: len(dst) + maxOutputBytes}
-	if err := t.tmpl.Execute(&out, data); err != nil {
+	if err := t.tmpl.Execute(&out, inInts(data)); err != nil {
 		return dst, t.fault(err)
 	}
 	return out.buf, nil

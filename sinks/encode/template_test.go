@@ -61,7 +61,7 @@ func TestDynamic(t *testing.T) {
 	for text, want := range map[string][2]string{ // on a row, on an array
 		"t/{{.dev}}/x":                     {"t/d1/x", "error"},
 		"{{.dev}}{{.n}}{{.f}}{{.t}}":       {"d15" + "2.5true", "error"},
-		"{{.big}} {{.z}} {{.nope}} {{.l}}": {"1e+06 <no value> <no value> <no value>", "error"},
+		"{{.big}} {{.z}} {{.nope}} {{.l}}": {"1000000 <no value> <no value> <no value>", "error"},
 		"{{.g}} {{.g.x}}":                  {"map[x:1] 1", "error"},
 		"t/{{(index . 0).dev}}":            {"error", "t/d1"},
 		`t/{{index . 0 "dev"}}`:            {"error", "t/d1"},
