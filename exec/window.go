@@ -73,7 +73,7 @@ func (w *window) adopt(def *planner.Window) {
 	}
 	for _, m := range def.Members {
 		if m.Epoch > known {
-			w.view.admit(m.Rule)
+			w.view.enter(m.Rule)
 		}
 	}
 }

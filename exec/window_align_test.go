@@ -37,10 +37,10 @@ func TestAlignedEnds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		end := alignedEnd(from.UnixMilli(), tt.spec, berlin)
+		end := firstEnd(from.UnixMilli(), &tt.spec, berlin)
 		for i, want := range tt.want {
 			if i > 0 {
-				end = nextEnd(end, tt.spec, berlin)
+				end = nextEnd(end, &tt.spec, berlin)
 			}
 			w, err := time.Parse(time.RFC3339Nano, want)
 			if err != nil {

@@ -4,14 +4,20 @@ import (
 	"slices"
 
 	"github.com/weir-engine/weir/planner"
-	"github.com/weir-engine/weir/planner/sql"
 )
 
-// hopping fires every Interval with the rows of the last Length.
+// hopping fires at the end of each hop with the rows of the last ones.
 type hopping struct {
 	r *rowWindow
 	unhurried
-	start, end int64 // of the first window; of the open one
+	hops
+	parts []rowsOfPart
+}
+
+// rowsOfPart is how many of the rows came in a part of the time, see hops.
+type rowsOfPart struct {
+	part int64
+	rows int
 }
 
 // unhurried is what forms share that have nothing to do before a row.
@@ -22,48 +28,49 @@ func (unhurried) before(int64, int64) {}
 func (h *hopping) deadline() int64 { return h.end }
 
 func (h *hopping) row(k windowRow, _, _ bool, _ string) {
+	s := h.r.spec()
 	if h.end == 0 {
-		h.start, h.end = k.ts, alignedEnd(k.ts, *h.r.spec(), h.r.x.env.Location)
+		h.start(k.ts, s, h.r.x.env.Location)
 	}
 	h.time(k.ts)
+	if h.part < h.oldest(s) {
+		return // no window will hold it
+	}
 	h.r.rows = append(h.r.rows, k)
+	if n := len(h.parts); n > 0 && h.parts[n-1].part == h.part {
+		h.parts[n-1].rows++
+	} else {
+		h.parts = append(h.parts, rowsOfPart{h.part, 1})
+	}
 }
 
 func (h *hopping) time(now int64) {
-	r, s := h.r, *h.r.spec()
-	if s.Kind == sql.TumblingWindow {
-		s.Interval = s.Length
-	}
-	for empty := 0; h.end > 0 && now >= h.end; {
+	r, s, loc := h.r, h.r.spec(), h.r.x.env.Location
+	for empty := 0; h.end > 0 && now >= h.due(); {
+		if h.cutAt > 0 {
+			h.divided()
+			continue
+		}
 		if len(r.rows) == 0 {
 			if empty++; empty > maxEmpty {
-				skip := (now - h.end) / s.Interval
-				r.w.cap(skip)
-				h.end += skip * s.Interval
+				r.w.cap(h.skip(now, s, loc))
 				empty = 0
-				if now < h.end {
-					return
-				}
+				continue
 			}
 		}
-		start := max(h.end-s.Length, h.start)
-		if s.Kind == sql.HoppingWindow {
-			start = hopStart(s, h.start, h.end)
-		}
-		r.fire(r.rows, start, h.end)
-		h.end = nextEnd(h.end, s, r.x.env.Location)
-		r.drop(h.end - s.Length)
+		r.fire(r.rows, h.starts(h.prev, s, loc), h.end)
+		h.next(s, loc)
+		h.drop()
 	}
 }
 
-// hopStart returns what window_start() tells of the hopping window that ends at
-// end: one Interval before the end of the one before it, or before begin, where
-// the rule started or had its first row.
-func hopStart(s planner.WindowSpec, begin, end int64) int64 {
-	if start := max(begin, end-s.Interval) - s.Interval; start > 0 {
-		return start
+// drop forgets the rows of parts that the open window does not hold.
+func (h *hopping) drop() {
+	first := h.oldest(h.r.spec())
+	for len(h.parts) > 0 && h.parts[0].part < first {
+		h.r.forget(h.parts[0].rows)
+		h.parts = h.parts[1:]
 	}
-	return end - s.Length
 }
 
 // drop forgets the rows before ts.

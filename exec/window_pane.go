@@ -10,9 +10,10 @@ import (
 
 // pane is what a part of a window gathered.
 type pane struct {
-	start  int64
-	seen   int  // rows, those that the condition refused included
-	admits bool // rules were admitted at its start: they see nothing before it
+	part   int64 // of the view, see hops
+	seen   int   // rows, those that the condition refused included
+	admits bool  // rules were admitted with it: they see nothing before it
+	start  int64 // when they were
 	count  []int32
 	order  []int32 // groups in order of appearance
 	aggs   []agg.State

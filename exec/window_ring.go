@@ -107,7 +107,7 @@ func (r *ring) union() *planner.Window {
 	def.Members = make([]planner.Member, 0, rules)
 	for _, v := range r.views {
 		def.Members = append(def.Members, v.w.def.Members...)
-		v.from = v.from[:0]
+		v.from = make([]int, 0, len(v.w.def.Aggs)) // not nil, even if there are none
 		for _, a := range v.w.def.Aggs {
 			i, ok := at[a.Text]
 			if !ok {
@@ -131,13 +131,14 @@ func (r *ring) feed(m *machine, rows []int32) {
 	at := m.batch.At
 	for len(rows) > 0 {
 		ts := at[rows[0]]
+		next := r.advance(ts)
 		for _, v := range r.views {
-			if v.end == 0 {
+			if v.end == 0 || v.outside != nil {
 				r.flush()
-				v.start(ts)
+				v.arrive(ts)
+				next = min(next, v.due())
 			}
 		}
-		next := r.advance(ts)
 		i := 1
 		for i < len(rows) && at[rows[i]] < next {
 			i++
@@ -172,12 +173,6 @@ func (r *ring) add(m *machine, rows []int32) {
 	}
 	if len(rows) == 0 {
 		return
-	}
-	if r.base.seen == 0 {
-		r.base.start = r.x.now
-		if r.def.Spec.EventTime {
-			r.base.start = m.batch.At[rows[0]]
-		}
 	}
 	r.base.seen += len(rows)
 	rows = r.pass

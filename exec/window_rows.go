@@ -84,7 +84,7 @@ func newForm(r *rowWindow) form {
 	case sql.HoppingWindow, sql.TumblingWindow:
 		h := &hopping{r: r}
 		if !s.EventTime {
-			h.start, h.end = r.x.now, alignedEnd(r.x.now, *s, r.x.env.Location)
+			h.start(r.x.now, s, r.x.env.Location)
 		}
 		return h
 	case sql.SlidingWindow:
@@ -273,7 +273,7 @@ func (r *rowWindow) fire(rows []windowRow, start, end int64) {
 func (r *rowWindow) compute(n int, start, end int64, fill func(p *pane)) {
 	p, w := &r.pane, r.w
 	p.fit(w.def)
-	p.start, p.seen = start, n
+	p.seen = n
 	fill(p)
 	p.send(w, start, end, nil)
 	active := len(p.order)

@@ -1,10 +1,6 @@
 package exec
 
-import (
-	"math"
-
-	"github.com/weir-engine/weir/planner/sql"
-)
+import "math"
 
 // session gathers rows until none came for Interval, or it has lasted for Length
 // when a boundary of that length passes. A session that a boundary ended is followed
@@ -57,20 +53,16 @@ func (s *session) begin(k windowRow) {
 // boundary returns the first aligned time at which a session that began at begin
 // has lasted for the longest duration.
 func (s *session) boundary(begin int64) int64 {
-	length := s.r.spec().Length
-	for b := s.first(begin); ; b += length {
-		if b-begin >= length {
-			return b
-		}
+	spec, loc := s.r.spec(), s.r.x.env.Location
+	b := firstEnd(begin, spec, loc)
+	for b-begin < spec.Length {
+		b = nextEnd(b, spec, loc)
 	}
+	return b
 }
 
 // first returns the boundary ahead of ts.
-func (s *session) first(ts int64) int64 {
-	spec := *s.r.spec()
-	spec.Kind = sql.TumblingWindow
-	return alignedEnd(ts, spec, s.r.x.env.Location)
-}
+func (s *session) first(ts int64) int64 { return firstEnd(ts, s.r.spec(), s.r.x.env.Location) }
 
 func (s *session) time(now int64) {
 	rows, gap := s.r.rows, s.r.spec().Interval

@@ -3,9 +3,9 @@ package exec
 import (
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/weir-engine/weir/planner"
-	"github.com/weir-engine/weir/planner/sql"
 )
 
 // maxFree is how many empty panes a window keeps for later.
@@ -23,21 +23,17 @@ type view struct {
 	ring *ring
 	w    *window
 	from []int // aggregates of the ring's base; nil: the same
-
-	begin int64 // where the first window begins
-	prev  int64 // end of the last window
-	end   int64 // of the open window; 0: not begun
-	cutAt int64 // where a window begins before end; 0: none does
+	hops
 
 	panes    []*pane
-	open     bool  // the last pane takes rows
-	since    int64 // where the next pane begins
+	open     bool // the last pane takes rows
 	flip     int
 	merged   int   // panes up to it are in back
 	back     *pane // nil: as empty
 	acc      *pane // scratch of fire
 	free     []*pane
 	admitted map[planner.RuleID]*pane // rules that see no pane before theirs
+	outside  *pane                    // in event time: of the rules that have seen no row yet; nil: there are none
 	active   int                      // groups of the last window
 }
 
@@ -53,31 +49,11 @@ func newView(w *window, r *ring) *view {
 // leads tells whether v feeds the ring.
 func (v *view) leads() bool { return len(v.ring.views) > 0 && v.ring.views[0] == v }
 
-func (v *view) start(now int64) {
-	v.begin, v.prev, v.since = now, now, now
-	v.end = alignedEnd(now, v.w.def.Spec, v.w.x.env.Location)
-	v.cuts()
-}
+func (v *view) spec() *planner.WindowSpec { return &v.w.def.Spec }
 
-// cuts finds where a later window begins before the open one ends.
-func (v *view) cuts() {
-	v.cutAt = 0
-	s := &v.w.def.Spec
-	if s.Kind != sql.HoppingWindow {
-		return
-	}
-	if rest := s.Length % s.Interval; rest > 0 && v.end-rest > v.prev {
-		v.cutAt = v.end - rest
-	}
-}
+func (v *view) zone() *time.Location { return v.w.x.env.Location }
 
-// due returns when v has something to do.
-func (v *view) due() int64 {
-	if v.cutAt > 0 {
-		return v.cutAt
-	}
-	return v.end
-}
+func (v *view) start(now int64) { v.hops.start(now, v.spec(), v.zone()) }
 
 func (v *view) deadline() int64 {
 	if v.w.def.Spec.EventTime {
@@ -97,53 +73,30 @@ func (v *view) advance(now int64) {
 
 // pass closes every window that is over at now. The ring's base is empty.
 func (v *view) pass(now int64) {
-	s := &v.w.def.Spec
-	hop := s.Length
-	if s.Kind == sql.HoppingWindow {
-		hop = s.Interval
-	}
 	for empty := 0; v.end > 0 && now >= v.due(); {
 		if v.cutAt > 0 {
-			v.cut(v.cutAt)
-			v.cutAt = 0
+			v.divided()
+			v.cut()
 			continue
 		}
 		if len(v.panes) == 0 || len(v.panes) == 1 && v.panes[0].seen == 0 {
 			if empty++; empty > maxEmpty {
-				skip := (now - v.end) / hop
-				v.w.cap(skip)
-				v.prev += skip * hop
-				v.end += skip * hop
-				v.since = v.prev
-				v.cuts()
+				v.w.cap(v.skip(now, v.spec(), v.zone()))
 				empty = 0
-				if now < v.end {
-					break
-				}
+				continue
 			}
 		}
 		v.fire()
-		v.prev = v.end
-		v.end = nextEnd(v.end, *s, v.w.x.env.Location)
-		v.cut(v.prev)
-		v.cuts()
-		v.drop(v.opens())
+		v.next(v.spec(), v.zone())
+		v.cut()
 	}
 	v.w.x.due(v.deadline())
 }
 
-// opens returns where the open window begins.
-func (v *view) opens() int64 {
-	if s := &v.w.def.Spec; s.Kind == sql.HoppingWindow {
-		return max(v.end-s.Length, v.begin)
-	}
-	return v.prev
-}
-
-// push opens a pane that begins at start.
-func (v *view) push(start int64) *pane {
+// push opens a pane of the open part.
+func (v *view) push() *pane {
 	p := v.empty()
-	p.start = start
+	p.part = v.part
 	v.panes = append(v.panes, p)
 	v.open = true
 	return p
@@ -161,57 +114,96 @@ func (v *view) empty() *pane {
 	return p
 }
 
-// cut ends the open pane; the next one begins at the same time. An empty one begins anew.
-func (v *view) cut(at int64) {
-	v.since = at
+// cut ends the open pane, as another part begins, and forgets what no window holds.
+func (v *view) cut() {
 	if n := len(v.panes) - 1; v.open && v.panes[n].seen == 0 {
-		v.panes[n].start = at
+		v.panes[n].part = v.part
 		v.flip, v.merged = min(v.flip, n), min(v.merged, n)
-		return
+	} else {
+		v.open = false
 	}
-	v.open = false
+	v.drop(v.oldest(v.spec()))
 }
 
 // take adds what the ring's base gathered since the last cut.
 func (v *view) take(base *pane) {
 	if !v.open {
-		v.push(v.since)
+		v.push()
 	}
 	p := v.panes[len(v.panes)-1]
-	if p.seen > 0 {
+	if p.seen > 0 || len(v.ring.views) > 1 {
 		p.merge(base, v.from)
 		return
 	}
-	start := p.start
-	if v.w.def.Spec.EventTime && len(v.panes) > 1 {
-		start = base.start
-	}
-	if len(v.ring.views) == 1 {
-		*p, *base = *base, *p
-		p.admits, base.admits = base.admits, false
-	} else {
-		p.merge(base, v.from)
-	}
-	p.start = start
+	*p, *base = *base, *p
+	p.part, p.start, p.admits = base.part, base.start, base.admits
+	base.part, base.start, base.admits = 0, 0, false
 }
 
-// admit cuts the open window for a rule that came.
-func (v *view) admit(rule planner.RuleID) {
-	n := len(v.panes)
-	if n == 0 {
+// enter has rule enter the window: in event time with its first row, as it would
+// alone.
+func (v *view) enter(rule planner.RuleID) {
+	switch {
+	case !v.spec().EventTime:
+		v.admit(rule, v.w.x.now)
+	case v.end > 0:
+		if v.outside == nil {
+			v.outside = &pane{}
+		}
+		v.see(rule, v.outside)
+	}
+}
+
+// arrive says that a row at ts is the first one of rules that wait for it, or of all.
+func (v *view) arrive(ts int64) {
+	if v.end == 0 {
+		v.start(ts)
 		return
 	}
-	p := v.panes[n-1]
-	if !v.open || p.seen > 0 {
-		p = v.push(v.w.x.now)
-		n++
-	}
-	if n > 1 {
-		if v.admitted == nil {
-			v.admitted = map[planner.RuleID]*pane{}
+	for rule, p := range v.admitted {
+		if p == v.outside {
+			delete(v.admitted, rule)
+			v.admit(rule, ts)
 		}
-		v.admitted[rule], p.admits = p, true
 	}
+	v.outside = nil
+}
+
+// admit has rule see nothing that came before at. The ring's base is empty.
+func (v *view) admit(rule planner.RuleID, at int64) {
+	n := len(v.panes)
+	if n == 0 && at == v.prev {
+		return // the window begins with it
+	}
+	if p := v.last(); !v.open || p.seen > 0 || !p.admits || p.start != at && v.tellsStart() {
+		v.push()
+	}
+	p := v.last()
+	if !p.admits {
+		p.start, p.admits = at, true
+	}
+	v.see(rule, p)
+}
+
+// see has rule see the window from pane p on.
+func (v *view) see(rule planner.RuleID, p *pane) {
+	if v.admitted == nil {
+		v.admitted = map[planner.RuleID]*pane{}
+	}
+	v.admitted[rule] = p
+}
+
+// last returns the pane that was opened last; nil: there is none.
+func (v *view) last() *pane {
+	if n := len(v.panes); n > 0 {
+		return v.panes[n-1]
+	}
+	return nil
+}
+
+// tellsStart tells whether a rule of the window reads window_start().
+func (v *view) tellsStart() bool {
+	return slices.ContainsFunc(v.w.def.Cols, func(c planner.StageCol) bool { return c.Kind == planner.ColStart })
 }
 
 func (v *view) adopt(old *planner.Window) {
@@ -226,11 +218,10 @@ func (v *view) adopt(old *planner.Window) {
 
 // fire emits the open window. A rule that came later gets the panes since then.
 func (v *view) fire() {
-	start, n := v.opens(), len(v.panes)
-	if n == 0 {
-		v.push(start)
-		n = 1
+	if len(v.panes) == 0 {
+		v.push()
 	}
+	n := len(v.panes)
 	if v.flip == 0 || slices.ContainsFunc(v.panes[v.flip:], func(p *pane) bool { return p.admits }) {
 		v.turn()
 	}
@@ -240,27 +231,23 @@ func (v *view) fire() {
 		}
 		v.back.merge(v.panes[v.merged], nil)
 	}
-	for i := n - 1; i > 0; i-- {
-		if p := v.panes[i]; p.admits {
-			v.whole(p).send(v.w, v.starts(p.start), v.end, func(r planner.RuleID) bool { return v.admitted[r] == p })
+	for _, p := range slices.Backward(v.panes) {
+		if p.admits {
+			v.send(p, p.start, func(r planner.RuleID) bool { return v.admitted[r] == p })
 		}
 	}
 	var keep func(planner.RuleID) bool
 	if len(v.admitted) > 0 {
 		keep = func(r planner.RuleID) bool { return v.admitted[r] == nil }
 	}
-	p := v.whole(v.panes[0])
-	p.send(v.w, v.starts(start), v.end, keep)
-	v.active = len(p.order)
+	v.send(v.panes[0], v.prev, keep)
+	v.active = len(v.panes[0].order)
 }
 
-// starts returns what window_start() tells of the open window, for rules that
-// see it from begin on.
-func (v *view) starts(begin int64) int64 {
-	if s := v.w.def.Spec; s.Kind == sql.HoppingWindow {
-		return hopStart(s, begin, v.end)
-	}
-	return begin
+// send emits what came from the start of p on to the rules that keep chooses, who
+// see the window from a time on.
+func (v *view) send(p *pane, from int64, keep func(planner.RuleID) bool) {
+	v.whole(p).send(v.w, v.starts(from, v.spec(), v.zone()), v.end, keep)
 }
 
 // turn makes every pane hold all that came from its start on. No rows may come
@@ -295,10 +282,10 @@ func (v *view) whole(p *pane) *pane {
 	return v.acc
 }
 
-// drop forgets the panes before start.
-func (v *view) drop(start int64) {
+// drop forgets the panes of parts before the first.
+func (v *view) drop(first int64) {
 	n := 0
-	for n < len(v.panes) && v.panes[n].start < start {
+	for n < len(v.panes) && v.panes[n].part < first {
 		p := v.panes[n]
 		v.settle(p)
 		p.reset()
@@ -309,10 +296,10 @@ func (v *view) drop(start int64) {
 	}
 	v.panes = slices.Delete(v.panes, 0, n)
 	v.flip, v.merged = max(v.flip-n, 0), max(v.merged-n, 0)
-	if len(v.panes) > 0 {
-		v.settle(v.panes[0])
-	} else {
+	if len(v.panes) == 0 {
 		v.open = false
+	} else if v.prev >= v.panes[0].start {
+		v.settle(v.panes[0])
 	}
 }
 

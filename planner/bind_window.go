@@ -37,8 +37,8 @@ func (b *binder) over(r *Bound, where, having, keys []*Node) {
 		over.Spread = l.lift(r.Spread)
 	}
 	w.Spec.Panes = w.Spec.Kind == sql.HoppingWindow && w.Group && !l.rows && !b.joins()
-	if w.Spec.Panes {
-		w.Spec.Start = 0
+	if b.sel.Window != nil && (!w.Spec.rings() || w.Spec.Drifts()) {
+		w.Spec.Start = b.epoch()
 	}
 	w.Over = &over
 	*r = Bound{Limit: -1, Stage: w}
@@ -125,9 +125,6 @@ func (b *binder) windowSpec(w *BoundWindow) bool {
 	ms := s.UnitMillis()
 	w.Spec = WindowSpec{Kind: s.Kind, Unit: s.Unit, Length: s.Length * ms, Interval: s.Interval * ms, Delay: s.Delay * ms, EventTime: b.set.EventTime}
 	b.clause = "window"
-	if !w.Spec.rings() {
-		w.Spec.Start = b.epoch()
-	}
 	rules := &windowRules[s.Kind]
 	switch {
 	case s.Kind == sql.DedupTrigger:

@@ -122,6 +122,7 @@ func (w *BoundWindow) text() string {
 	if spec.Panes {
 		t.WriteString(" panes")
 	}
+	t.since(spec.Start)
 	w.input(&t)
 	return t.String()
 }
@@ -145,7 +146,6 @@ func (w *BoundWindow) input(t *stageText) {
 	if w.Spec.EventTime {
 		t.WriteString(" event time")
 	}
-	t.since(w.Spec.Start)
 	t.list("where", w.Where...)
 	if w.After {
 		t.WriteString(" after")

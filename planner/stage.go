@@ -78,10 +78,38 @@ type WindowSpec struct {
 	Delay     int64  // sliding
 	EventTime bool
 	Panes     bool // hopping: its aggregates can be merged from those of parts
-	// Start is the epoch in which the rules of a window start whose content
-	// depends on all rows since; 0 for windows that rules may enter later.
+	// Start is the epoch in which the rules of a window start whose content or whose
+	// ends depend on when it began; 0 for windows that rules may enter later.
 	Start uint64
 }
+
+// Hop returns the time between two ends of a window, in ms; of a session window
+// between two boundaries.
+func (s *WindowSpec) Hop() int64 {
+	if s.Kind == sql.HoppingWindow {
+		return s.Interval
+	}
+	return s.Length
+}
+
+// Within returns the length in ms of the unit of time in which the first end is
+// aligned: the next larger one; of days a day.
+func (s *WindowSpec) Within() int64 {
+	switch s.Unit {
+	case "ms":
+		return 1000
+	case "ss":
+		return 60_000
+	case "mi":
+		return 3_600_000
+	}
+	return 86_400_000
+}
+
+// Drifts tells whether the ends depend on when the window began, as the hop does not
+// divide the unit in which the first one is aligned: windows of seven seconds end at
+// :07 ... :56, and go on from there.
+func (s *WindowSpec) Drifts() bool { return s.Within()%s.Hop() != 0 }
 
 // Agg is an aggregate that a window computes for the rules over it.
 type Agg struct {
