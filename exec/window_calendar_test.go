@@ -70,7 +70,7 @@ func (p *paper) ends(begin, last int64) (ends []int64) {
 		return ends
 	}
 	day := int64(0) // the next one that is to begin
-	for t := begin - 86_400_000; t <= begin; t += p.step {
+	for t := begin - 86_400_000; t <= begin; t += 60_000 {
 		day = max(day, p.day(t)+p.hop/86_400_000)
 	}
 	for t := begin - begin%p.step + p.step; t <= last; t += p.step {
@@ -87,7 +87,7 @@ func (p *paper) ends(begin, last int64) (ends []int64) {
 		}
 		if p.day(t) >= day {
 			ends = append(ends, t)
-			day += p.hop / 86_400_000
+			day = p.day(t) + p.hop/86_400_000
 		}
 	}
 	return ends
@@ -125,9 +125,9 @@ type onPaper struct {
 func (p *paper) windows(rows []onPaper, begin, now int64) (out []said) {
 	ends := p.ends(begin, now)
 	for i, e := range ends {
-		w := said{E: e}
+		w, from := said{E: e}, p.start(ends, i, begin)
 		for _, r := range rows {
-			if from := p.start(ends, i, begin); r.pass && r.ts >= from && r.ts < e {
+			if r.pass && r.ts >= from && r.ts < e {
 				w.C++
 				w.S += r.ts
 			}
