@@ -290,10 +290,15 @@ func (s *Stats) grow(rule planner.RuleID) {
 	}
 }
 
+// note keeps the text of the last fault of rule.
+func (s *Stats) note(rule planner.RuleID, text string, at int64) {
+	s.Last[rule], s.LastAt[rule] = loss.Text(text), at
+}
+
 // charge counts n rows that rule lost.
 func (x *Executor) charge(rule planner.RuleID, n uint64, text string) {
 	x.count(rule, n)
-	x.stats.Last[rule], x.stats.LastAt[rule] = text, x.now
+	x.stats.note(rule, text, x.now)
 }
 
 // fault counts a row that rule lost, and tells the rule.

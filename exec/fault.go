@@ -219,7 +219,7 @@ func (d *debts) owe(rule planner.RuleID, row int, why because) {
 func (x *Executor) pay(m *machine) {
 	for _, rule := range x.sending.debts.open {
 		o := &x.sending.debts.by[rule]
-		x.stats.Last[rule], x.stats.LastAt[rule] = m.text(o.because, int(o.row)), x.now
+		x.stats.note(rule, m.text(o.because, int(o.row)), x.now)
 		*o = debt{}
 	}
 	x.sending.debts.open = x.sending.debts.open[:0]
@@ -272,7 +272,7 @@ func (x *Executor) chargeIndex(t indexRules, op planner.Op, n uint64, b *blame) 
 			if text == "" {
 				text = misfit(op, b.v, konst)
 			}
-			x.stats.Last[e.Rule], x.stats.LastAt[e.Rule] = text, b.at
+			x.stats.note(e.Rule, text, b.at)
 		}
 	})
 }

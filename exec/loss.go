@@ -46,7 +46,7 @@ func (s *Stats) spread(m *missed, rules func(func(planner.RuleID))) {
 		s.Faults[r] += odd
 		c[loss.Fault] -= odd // see lostBy
 		if m.last.at >= s.LastAt[r] {
-			s.Last[r], s.LastAt[r] = text, m.last.at
+			s.note(r, text, m.last.at)
 		}
 	})
 }

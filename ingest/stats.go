@@ -3,6 +3,8 @@ package ingest
 import (
 	"bytes"
 	"slices"
+
+	"github.com/weir-engine/weir/internal/loss"
 )
 
 // exampleBytes is how much is kept of a bad message.
@@ -70,7 +72,7 @@ func (c *counters) keep(at int64, reason string, payload []byte) *badness {
 	if c.bad == nil {
 		c.bad = new(badness)
 	}
-	c.bad.at, c.bad.err = at, reason
+	c.bad.at, c.bad.err = at, loss.Text(reason)
 	c.bad.payload = append(c.bad.payload[:0], payload[:min(len(payload), exampleBytes)]...)
 	return c.bad
 }

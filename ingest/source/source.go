@@ -109,7 +109,7 @@ func (t *Tracker) Fault(err error) {
 	defer t.mu.Unlock()
 	t.s.Errors++
 	t.s.Lost[loss.Record]++
-	t.s.LastError, t.s.LastAt = err.Error(), time.Now()
+	t.s.LastError, t.s.LastAt = loss.Text(err.Error()), time.Now()
 }
 
 func (t *Tracker) set(s State, err error) {
@@ -127,6 +127,6 @@ func (t *Tracker) set(s State, err error) {
 		t.s.DisconnectedAt = now.UnixMilli()
 	}
 	if err != nil {
-		t.s.LastError, t.s.LastAt = err.Error(), now
+		t.s.LastError, t.s.LastAt = loss.Text(err.Error()), now
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/weir-engine/weir/exec"
 	"github.com/weir-engine/weir/internal/api"
+	"github.com/weir-engine/weir/internal/loss"
 	"github.com/weir-engine/weir/planner"
 )
 
@@ -85,7 +86,7 @@ func (e *Engine) stopBroken(runs []brokenRun, why string, alone bool) {
 			continue
 		}
 		e.uninstallLocked(r)
-		r.failed, r.message = true, why
+		r.failed, r.message = true, loss.Text(why)
 		r.broken = alone || r.broke
 		r.broke = true
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/weir-engine/weir/internal/engine/run"
+	"github.com/weir-engine/weir/internal/loss"
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/planner/ruledef"
 	"github.com/weir-engine/weir/sinks"
@@ -165,7 +166,7 @@ func (e *Engine) placeLocked(c *compiled) error {
 			return fail(c.err)
 		case s.feed == nil:
 			if err := e.activateLocked(s); err != nil {
-				s.err = err.Error()
+				s.err = loss.Text(err.Error())
 				return fail(fmt.Errorf("stream %s: %w", s.name, err))
 			}
 			s.err = ""
@@ -336,7 +337,7 @@ func (e *Engine) startStoredLocked(id string, data []byte) bool {
 	c, err := e.compileLocked(def)
 	if err != nil {
 		r := e.enterLocked(def, &compiled{})
-		r.failed, r.message = def.Triggered, err.Error()
+		r.failed, r.message = def.Triggered, loss.Text(err.Error())
 		return true
 	}
 	r := e.enterLocked(def, c)
@@ -353,6 +354,6 @@ func (e *Engine) startStoredLocked(id string, data []byte) bool {
 func (e *Engine) noteLocked(r *rule, err error) {
 	e.mu.AssertHeld()
 	if err != nil {
-		r.failed, r.message = true, err.Error()
+		r.failed, r.message = true, loss.Text(err.Error())
 	}
 }

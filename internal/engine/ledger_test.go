@@ -407,7 +407,7 @@ func TestStoredRubbish(t *testing.T) {
 	r.must(tx.Commit(store.Written))
 	r.must(st.Close())
 	d := newDesk(t, o, nil)
-	d.await("it is counted", func() bool { return d.lost("/rules/hot/status", "sink_rest_0_0_lost")["stored"] == 3 })
+	d.await("it is counted", func() bool { return d.lost("/rules/hot/status", "sink_rest_0_0_destination_lost")["stored"] == 3 })
 	for _, name := range []string{`weir_lost_total{reason="stored"}`, fmt.Sprintf(`weir_destination_lost_total{destination=%q,reason="stored"}`, dest)} {
 		if n, _ := d.series(name); n != 3 {
 			t.Errorf("%s: got %v, want 3", name, n)

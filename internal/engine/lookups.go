@@ -13,6 +13,7 @@ import (
 	"github.com/weir-engine/weir/ingest"
 	"github.com/weir-engine/weir/ingest/lookup"
 	"github.com/weir-engine/weir/ingest/source"
+	"github.com/weir-engine/weir/internal/loss"
 	"github.com/weir-engine/weir/planner"
 )
 
@@ -144,7 +145,7 @@ func (a *asker) status() source.Status {
 	defer a.mu.Unlock()
 	st := a.tracker.Status()
 	if a.err != nil {
-		st.State, st.LastError = source.Failed, a.err.Error()
+		st.State, st.LastError = source.Failed, loss.Text(a.err.Error())
 	}
 	return st
 }

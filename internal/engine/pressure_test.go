@@ -111,7 +111,7 @@ func TestSlowDestination(t *testing.T) {
 	r.rule("fast", "SELECT seq FROM other", "out")
 
 	n := r.fill("slow", "s", "in")
-	if n := r.status("slow", "sink_rest_0_0_buffer_disk_bytes").(int64); n == 0 {
+	if n := r.status("slow", "sink_rest_0_0_destination_disk_bytes").(int64); n == 0 {
 		t.Error("nothing was written to disk")
 	}
 	r.publish("other", `{"seq":0}`)

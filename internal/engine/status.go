@@ -374,16 +374,24 @@ func (e *Engine) decodedLocked(streams []string, in uint64) (c ruleCounts, arriv
 	return c, arrival
 }
 
-// sink adds a sink: what it was given, what was delivered, what waits.
+// sink adds a sink: what it was given, what was delivered, what waits. All of it is
+// the rule's own, but for what has destination in its name.
 func (f *fields) sink(o *ruleOutput, e *Engine) {
 	prefix := o.prefix
 	st := o.sinks[0].queue.Stats() // nodes of a graph have one destination
-	var out, failed uint64
+	var out, failed, retries uint64
+	var waiting, delivered int64
+	var lost loss.Counts
 	var c ruleCounts
 	for i := range o.sinks {
 		k := &o.sinks[i]
 		out, failed = out+e.counters.Delivered(k.num), failed+e.counters.Failed(k.num)
 		o.in += e.counters.Told(k.num)
+		retries += e.counters.Retries(k.num)
+		waiting += e.counters.Waiting(k.num)
+		delivered = max(delivered, e.counters.LastDelivered(k.num))
+		own := e.counters.Lost(k.num)
+		lost.Merge(&own)
 		c.newer(e.sinkFault(k))
 	}
 	if o.sinks[0].discards {
@@ -393,18 +401,20 @@ func (f *fields) sink(o *ruleOutput, e *Engine) {
 	f.add(prefix+"records_out_total", out)
 	f.add(prefix+"messages_processed_total", o.in)
 	f.add(prefix+"process_latency_us", 0)
-	f.add(prefix+"buffer_length", st.Messages)
-	f.add(prefix+"last_invocation", st.LastDeliveredMs)
+	f.add(prefix+"buffer_length", waiting)
+	f.add(prefix+"last_invocation", delivered)
 	f.add(prefix+"exceptions_total", failed)
 	f.add(prefix+"last_exception", c.last)
 	f.add(prefix+"last_exception_time", c.lastAt)
 	f.connection(prefix, st.Connection)
-	f.add(prefix+"buffer_bytes", st.Bytes)
-	f.add(prefix+"buffer_disk_bytes", st.DiskBytes)
-	f.add(prefix+"buffer_disk_error", st.DiskError)
-	f.add(prefix+"retries_total", st.Retries)
-	f.add(prefix+"dropped_total", st.Lost[loss.Dropped])
-	f.lost(prefix, &st.Lost)
+	f.add(prefix+"retries_total", retries)
+	f.add(prefix+"dropped_total", lost[loss.Dropped])
+	f.lost(prefix, &lost)
+	f.add(prefix+"destination_messages", st.Messages)
+	f.add(prefix+"destination_bytes", st.Bytes)
+	f.add(prefix+"destination_disk_bytes", st.DiskBytes)
+	f.add(prefix+"destination_disk_error", st.DiskError)
+	f.lost(prefix+"destination_", &st.Lost)
 }
 
 // RuleHealth returns the state and the faults of all rules: in their rows, in what
@@ -474,6 +484,12 @@ func (e *Engine) sinkFault(k *sinkInfo) (text string, atMs int64) {
 	if fl, ok := e.counters.LastFailure(k.num); ok {
 		return fl.Text, fl.AtMs
 	}
+	if e.counters.Waiting(k.num) == 0 {
+		return "", 0
+	}
 	st := k.queue.Stats()
-	return st.LastError, st.LastErrorMs
+	if c := &st.Connection; c.State == sinks.Disconnected { // it waits for that too, whoever tried
+		return c.LastDisconnected, c.LastTryMs
+	}
+	return "", 0
 }

@@ -30,7 +30,7 @@ var rooms = []struct {
 	{"exec/scalar", []string{"vec/...", "planner", "exec/fn"}},
 	{"exec/agg", []string{"vec/...", "planner", "exec/fn"}},
 	{"exec/...", []string{"vec/...", "planner", "planner/sql", "exec/...", "internal/invariants", "internal/loss"}},
-	{"ingest", []string{"vec/...", "internal/invariants"}},
+	{"ingest", []string{"vec/...", "internal/invariants", "internal/loss"}},
 	{"ingest/source", []string{"vec/...", "ingest", "internal/loss", "internal/props"}},
 	{"ingest/mqtt", []string{"vec/...", "ingest", "ingest/source", "internal/loss", "internal/mqttconn", "internal/props"}},
 	{"ingest/memory", []string{"vec/...", "ingest", "ingest/source", "internal/membus", "internal/props"}},

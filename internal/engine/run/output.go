@@ -268,6 +268,7 @@ func (o *output) failed(rule planner.RuleID, a *action, err error) error {
 // Fault sends the text of a fault to the sinks of a rule that asked for it. One whose
 // place a row names gets none: there is no such row, and the route's is a template.
 func (o *output) Fault(rule planner.RuleID, text string) {
+	text = loss.Text(text)
 	if int(rule) >= len(o.actions) {
 		return // it came when the message that did not decode was there already
 	}
