@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"time"
@@ -23,6 +24,7 @@ const farthest = 1 << 53
 type untimely struct {
 	why     loss.Reason
 	value   vec.Value
+	fault   string    // why there is no value, "": there is one, or none was given
 	ms      float64 // that value is, where it is some
 	at      int64   // by the clock, ms since 1970
 	driftMs int64
@@ -30,13 +32,22 @@ type untimely struct {
 
 func (u *untimely) text() string {
 	if u.why == loss.Untimed {
-		return "row without a valid event time: " + fn.Show(u.value)
+		return "row without a valid event time: " + cmp.Or(u.fault, fn.Show(u.value))
 	}
 	when := fn.Show(u.value)
 	if u.ms <= farthest {
 		when = time.UnixMilli(int64(u.ms)).UTC().Format(time.RFC3339)
 	}
 	return fmt.Sprintf("event time %s is further ahead of the clock than maxFutureDrift %v", when, time.Duration(u.driftMs)*time.Millisecond)
+}
+
+// timeOf is eventTime for a row of m, of which step s is the time.
+func (m *machine) timeOf(s planner.StepID, row int, driftMs int64) (ms int64, odd untimely, ok bool) {
+	ms, odd, ok = m.x.eventTime(m.col(s, nil).Value(row), driftMs)
+	if !ok && m.failed(s, row) {
+		odd.fault = m.why(s, row)
+	}
+	return ms, odd, ok
 }
 
 // eventTime returns the event time that v is, in ms since 1970. ok is false for a row

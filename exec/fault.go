@@ -86,12 +86,12 @@ func (t indexRules) each(f func(es []planner.Entry, konst vec.Value)) {
 	switch i := t.index.(type) {
 	case *planner.RankIndex:
 		for k, key := range i.Keys {
-			f(i.At(k), vec.FloatValue(key))
+			f(i.At(k), numConst(key))
 		}
 	case *planner.EqualIndex:
 		if !t.texts {
 			for k, num := range i.Nums {
-				f(i.AtNum(k), vec.FloatValue(num))
+				f(i.AtNum(k), numConst(num))
 			}
 			return
 		}

@@ -44,15 +44,15 @@ func TestFaultsInOrder(t *testing.T) {
 		want []string
 	}{
 		{"SELECT 12 / a AS q FROM s", []string{`[{"q":6}]`, "invalid operation int64(12) / string(x)", "divided by zero", `[{"q":4}]`, "invalid operation int64(12) / string(y)"}},
-		{"SELECT n FROM s WHERE a > 1", []string{`[{"n":0}]`, x + " > float64(1)", `[{"n":3}]`, y + " > float64(1)"}},
-		{"SELECT n FROM s WHERE a = 3", []string{x + " = float64(3)", `[{"n":3}]`, y + " = float64(3)"}},
+		{"SELECT n FROM s WHERE a > 1", []string{`[{"n":0}]`, x + " > int64(1)", `[{"n":3}]`, y + " > int64(1)"}},
+		{"SELECT n FROM s WHERE a = 3", []string{x + " = int64(3)", `[{"n":3}]`, y + " = int64(3)"}},
 		{"SELECT n FROM s WHERE a = 'y'", []string{
 			"invalid operation float64(2) = string(y)", "invalid operation float64(0) = string(y)",
 			"invalid operation float64(3) = string(y)", `[{"n":4}]`,
 		}},
 		{"SELECT n FROM s WHERE a + 1 > b", []string{`[{"n":0}]`, x + " + int64(1)", `[{"n":3}]`, y + " + int64(1)"}},
 		{"SELECT n FROM s WHERE abs(a) != 2", []string{`want a number, got string(x)`, `[{"n":2}]`, `[{"n":3}]`, `want a number, got string(y)`}},
-		{"SELECT n FROM s WHERE d = 'dev' AND a > 1", []string{`[{"n":0}]`, x + " > float64(1)", `[{"n":3}]`, y + " > float64(1)"}},
+		{"SELECT n FROM s WHERE d = 'dev' AND a > 1", []string{`[{"n":0}]`, x + " > int64(1)", `[{"n":3}]`, y + " > int64(1)"}},
 		{"SELECT n FROM s WHERE d = 'dev' AND abs(a) > 1", []string{`[{"n":0}]`, `want a number, got string(x)`, `[{"n":3}]`, `want a number, got string(y)`}},
 		{"SELECT n FROM s WHERE a > last_hit_count() + 1", []string{`[{"n":0}]`, x + " > int64(2)", `[{"n":3}]`, y + " > int64(3)"}},
 		{"SELECT n FROM s WHERE b", []string{

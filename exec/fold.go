@@ -56,7 +56,7 @@ func operation(n *planner.Node, a []vec.Value, loc *time.Location) (vec.Value, e
 	case planner.OpIndex:
 		return scalar.Index(a[0], a[1])
 	case planner.OpSlice:
-		return scalar.Slice(a[0], edge(n.Args[1], a[1]), edge(n.Args[2], a[2]))
+		return scalar.Slice(a[0], a[1], a[2])
 	case planner.OpIsNull:
 		return vec.BoolValue(a[0].IsNull() != n.Not), nil
 	case planner.OpIn:
@@ -69,10 +69,4 @@ func operation(n *planner.Node, a []vec.Value, loc *time.Location) (vec.Value, e
 		return scalar.LikeValue(a[0], a[1], escapeOf(a), n.Not)
 	}
 	return scalar.Binary(n.Op, a[0], a[1], loc)
-}
-
-// edge makes a bound of a slice of a value of n: one that was left out is a null
-// constant.
-func edge(n *planner.Node, v vec.Value) scalar.Edge {
-	return scalar.Edge{Value: v, Open: n.Op == planner.OpConst && n.Value.IsNull()}
 }

@@ -118,7 +118,7 @@ func (f *feeder) feed(m *machine) {
 		}
 		ts := x.now
 		if f.def.Time != planner.NoStep {
-			t, odd, ok := x.eventTime(m.col(f.def.Time, nil).Value(row), f.def.DriftMs)
+			t, odd, ok := m.timeOf(f.def.Time, row, f.def.DriftMs)
 			if !ok {
 				f.untimed(odd)
 				continue

@@ -58,9 +58,18 @@ func holdsAtom(a *planner.Atom, col *vec.Column, row int) (ok, good bool) {
 func atomConst(a *planner.Atom) vec.Value {
 	switch a.Kind {
 	case planner.AtomNum:
-		return vec.FloatValue(a.Num)
+		return numConst(a.Num)
 	case planner.AtomText:
 		return vec.StringValue(a.Text)
 	}
 	return vec.NullValue
+}
+
+// numConst returns a constant of an index as it was written: indexes hold floats, and
+// 5 is a whole number.
+func numConst(f float64) vec.Value {
+	if i, ok := vec.Whole(f); ok {
+		return vec.IntValue(i)
+	}
+	return vec.FloatValue(f)
 }

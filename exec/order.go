@@ -37,7 +37,7 @@ func (o *eventOrder) feed(m *machine) {
 	if len(o.def.Guard) > 0 {
 		rows = o.guarded(m, rows, o.def.Members)
 	}
-	times := m.col(o.def.Time, nil)
+	m.col(o.def.Time, nil)
 	for _, s := range o.def.Rows {
 		if s != planner.NoStep {
 			m.col(s, nil)
@@ -45,7 +45,7 @@ func (o *eventOrder) feed(m *machine) {
 	}
 	before, onTime := o.mark, false
 	for _, r := range rows {
-		t, odd, ok := o.x.eventTime(times.Value(int(r)), o.def.DriftMs)
+		t, odd, ok := m.timeOf(o.def.Time, int(r), o.def.DriftMs)
 		if !ok {
 			if len(o.released) > 0 && len(o.told()) > 0 { // they get what came before first
 				o.release()

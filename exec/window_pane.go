@@ -352,7 +352,7 @@ func (p *pane) result(w *window, dst *vec.Column, col int) {
 		w.breakColumn(dst, col, p)
 	}
 	if len(p.order) == 0 && w.def.Aggs[i].Func == "collect" {
-		dst.Set(0, vec.JSONValue("null"))
+		dst.SetNull(0)
 	}
 }
 

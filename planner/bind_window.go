@@ -24,7 +24,11 @@ func (b *binder) over(r *Bound, where, having, keys []*Node) {
 	over.Where = l.list(having)
 	over.Fields = slices.Clone(r.Fields)
 	for i := range over.Fields {
-		over.Fields[i].Node = l.lift(r.Fields[i].Node)
+		n := l.lift(r.Fields[i].Node)
+		over.Fields[i].Node = n
+		if n.FromKind == ColAgg && n.From != nil && n.From.Func.Name == "collect" {
+			over.Fields[i].Plain = true // of an empty window it is null, which is sent
+		}
 	}
 	over.Order = slices.Clone(r.Order)
 	for i := range over.Order {

@@ -1,7 +1,7 @@
 package fn
 
 import (
-	"fmt"
+	"encoding/json"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -34,10 +34,14 @@ func Show(v vec.Value) string {
 	case vec.Bool:
 		return "bool(" + strconv.FormatBool(v.I != 0) + ")"
 	case vec.JSON:
-		if v.X != nil {
-			return shorten(fmt.Sprint(v.X))
+		if v.X == nil {
+			return shorten(v.S)
 		}
-		return shorten(v.S)
+		b, err := json.Marshal(v.X) // a tree of its own shape, which JSON can write
+		if err != nil {
+			return v.Kind.String()
+		}
+		return shorten(string(b))
 	case vec.Timestamp:
 		return "datetime(" + Text(v) + ")"
 	}

@@ -39,14 +39,17 @@ func Index(a, i vec.Value) (vec.Value, error) {
 		return vec.NullValue, nil
 	}
 	list, isList := Elements(a)
-	if !ok || !isList {
-		return vec.Value{}, OpError{planner.OpIndex, a, i}
+	switch {
+	case !ok:
+		return vec.Value{}, fmt.Errorf("the index of an array is no position: %w", fn.Wrong("a number", i))
+	case !isList:
+		return vec.Value{}, fmt.Errorf("no element %s: %w", fn.Text(i), fn.Wrong("an array", a))
 	}
 	if at < 0 {
 		at += int64(len(list))
 	}
 	if at < 0 || at >= int64(len(list)) {
-		return vec.Value{}, fmt.Errorf("index out of range: %d of %d", at, len(list))
+		return vec.Value{}, fmt.Errorf("index out of range: %s of %d", fn.Text(i), len(list))
 	}
 	return rawjson.FromAny(list[at]), nil
 }
@@ -70,41 +73,53 @@ func InArray(x, list vec.Value, not bool, loc *time.Location) (vec.Value, error)
 	return In(x, vs, not, loc)
 }
 
-// Edge is a bound of a slice: open, or a value, which must be a number.
-type Edge struct {
-	Value vec.Value
-	Open  bool
-}
-
-// at returns the position of e in an array of n; an open one is at whole.
-func (e Edge) at(whole, n int64) (int64, bool) {
-	if e.Open {
-		return whole, true
+// edge returns the position of a bound of a slice in an array of n. A bound that is
+// null, as one that was left out, is at whole.
+func edge(v vec.Value, whole, n int64) (int64, error) {
+	if v.IsNull() {
+		return whole, nil
 	}
-	i, ok := arrayIndex(e.Value)
+	i, ok := arrayIndex(v)
+	if !ok {
+		return 0, fmt.Errorf("a bound of a slice is no position: %w", fn.Wrong("a number", v))
+	}
 	if i < 0 {
 		i += n
 	}
-	return i, ok
+	return i, nil
 }
 
 // Slice returns a[from:to]. It must begin at an element: behind the last one, and
 // in an empty array, there is nothing to slice.
-func Slice(a vec.Value, from, to Edge) (vec.Value, error) {
+func Slice(a, from, to vec.Value) (vec.Value, error) {
 	if a.IsNull() {
 		return vec.NullValue, nil
 	}
 	list, ok := Elements(a)
 	if !ok {
-		return vec.Value{}, OpError{planner.OpSlice, a, from.Value}
+		return vec.Value{}, fmt.Errorf("nothing to slice: %w", fn.Wrong("an array", a))
 	}
 	n := int64(len(list))
-	lo, ok := from.at(0, n)
-	hi, ok2 := to.at(n, n)
-	if !ok || !ok2 || lo < 0 || lo >= n || hi > n || lo > hi {
-		return vec.Value{}, fmt.Errorf("slice out of range: %s:%s of %d", fn.Show(from.Value), fn.Show(to.Value), n)
+	lo, err := edge(from, 0, n)
+	if err != nil {
+		return vec.Value{}, err
+	}
+	hi, err := edge(to, n, n)
+	if err != nil {
+		return vec.Value{}, err
+	}
+	if lo < 0 || lo >= n || hi > n || lo > hi {
+		return vec.Value{}, fmt.Errorf("slice out of range: %s:%s of %d", bound(from), bound(to), n)
 	}
 	return vec.TreeValue(list[lo:hi:hi]), nil
+}
+
+// bound returns a bound of a slice as it would be written.
+func bound(v vec.Value) string {
+	if v.IsNull() {
+		return ""
+	}
+	return fn.Text(v)
 }
 
 // Elements returns the elements of an array.

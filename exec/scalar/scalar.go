@@ -29,6 +29,9 @@ type OpError struct {
 
 // Error shows the operation with its operands, as eKuiper does.
 func (e OpError) Error() string {
+	if e.Op == planner.OpNeg || e.Op == planner.OpNot {
+		return fmt.Sprintf("invalid operation %s %s", e.Op, fn.Show(e.B))
+	}
 	return fmt.Sprintf("invalid operation %s %s %s", fn.Show(e.A), e.Op, fn.Show(e.B))
 }
 

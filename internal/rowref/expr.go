@@ -223,14 +223,18 @@ func (s *scope) slice(e *sql.Slice) (any, error) {
 		if v, err = s.eval(e.From); err != nil {
 			return nil, err
 		}
-		lo, ok = position(v, len(l))
+		if v != nil { // open, as a bound that was left out
+			lo, ok = position(v, len(l))
+		}
 	}
 	if e.To != nil {
 		var v any
 		if v, err = s.eval(e.To); err != nil {
 			return nil, err
 		}
-		hi, ok2 = position(v, len(l))
+		if v != nil {
+			hi, ok2 = position(v, len(l))
+		}
 	}
 	if !isList || !ok || !ok2 || lo < 0 || lo >= len(l) || hi > len(l) || lo > hi {
 		return nil, fault("no elements %d to %d of %v", lo, hi, x)

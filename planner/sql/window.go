@@ -125,8 +125,8 @@ func (p *parser) windowLengths(w *Window) bool {
 		if !ok {
 			return false
 		}
-		delay := w.Kind == SlidingWindow && count == 1
-		if v.Kind != vec.Int64 || v.I == 0 && !delay || v.I > math.MaxInt64/1_000_000/w.UnitMillis() {
+		zero := w.Kind == SlidingWindow && (count == 1 || p.kind() == tComma) // a length of nothing with a delay is a window
+		if v.Kind != vec.Int64 || v.I == 0 && !zero || v.I > math.MaxInt64/1_000_000/w.UnitMillis() {
 			p.expectedAt(t, "a whole number greater than 0, and no more than 292 years, in "+form)
 			return false
 		}
@@ -145,6 +145,9 @@ func (p *parser) windowLengths(w *Window) bool {
 	}
 	w.Length = n[0]
 	switch {
+	case w.Kind == SlidingWindow && n[0]+n[1] == 0:
+		p.expectedAt(at[0], "a length or a delay greater than 0 in "+form)
+		return false
 	case w.Kind == SlidingWindow:
 		w.Delay = n[1]
 	case w.Kind == CountWindow && count == 1:
