@@ -24,7 +24,7 @@ const farthest = 1 << 53
 type untimely struct {
 	why     loss.Reason
 	value   vec.Value
-	fault   string    // why there is no value, "": there is one, or none was given
+	fault   string  // why there is no value, "": there is one, or none was given
 	ms      float64 // that value is, where it is some
 	at      int64   // by the clock, ms since 1970
 	driftMs int64

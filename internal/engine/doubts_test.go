@@ -102,3 +102,15 @@ func TestNoDoubts(t *testing.T) {
 		d.send("DELETE", "/rules/r", nil)
 	}
 }
+
+// A TIMESTAMP_FORMAT that no time is written in is refused when the stream is defined,
+// and a time of another form is named in the fault of its row.
+func TestTimestampFormat(t *testing.T) {
+	d := newDesk(t, Options{}, nil)
+	for _, format := range []string{"nonsense", "YYYY-MM-DD", "yyy", "'text'"} {
+		_, err := d.ExecStatement(`CREATE STREAM bad () WITH (DATASOURCE="x", TYPE="memory", TIMESTAMP="ts", TIMESTAMP_FORMAT="` + format + `")`)
+		if err == nil || !strings.Contains(err.Error(), "option TIMESTAMP_FORMAT: time format") {
+			t.Errorf("%s: got %v", format, err)
+		}
+	}
+}

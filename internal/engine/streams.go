@@ -14,6 +14,7 @@ import (
 	"github.com/weir-engine/weir/planner/sql"
 	"github.com/weir-engine/weir/vec"
 	"github.com/weir-engine/weir/vec/protobuf"
+	"github.com/weir-engine/weir/vec/timefmt"
 )
 
 // Kinds of definitions in the catalog.
@@ -188,6 +189,11 @@ func (e *Engine) checkDefinition(c *sql.Create) error {
 		errs = append(errs, fmt.Errorf("format %s is not supported yet", f))
 	default:
 		errs = append(errs, fmt.Errorf("format %s is unknown: want json, delimited, binary, urlencoded or protobuf", f))
+	}
+	if f := c.Options.TimestampFormat; f != "" {
+		if err := timefmt.Check(f); err != nil {
+			errs = append(errs, fmt.Errorf("option TIMESTAMP_FORMAT: %w", err))
+		}
 	}
 	if c.Options.Format == "binary" && !(len(c.Fields) == 0 || len(c.Fields) == 1 && c.Fields[0].Type.Kind == vec.Bytes) {
 		errs = append(errs, errors.New("format binary takes no fields or one of type BYTEA"))

@@ -236,7 +236,7 @@ func (g *gen) agg() string {
 	case 1:
 		return g.f("count(%s)", g.one("a", "s", g.number(1)))
 	case 2:
-		return g.f("collect(%s)", g.one("a", "s", "p"))
+		return g.f(g.one("collect(%s)", "collect(%s)", "length(collect(%s))", "collect(%s)[0]", "collect(%s)[:1]", "isnull(collect(%s))", "array_cardinality(collect(%s))"), g.one("a", "s", "p"))
 	case 3:
 		return g.f("last_value(%s, %s)", g.one("a", "s"), g.one("true", "false"))
 	case 4:

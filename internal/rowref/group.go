@@ -212,16 +212,13 @@ func orderOf(a, b any, desc bool) (int, error) {
 }
 
 // aggregate computes an aggregate over the group; without a window over the row.
-// Of no rows at all it is null, only collect is a null that is written.
+// Of no rows at all it is null.
 func (s *scope) aggregate(e *sql.Call, f *fn.Func) (any, error) {
 	rows := s.group
 	if !s.over {
 		rows = []timed{{record: record{ts: s.ts, row: s.row, calls: s.calls}}}
 	}
 	if len(rows) == 0 {
-		if e.Name == "collect" {
-			return written{}, nil
-		}
 		return nil, nil
 	}
 	st := f.Agg.New()
@@ -263,9 +260,3 @@ func (s *scope) aggregate(e *sql.Call, f *fn.Func) (any, error) {
 	v, err := st.Result(&fn.Ctx{Location: time.UTC})
 	return native(v), err
 }
-
-// written is a null that is written.
-type written struct{}
-
-// MarshalJSON writes null.
-func (written) MarshalJSON() ([]byte, error) { return []byte("null"), nil }

@@ -44,11 +44,27 @@ func (s *scope) project() (map[string]any, error) {
 		if err != nil {
 			return nil, err
 		}
-		if !f.Invisible {
+		switch {
+		case f.Invisible:
+		case v == nil && s.over && s.collects(f.Expr): // of an empty window: the one null that is written
+			out[name] = nil
+		default:
 			s.put(out, name, v)
 		}
 	}
 	return out, nil
+}
+
+// collects tells whether e is collect, or the name of it.
+func (s *scope) collects(e sql.Expr) bool {
+	switch e := e.(type) {
+	case *sql.Call:
+		return e.Name == "collect"
+	case *sql.Ident:
+		def, ok := s.r.aliases[e.Name]
+		return ok && e.Stream == "" && s.collects(def)
+	}
+	return false
 }
 
 // plain writes a bare column: null as null, missing not at all.

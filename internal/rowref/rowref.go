@@ -13,7 +13,6 @@
 //   - Joins in event time, of declared streams and with stateful calls in a window's
 //     conditions; joins whose conditions are all FALSE. Random rules over them are
 //     compared with themselves, alone and in batches of other sizes.
-//   - collect in an expression: of an empty window it is a null that is written.
 //   - Functions that make rows or columns, row_number, and what depends on the clock, on
 //     chance, on the message or on the name of the rule.
 //
@@ -130,7 +129,7 @@ func known(sel *sql.Select) error {
 			switch {
 			case !ok:
 				bad = fmt.Errorf("function %s is not known here", c.Name)
-			case f.Kind == planner.FuncAnalytic && c.Star, c.Name == "collect" && x != e:
+			case f.Kind == planner.FuncAnalytic && c.Star:
 				bad = fmt.Errorf("such a call of %s is not known here", c.Name)
 			case f.Kind == planner.FuncAgg, f.Kind == planner.FuncAnalytic:
 			case f.Kind == planner.FuncScalar && !f.Volatile:

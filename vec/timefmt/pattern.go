@@ -2,6 +2,7 @@ package timefmt
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -267,4 +268,41 @@ func Get(text string) (*Pattern, error) {
 	}
 	cache.byText[strings.Clone(text)] = p
 	return p, nil
+}
+
+// Check refuses a pattern that no time is ever written in: with a letter that means
+// nothing and stands in no quotes (but T, which stands between date and time), or
+// without any part of a time.
+func Check(text string) error {
+	p, err := Compile(text)
+	if err != nil {
+		return err
+	}
+	if i := strings.IndexFunc(bare(text), func(r rune) bool {
+		return (r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z') && r != 'T' && !strings.ContainsRune(letters, r)
+	}); i >= 0 {
+		return fmt.Errorf("time format %q: %q means nothing: write yyyy MM dd HH mm ss SSS, and letters that stand for themselves in quotes", text, bare(text)[i])
+	}
+	if !slices.ContainsFunc(p.fields, func(f field) bool { return f.letter != 0 }) {
+		return fmt.Errorf("time format %q has no part of a time: write yyyy MM dd HH mm ss SSS", text)
+	}
+	return nil
+}
+
+// bare returns what stands in no quotes and behind no backslash.
+func bare(text string) string {
+	var out, quote strings.Builder
+	r := []rune(text)
+	for i := 0; i < len(r); {
+		switch r[i] {
+		case '\\':
+			i += 2
+		case '\'':
+			i = quoted(r, i, &quote)
+		default:
+			out.WriteRune(r[i])
+			i++
+		}
+	}
+	return out.String()
 }

@@ -1,6 +1,7 @@
 package timefmt
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
@@ -114,6 +115,18 @@ func TestCacheIsBounded(t *testing.T) {
 	}
 	if n := len(cache.byText); n > maxCached {
 		t.Errorf("patterns in the cache: got %d, want at most %d", n, maxCached)
+	}
+}
+
+func TestCheck(t *testing.T) {
+	for text, want := range map[string]string{
+		"yyyy-MM-dd'T'HH:mm:ssSSS": "", "YYYY-MM-ddTHH:mm": "", "dd/MM/yy h 'Uhr'": "", "HH:mm": "", `yyyy\年`: "", "ss": "",
+		"nonsense": "'n' means nothing", "YYYY-MM-DD": "'D' means nothing", "'only text'": "no part of a time", "": "no part of a time", "yyy": "cannot stand 3 times", `yyyy\`: "backslash",
+	} {
+		err := Check(text)
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %s", text, err, want)
+		}
 	}
 }
 
