@@ -1,7 +1,9 @@
 package sinks
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -50,6 +52,8 @@ func (l *lane) deliver() outcome {
 			l.q.refuse(&msgs[n], err)
 			l.pos++
 			l.retry = 0
+		case errors.Is(err, errPanic):
+			l.singly = true
 		case l.ctx.Err() != nil:
 			return stopped
 		case err == nil && n > 0:
@@ -97,6 +101,9 @@ func (l *lane) handed(n int) {
 
 // together returns the first messages of msgs that are written with one call.
 func (l *lane) together(msgs []Message) []Message {
+	if l.singly {
+		return msgs[:1]
+	}
 	apart, aside := l.q.target.Apart, !l.aside && l.q.asides.some.Load()
 	if apart == Together && !aside {
 		return msgs
@@ -152,8 +159,7 @@ func (l *lane) failed(msgs []Message, err error) {
 func (l *lane) write(msgs []Message) (n int, err error, to *lane) {
 	start, dest := time.Now(), l.dest
 	f := l.takeOff(msgs, start) // from here on l may be another's
-	n, err = dest.Write(l.ctx, msgs)
-	n = min(max(n, 0), len(msgs))
+	n, err = l.q.write(l.ctx, dest, msgs)
 	took := time.Since(start)
 	if tell := l.q.o.OnWrite; tell != nil {
 		tell(took)
@@ -173,6 +179,28 @@ func (l *lane) write(msgs []Message) (n int, err error, to *lane) {
 	}
 	return n, err, to
 }
+
+// write is Destination.Write with a panic, which is a fault of ours, as an error: a
+// refusal of the only message, else errPanic.
+func (q *Queue) write(ctx context.Context, dest Destination, msgs []Message) (n int, err error) {
+	defer func() {
+		r := recover()
+		if r == nil {
+			return
+		}
+		q.o.OnPanic("a message to a sink is given up", r)
+		if n, err = 0, errPanic; len(msgs) == 1 {
+			err = Refuse(fmt.Errorf("a fault of weir: %v", r))
+		}
+	}()
+	n, err = dest.Write(ctx, msgs)
+	return min(max(n, 0), len(msgs)), err
+}
+
+// errPanic is the error of a write of many that panicked. They are written one by one
+// then, so that only the one that it is laid to is given up; what came before it in that
+// write may arrive twice.
+var errPanic = errors.New("a fault of weir while messages were written")
 
 // takeOff notes that a write begins that may take long while others could go on; nil:
 // it could not.
@@ -252,6 +280,8 @@ func (l *lane) takeOver(msgs []Message, n int, err error) {
 	case errors.Is(err, ErrRefused) && n < len(msgs):
 		l.q.refuse(&msgs[n], err)
 		l.before++
+	case errors.Is(err, errPanic):
+		l.singly = true
 	case l.ctx.Err() == nil:
 		l.q.failedFor(&msgs[min(n, len(msgs)-1)], err)
 		l.backOff()

@@ -52,6 +52,7 @@ type lane struct {
 	cur     *chunk // what is being delivered, of which pos messages are done
 	pos     int
 	retry   time.Duration // the last wait after an error; 0: there was none
+	singly  bool          // messages of cur are written one by one: a write of many panicked
 	phase   int           // before which it is through, see phase
 	before  int           // messages in front that the worker had delivered when they came here
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"time"
 
 	"github.com/weir-engine/weir/internal/loss"
@@ -33,6 +34,9 @@ type Options struct {
 	// OnWrite is told how long each Write of a destination took, from its worker;
 	// nil: nobody is.
 	OnWrite func(d time.Duration)
+	// OnPanic is told of a panic in a destination's Write, by its value, on the
+	// goroutine that panicked. Default: it is logged.
+	OnPanic func(what string, value any)
 	// Logger tells of destinations that go away and come back. Default
 	// slog.Default().
 	Logger *slog.Logger
@@ -60,6 +64,9 @@ func (o *Options) EnsureDefaults(disk bool) {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
+	}
+	if o.OnPanic == nil {
+		o.OnPanic = func(what string, value any) { o.Logger.Error(what, "panic", value, "stack", string(debug.Stack())) }
 	}
 }
 

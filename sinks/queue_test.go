@@ -199,3 +199,55 @@ func TestNoAllocations(t *testing.T) {
 		t.Errorf("got %v allocations a Put, want none", n)
 	}
 }
+
+// A panic in a destination costs the message that it is laid to, which is refused; all
+// others arrive, those of a rule in order, whatever was written together.
+func TestPanicInWrite(t *testing.T) {
+	for _, apart := range []Apart{Together, ByRule} {
+		g, c := new(gate), new(Counters)
+		target := g.target()
+		target.Apart = apart
+		target.Open = func(context.Context, int) (Destination, error) { return brittle{g}, nil }
+		var told []string
+		q := mustQueue(t, target, Options{OnPanic: func(_ string, v any) { told = append(told, fmt.Sprint(v)) }}, nil, c)
+		msgs := msgsOf("a", "b", "panic2", "d", "panic4", "f", "g")
+		q.Put(msgs)
+		drained(t, q)
+		var got []string // what came before the panic in a write comes again
+		for _, text := range g.take() {
+			if len(got) == 0 || got[len(got)-1] < text {
+				got = append(got, text)
+			}
+		}
+		if fmt.Sprint(got) != "[a b d f g]" {
+			t.Errorf("got %s", got)
+		}
+		if s := q.Stats(); s.Lost[loss.Refused] != 2 || s.Delivered != 5 || s.Retries != 0 || !strings.Contains(s.LastError, "a fault of weir: panic4") {
+			t.Errorf("got %+v", s)
+		}
+		if c.Failed(2) != 1 || c.Failed(4) != 1 || c.Failed(1) != 0 {
+			t.Errorf("failed: got %d %d %d", c.Failed(2), c.Failed(4), c.Failed(1))
+		}
+		if len(told) < 2 || len(told) > 4 {
+			t.Errorf("told of %q", told)
+		}
+		q.Put(msgsOf("x", "y"))
+		drained(t, q)
+		if w := g.writes; apart == Together && w > 12 {
+			t.Errorf("%d writes: what comes later is still written one by one", w)
+		}
+	}
+}
+
+// brittle is a gate that panics for some messages.
+type brittle struct{ *gate }
+
+func (b brittle) Write(ctx context.Context, msgs []Message) (int, error) {
+	for i := range msgs {
+		if strings.HasPrefix(string(msgs[i].Payload), "panic") {
+			b.gate.Write(ctx, msgs[:i])
+			panic(string(msgs[i].Payload))
+		}
+	}
+	return b.gate.Write(ctx, msgs)
+}

@@ -301,7 +301,7 @@ func (l *lane) backOff() {
 // finished takes the delivered chunk off the books.
 func (l *lane) finished() {
 	c := l.cur
-	l.cur = nil
+	l.cur, l.singly = nil, false
 	if c.disk {
 		l.part(c, len(c.msgs))
 		if c.lent {

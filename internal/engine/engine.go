@@ -190,6 +190,7 @@ func Open(o Options) (*Engine, error) {
 	so := o.Sinks
 	so.Logger = o.Logger
 	so.OnRoom = func() { e.exec.Room() }
+	so.OnPanic = e.NotePanic
 	so.OnWrite = func(d time.Duration) { e.stages.Observe(metrics.StageDeliver, d) }
 	e.schemas.catalog = e.catalog
 	e.keyed, err = keyed.Open(st.Keyed(), func(key string, err error) { e.log.Error("stored keyed state is refused", "key", key, "err", err) })
