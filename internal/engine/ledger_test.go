@@ -289,7 +289,8 @@ var driven = []drivenLoss{
 			d.publish("in", fmt.Sprintf(`{"a":"%d %s"}`, i, strings.Repeat("x", 4000)))
 		}
 		close(g.open)
-		return []spot{{"", "", "/rules/hot/status", "sink_rest_0_0_lost"}}
+		d.await("the rest is out", func() bool { return d.status("hot", "sink_rest_0_0_destination_messages") == int64(0) })
+		return []spot{ofRule("hot"), {"", "", "/rules/hot/status", "sink_rest_0_0_lost"}}
 	}},
 	{reason: loss.Unsaved, n: 2, drive: func(d *desk) []spot {
 		_, err := d.bus.Subscribe("out", 1) // never read, so it is full after a message
