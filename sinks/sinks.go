@@ -125,6 +125,11 @@ type Target struct {
 	// of it whoever made the Target can make one again in a later process, when no
 	// action asks for it.
 	Label func() []byte
+	// Claim, if it is not nil, is called before Open with the name of who opens the
+	// destination first. It returns why the connection cannot be made beside those
+	// that are there, if a server lets something in once that others than user have:
+	// Open fails for as long as that is so.
+	Claim func(user string) error
 	// Open opens one lane of the destination. An error is retried with back-off.
 	Open func(ctx context.Context, lane int) (Destination, error)
 	// Restore returns the interned Route of a Spec, for messages read from disk.

@@ -2,7 +2,6 @@ package mqtt
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"sync"
 
@@ -27,7 +26,7 @@ type hub struct {
 func NewType(pool *mqttconn.Pool, later func(func())) source.Type {
 	h := &hub{pool: pool, later: later, sources: map[*mqttconn.Conn]*Source{}}
 	return source.Type{
-		Properties: properties, Check: h.check, Group: group, Ping: h.ping, Connections: h.connections, Named: true, Decoded: true,
+		Properties: properties, Check: h.check, Group: group, Free: h.free, Client: mqttconn.Client, Ping: h.ping, Connections: h.connections, Named: true, Decoded: true,
 	}
 }
 
@@ -49,7 +48,7 @@ func (h *hub) check(d source.Def) (source.Use, error) {
 	return source.Use{
 		Hub: o.Key(),
 		Attach: func(f *ingest.Feed, stream uint32) (source.Attachment, error) {
-			return h.attach(o, Stream{ID: stream, Filters: filters, QoS: qos, Feed: f})
+			return h.attach(o, "stream "+d.Name, Stream{ID: stream, Filters: filters, QoS: qos, Feed: f})
 		},
 	}, err
 }
@@ -68,8 +67,8 @@ func parse(given map[string]any) (o mqttconn.Options, qos byte, err error) {
 }
 
 // attach subscribes st on the connection of o, which it starts if need be.
-func (h *hub) attach(o mqttconn.Options, st Stream) (source.Attachment, error) {
-	conn, err := h.pool.Get(o)
+func (h *hub) attach(o mqttconn.Options, user string, st Stream) (source.Attachment, error) {
+	conn, err := h.pool.Get(o, user)
 	if err != nil {
 		return nil, err
 	}
@@ -81,24 +80,35 @@ func (h *hub) attach(o mqttconn.Options, st Stream) (source.Attachment, error) {
 	}
 	h.mu.Unlock()
 	if err := src.Add(st); err != nil {
-		h.leave(conn)
+		h.leave(conn, user)
 		return nil, err
 	}
 	conn.Start()
-	return &attachment{h, src, st.ID}, nil
+	return &attachment{h, src, st.ID, user}, nil
 }
 
 // leave gives one use of a connection back. The last one closes it, which takes as
 // long as the network does; nobody waits for it.
-func (h *hub) leave(conn *mqttconn.Conn) {
-	h.later(func() {
-		h.pool.Put(conn)
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		if !slices.Contains(h.pool.Conns(), conn) {
-			delete(h.sources, conn)
-		}
-	})
+func (h *hub) leave(conn *mqttconn.Conn, user string) {
+	if !h.pool.Release(conn, user) {
+		return
+	}
+	h.mu.Lock()
+	delete(h.sources, conn)
+	h.mu.Unlock()
+	h.later(conn.Close)
+}
+
+// free refuses a stream whose client id is in use with other settings.
+func (h *hub) free(d source.Def) error {
+	if id, _ := props.Get(d.Props, "clientid"); id == nil {
+		return nil
+	}
+	o, _, err := parse(d.Props)
+	if err != nil {
+		return err
+	}
+	return h.pool.Free(o, "stream "+d.Name)
 }
 
 // ping connects, until ctx is done.
@@ -107,11 +117,11 @@ func (h *hub) ping(ctx context.Context, d source.Def) error {
 	if err != nil {
 		return err
 	}
-	conn, err := h.pool.Get(o)
+	conn, err := h.pool.Get(o, "a ping")
 	if err != nil {
 		return err
 	}
-	defer h.pool.Put(conn)
+	defer h.pool.Put(conn, "a ping")
 	conn.Start()
 	if err := conn.WaitConnected(ctx); err != nil {
 		if st := conn.State(); st.Err != nil {
@@ -150,12 +160,13 @@ type attachment struct {
 	hub    *hub
 	src    *Source
 	stream uint32
+	user   string
 }
 
 // Close ends what the stream gets.
 func (a *attachment) Close() {
 	a.src.Remove(a.stream)
-	a.hub.leave(a.src.conn)
+	a.hub.leave(a.src.conn, a.user)
 }
 
 // Status tells how far the stream's subscription is.

@@ -29,6 +29,13 @@ type Type struct {
 	// Group checks settings that stand in a group or a named connection: what they
 	// leave out may stand elsewhere. nil: any settings will do.
 	Group func(props map[string]any) error
+	// Free refuses settings of a connection that cannot be made beside those that are
+	// there, because of what a server lets in once. nil: there is no such thing.
+	Free func(d Def) error
+	// Client returns the name by which a server would know a connection with settings,
+	// and which server, and a text that is equal for settings that can share the
+	// connection. Without such a name all is "". nil: there are no names.
+	Client func(props map[string]any) (name, settings string)
 	// Ping tries whether what settings describe can be reached, until ctx is done.
 	// nil: there is nothing to reach, and Group is all that can be said.
 	Ping func(ctx context.Context, d Def) error
@@ -48,6 +55,7 @@ type Type struct {
 
 // Def is what a stream or table says about its source.
 type Def struct {
+	Name       string         // of the stream or table
 	DataSource string         // DATASOURCE
 	Props      map[string]any // groups of settings, then EXTRA
 	Fields     []vec.Field    // the declared columns; nil: none are declared

@@ -88,7 +88,7 @@ func (s *Server) putConnection(w http.ResponseWriter, r *http.Request, id string
 		badRequest("connection error: connection %s already been created", b.ID).write(w)
 		return
 	}
-	warnings := s.engine.ConfWarnings(ConfConnections, b.Type, b.Props)
+	warnings := s.engine.ConfWarnings(ConfConnections, b.Type, b.ID, b.Props)
 	if err := s.engine.PutConnection(Connection{ID: b.ID, Type: b.Type, Props: b.Props, Named: true}); err != nil {
 		faultOf(err, "connection error").write(w)
 		return

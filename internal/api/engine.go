@@ -271,7 +271,7 @@ type ConfKeys interface {
 	PutConfKey(kind ConfKind, typ, key string, props map[string]any) error
 
 	// ConfWarnings lists what a group says in vain, as StreamWarnings does.
-	ConfWarnings(kind ConfKind, typ string, props map[string]any) []string
+	ConfWarnings(kind ConfKind, typ, key string, props map[string]any) []string
 
 	// DeleteConfKey removes a group: ruledef.ErrNotFound, ruledef.ErrInUse.
 	DeleteConfKey(kind ConfKind, typ, key string) error

@@ -59,7 +59,7 @@ func (e *fakeEngine) StreamWarnings(sql string) []string {
 	return nil
 }
 
-func (e *fakeEngine) ConfWarnings(_ ConfKind, _ string, props map[string]any) []string {
+func (e *fakeEngine) ConfWarnings(_ ConfKind, _, _ string, props map[string]any) []string {
 	if props["qso"] == nil {
 		return nil
 	}

@@ -122,7 +122,7 @@ func (s *Server) putConfKey(w http.ResponseWriter, r *http.Request, kind ConfKin
 			unmask(props, groups[key])
 		}
 	}
-	warnings := s.engine.ConfWarnings(kind, typ, props)
+	warnings := s.engine.ConfWarnings(kind, typ, key, props)
 	if err := s.engine.PutConfKey(kind, typ, key, props); err != nil {
 		faultOf(err, confKeyError).write(w)
 		return

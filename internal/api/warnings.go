@@ -56,7 +56,7 @@ func (s *Server) importWarnings(d Definitions) []string {
 				continue
 			}
 			for _, key := range slices.Sorted(maps.Keys(groups)) {
-				add(strings.TrimSuffix(string(g.kind), "s")+" settings", typ+" "+key, s.engine.ConfWarnings(g.kind, typ, groups[key]))
+				add(strings.TrimSuffix(string(g.kind), "s")+" settings", typ+" "+key, s.engine.ConfWarnings(g.kind, typ, key, groups[key]))
 			}
 		}
 	}

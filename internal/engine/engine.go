@@ -201,6 +201,7 @@ func Open(o Options) (*Engine, error) {
 	e.queues = sinks.NewQueues(so, st, &e.counters)
 	e.types = newTypes(typeEnv{
 		dir: o.Dir, files: o.Files, store: o.Store.Dir, log: o.Logger, bus: e.bus, ruleName: e.ruleName, later: e.wg.Go,
+		freed: func() { signal(e.hurry) },
 	})
 	e.tables = e.types.tables()
 	e.exec = run.New(run.Options{

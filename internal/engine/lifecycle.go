@@ -51,6 +51,9 @@ func (e *Engine) reserve(d *ruledef.Def) (*rule, *compiled, error) {
 	if !taken {
 		c, err = e.compileLocked(d)
 	}
+	if err == nil && c != nil && d.Triggered {
+		err = e.claimLocked(c)
+	}
 	e.mu.RUnlock()
 	switch {
 	case taken:

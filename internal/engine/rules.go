@@ -108,6 +108,7 @@ type checked struct {
 	enc    *encode.Encoder
 	place  *encode.Template
 	queue  *sinks.Queue // once open was called
+	taken  error        // why its connection cannot be made now
 }
 
 // compileLocked checks everything about a rule that can be checked before it runs. A
@@ -264,6 +265,9 @@ func (e *Engine) checkActionLocked(id string, a ruledef.Action) (checked, error)
 		t.Label = labelOf(id, a.Type, given)
 	}
 	ch := checked{typ: a.Type, index: a.Index, node: a.Node, target: t}
+	if t.Claim != nil {
+		ch.taken = t.Claim("a sink of rule " + id)
+	}
 	opts := []encode.Option{encode.In(e.mu.zone), encode.Messages(e.schemas.message)}
 	if t.CompressesItself {
 		opts = append(opts, encode.Plain())
@@ -311,6 +315,9 @@ func (e *Engine) ValidateRule(def *ruledef.Def) ([]string, error) {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	c, err := e.compileLocked(def)
+	if err == nil {
+		err = e.claimLocked(c)
+	}
 	if err != nil {
 		return nil, err
 	}

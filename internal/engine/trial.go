@@ -26,7 +26,7 @@ func (e *Engine) rowsUseLocked(s *stream, given map[string]any) (use source.Use,
 	if err != nil {
 		return use, o, nil, err
 	}
-	use, err = t.Check(source.Def{DataSource: s.def.Options.DataSource, Props: given, Fields: s.fields()})
+	use, err = t.Check(source.Def{Name: s.name, DataSource: s.def.Options.DataSource, Props: given, Fields: s.fields()})
 	if err != nil {
 		return use, o, nil, err
 	}

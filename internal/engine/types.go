@@ -43,6 +43,7 @@ type typeEnv struct {
 	log      *slog.Logger
 	bus      *membus.Bus
 	ruleName func(num uint32) string // of a sink, by the number of its counters
+	freed    func()                  // what rules that stopped by an error may have missed is there
 	later    func(func())            // runs what may wait for the network; Close waits for it
 }
 
@@ -70,6 +71,7 @@ func newTypes(env typeEnv) types {
 	lines := sinklog.Options{Logger: env.log, RuleName: env.ruleName}
 	conns := new(mqttconn.Pool)
 	conns.Hold()
+	conns.OnFree = env.freed
 	t := types{
 		sources: source.Registry{
 			"file":      file.NewType(env.dir),

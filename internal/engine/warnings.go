@@ -209,7 +209,7 @@ func (e *Engine) createWarnings(c *sql.Create) []string {
 	if s.lookup() {
 		table = e.tables.lookups[s.typ()]
 	}
-	return append(append(out, propertyWarnings(o.Extra, table)...), e.modelWarnings(s)...)
+	return append(append(out, propertyWarnings(o.Extra, table)...), append(e.modelWarnings(s), e.streamClientWarnings(s)...)...)
 }
 
 // modelWarnings tells what is odd in the device models that the settings of s name.
@@ -230,12 +230,12 @@ func (e *Engine) hasConf(n confName) bool {
 }
 
 // ConfWarnings lists what a group of settings says in vain.
-func (e *Engine) ConfWarnings(kind api.ConfKind, typ string, given map[string]any) []string {
+func (e *Engine) ConfWarnings(kind api.ConfKind, typ, key string, given map[string]any) []string {
 	out := propertyWarnings(given, e.tables.group(string(kind), strings.ToLower(typ)))
 	if kind == api.ConfSources {
 		out = append(out, twin.Warnings(given, e.opt.Dir)...)
 	}
-	return out
+	return append(out, e.groupClientWarnings(confName{string(kind), strings.ToLower(typ), strings.ToLower(key)}, given)...)
 }
 
 // propertyWarnings lists what properties of a type say in vain. A type that there is
@@ -253,7 +253,7 @@ func (e *Engine) warnConfs() {
 	for kind, types := range e.opt.Confs {
 		for typ, groups := range types {
 			for _, key := range slices.Sorted(maps.Keys(groups)) {
-				for _, text := range e.ConfWarnings(api.ConfKind(kind), typ, groups[key]) {
+				for _, text := range e.ConfWarnings(api.ConfKind(kind), typ, key, groups[key]) {
 					e.log.Warn("settings have no effect", "kind", kind, "type", typ, "group", key, "warning", text)
 				}
 				if err := e.checkConf(confName{kind, strings.ToLower(typ), key}, groups[key]); err != nil {

@@ -438,7 +438,7 @@ func TestEndOfProcess(t *testing.T) {
 	eachBroker(t, func(t *testing.T, o Options) {
 		o.ClientID = "weir-test"
 		p := new(Pool)
-		c, err := p.Get(o)
+		c, err := p.Get(o, "me")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -456,7 +456,7 @@ func TestEndOfProcess(t *testing.T) {
 		p.Leave()
 		c.Unsubscribe(1) // as the engine does when it stops its streams
 		c.Unsubscribe(3)
-		p.Put(c)
+		p.Put(c, "me")
 		send(OutMessage{Topic: "p/1", Payload: []byte("3"), QoS: 1}, OutMessage{Topic: "p/2", Payload: []byte("x"), QoS: 1}, OutMessage{Topic: "p/3", Payload: []byte("4"), QoS: 2})
 		c.Ack([]uint64{got[0].token, got[1].token})
 		p.Close()
@@ -464,7 +464,7 @@ func TestEndOfProcess(t *testing.T) {
 
 		p = new(Pool)
 		p.Hold()
-		if c, err = p.Get(o); err != nil {
+		if c, err = p.Get(o, "me"); err != nil {
 			t.Fatal(err)
 		}
 		in = newInbox(c)
@@ -480,7 +480,7 @@ func TestEndOfProcess(t *testing.T) {
 		mustAcked(t, c, 7, 8)
 		c.Unsubscribe(7)
 		c.Unsubscribe(8)
-		p.Put(c) // the last one: this is no end of the process
+		p.Put(c, "me") // the last one: this is no end of the process
 
 		last := mustNew(t, o)
 		in = newInbox(last)

@@ -110,6 +110,7 @@ type Conn struct {
 	store    *store // of QoS 2, nil with a clean session
 	dial     func(context.Context, *url.URL) (net.Conn, error)
 	mourned  string // why it is down, as logged last; the manager's
+	brief    int    // connections in a row that the broker ended soon; the manager's
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc

@@ -1,14 +1,23 @@
 package mqttconn
 
 import (
+	"fmt"
+	"net"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/weir-engine/weir/internal/loss"
+	"github.com/weir-engine/weir/internal/props"
 )
 
 // Pool shares connections among those who want the same. The zero Pool is empty
 // and ready; its methods may be called from any goroutine.
 type Pool struct {
+	// OnFree is called, on a goroutine of its user, when a client id that was in use
+	// is free again; nil: nobody is told.
+	OnFree func()
+
 	mu      sync.Mutex
 	conns   map[string]*shareOf
 	gone    loss.Counts // of connections that were closed
@@ -19,17 +28,41 @@ type Pool struct {
 type shareOf struct {
 	conn  *Conn
 	users int
+	names []string // of some users
 }
 
+// TakenError says that a client id is in use with other settings. A broker lets a
+// client in once: two connections would put each other out for ever.
+type TakenError struct {
+	ClientID, Server string
+	Users            []string // some of those who have it
+}
+
+// Error implements error.
+func (e *TakenError) Error() string {
+	return fmt.Sprintf("clientid %q is in use at %s by %s with other settings: a broker lets a client in once, so give one of them another clientid, or both the same settings",
+		e.ClientID, e.Server, strings.Join(e.Users, ", "))
+}
+
+// maxNames bounds the users of a connection whose names are kept.
+const maxNames = 3
+
 // Get returns the connection with o.Key(), a new one that is not started if
-// nobody has it. Every Get needs a Put.
-func (p *Pool) Get(o Options) (*Conn, error) {
+// nobody has it. user is named to others who cannot have their own: a *TakenError
+// says that the client id is in use. Every Get needs a Put.
+func (p *Pool) Get(o Options, user string) (*Conn, error) {
 	key := o.Key()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if s := p.conns[key]; s != nil {
 		s.users++
+		if len(s.names) < maxNames && !slices.Contains(s.names, user) {
+			s.names = append(s.names, user)
+		}
 		return s.conn, nil
+	}
+	if err := p.taken(&o, key, ""); err != nil {
+		return nil, err
 	}
 	c, err := New(o)
 	if err != nil {
@@ -38,7 +71,7 @@ func (p *Pool) Get(o Options) (*Conn, error) {
 	if p.conns == nil {
 		p.conns = make(map[string]*shareOf)
 	}
-	p.conns[key] = &shareOf{c, 1}
+	p.conns[key] = &shareOf{c, 1, []string{user}}
 	c.parked, c.leaving = p.parked, p.leaving
 	return c, nil
 }
@@ -73,15 +106,95 @@ func (p *Pool) Leave() {
 	}
 }
 
+// Free returns a *TakenError if the client id of o is in use with other settings by
+// others than user.
+func (p *Pool) Free(o Options, user string) error {
+	if o.ClientID == "" {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.taken(&o, o.Key(), user)
+}
+
+// taken is Free for a caller that holds mu.
+func (p *Pool) taken(o *Options, key, user string) error {
+	if o.ClientID == "" {
+		return nil
+	}
+	for k, s := range p.conns {
+		has := &s.conn.opt
+		if k == key || has.ClientID != o.ClientID || s.users == 1 && slices.Contains(s.names, user) {
+			continue
+		}
+		if at := meet(o.Servers, has.Servers); at != "" {
+			return &TakenError{o.ClientID, at, s.names}
+		}
+	}
+	return nil
+}
+
+// meet returns a server that is in both lists, "" if there is none.
+func meet(a, b []string) string {
+	for _, s := range a {
+		for _, t := range b {
+			if x := hostOf(s); x != "" && x == hostOf(t) {
+				return s
+			}
+		}
+	}
+	return ""
+}
+
+// Client returns the client id and the first server of a connection with properties,
+// and what is equal for those that can share it; "" if it has a random name.
+func Client(given map[string]any) (name, settings string) {
+	if id, _ := props.Get(given, "clientid"); id == nil {
+		return "", ""
+	}
+	o, err := ParseProps(given)
+	if err != nil || o.ClientID == "" {
+		return "", ""
+	}
+	return fmt.Sprintf("clientid %q at %s", o.ClientID, hostOf(o.Servers[0])), o.Key()
+}
+
+// hostOf returns the host and port of a server; names of this machine are one.
+func hostOf(server string) string {
+	u, err := serverURL(server)
+	switch {
+	case err != nil:
+		return ""
+	case u.Scheme == "unix":
+		return u.Host + u.Path
+	}
+	switch host := u.Hostname(); host {
+	case "localhost", "::1", "0.0.0.0":
+		return net.JoinHostPort("127.0.0.1", u.Port())
+	default:
+		return strings.ToLower(u.Host)
+	}
+}
+
 // Put gives a connection back; the last one to do so before Leave closes it, and
 // waits until it is.
-func (p *Pool) Put(c *Conn) {
-	if p.release(c) {
+func (p *Pool) Put(c *Conn, user string) {
+	if p.Release(c, user) {
 		c.Close()
 	}
 }
 
-func (p *Pool) release(c *Conn) bool {
+// Release is Put for a caller that closes the connection itself, if Release says so:
+// its client id is free at once, while the end takes as long as the network does.
+func (p *Pool) Release(c *Conn, user string) (last bool) {
+	last = p.release(c, user)
+	if last && c.opt.ClientID != "" && p.OnFree != nil {
+		p.OnFree()
+	}
+	return last
+}
+
+func (p *Pool) release(c *Conn, user string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for key, s := range p.conns {
@@ -89,6 +202,9 @@ func (p *Pool) release(c *Conn) bool {
 			continue
 		}
 		if s.users--; s.users > 0 || p.leaving {
+			if s.names = slices.DeleteFunc(s.names, func(n string) bool { return n == user }); len(s.names) == 0 {
+				s.names = []string{"others"}
+			}
 			return false
 		}
 		delete(p.conns, key)

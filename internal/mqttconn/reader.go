@@ -122,7 +122,7 @@ func (t *tap) fill() (int, error) {
 		return n, nil
 	}
 	if err == nil || errors.Is(err, io.EOF) {
-		err = errors.New("connection closed by the broker")
+		err = errByBroker
 	}
 	return 0, err
 }

@@ -1,11 +1,13 @@
 package mqttconn
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
 	"net/url"
 	"strings"
+	"syscall"
 	"time"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
@@ -13,8 +15,9 @@ import (
 	"github.com/weir-engine/weir/internal/loss"
 )
 
-// stable is how long a connection has to last for the next attempt to follow at
-// once.
+// stable is how long a connection has to last, at least, for the next attempt to
+// follow at once: and four times as long as was waited for it, or two clients of one
+// name, each of which puts the other out when it comes, would go on for ever.
 const stable = 5 * time.Second
 
 // run is the manager goroutine: it keeps a session with the broker.
@@ -28,7 +31,7 @@ func (c *Conn) run() {
 			return
 		}
 		c.mourn(err)
-		if made && time.Since(start) > stable {
+		if made && time.Since(start) > max(stable, 4*wait) {
 			wait = c.opt.RetryMin
 		}
 		// Thousands of gateways that lost the same broker must not come back at the
@@ -86,11 +89,33 @@ func (c *Conn) session() (made bool, err error) {
 	if again {
 		c.log.Info("connected again")
 	}
-	c.mourned = ""
-	err = t.why()
+	if c.brief == 0 {
+		c.mourned = ""
+	}
+	err = c.suspect(t.why())
 	c.down(t, err)
 	return true, err
 }
+
+// suspect adds to err, by which a connection ended, that another client may have put
+// it out: the broker has let us in, and ended it soon after, time and again.
+func (c *Conn) suspect(err error) error {
+	c.mu.Lock()
+	lasted := time.Duration(nowMs()-c.state.ConnectedAt) * time.Millisecond
+	c.mu.Unlock()
+	if !errors.Is(err, errByBroker) && !errors.Is(err, syscall.ECONNRESET) || lasted > c.opt.RetryMax {
+		c.brief = 0
+		return err
+	}
+	if c.brief++; c.brief < manyBrief {
+		return err
+	}
+	return fmt.Errorf("another client seems to use clientid %q: the broker let this one in and put it out again, %d times in a row: %w", c.clientID, c.brief, err)
+}
+
+// manyBrief is how many connections in a row that the broker ended soon look like
+// another client of the same name.
+const manyBrief = 3
 
 // reason finds what the library says in more words than it is.
 func (c *Conn) reason(err error) error {

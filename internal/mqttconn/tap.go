@@ -209,7 +209,10 @@ func (t *tap) why() error {
 	return t.err
 }
 
-var errByLibrary = errors.New("connection closed by the MQTT client")
+var (
+	errByLibrary = errors.New("connection closed by the MQTT client")
+	errByBroker  = errors.New("connection closed by the broker")
+)
 
 // Close closes the tap; the library calls it.
 func (t *tap) Close() error {

@@ -89,9 +89,14 @@ func (f *Factory) Open(given map[string]any) (sinks.Target, error) {
 	if err != nil {
 		return sinks.Target{}, err
 	}
+	user := "a sink"
 	t := sinks.Target{
+		Claim: func(name string) error {
+			user = name
+			return f.pool.Free(conn, name)
+		},
 		DestKey: f.destKey(conn), Route: f.route(string(spec), o), Restore: f.restore,
-		Open: func(context.Context, int) (sinks.Destination, error) { return f.connect(conn) },
+		Open: func(context.Context, int) (sinks.Destination, error) { return f.connect(conn, user) },
 	}
 	if dynamic {
 		t.Dynamic = o.Topic
@@ -128,13 +133,13 @@ func (f *Factory) restore(spec string) (*sinks.Route, error) {
 	return f.route(spec, o), nil
 }
 
-func (f *Factory) connect(o mqttconn.Options) (sinks.Destination, error) {
-	c, err := f.pool.Get(o)
+func (f *Factory) connect(o mqttconn.Options, user string) (sinks.Destination, error) {
+	c, err := f.pool.Get(o, user)
 	if err != nil {
 		return nil, err
 	}
 	c.Start()
-	return &destination{conn: c, close: func() { f.pool.Put(c) }}, nil
+	return &destination{conn: c, close: func() { f.pool.Put(c, user) }}, nil
 }
 
 // destination publishes over a connection.
