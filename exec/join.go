@@ -210,7 +210,12 @@ func (j *joiner) upTo(order int32) {
 		}
 		return
 	}
-	j.order.take(j, j.union, func(rows []windowRow, more bool) {
+	j.takeInOrder(j.union)
+}
+
+// takeInOrder takes rows in event time, and runs those that the watermark has come to.
+func (j *joiner) takeInOrder(rows []windowRow) {
+	j.order.take(j, rows, func(rows []windowRow, more bool) {
 		j.run(rows)
 		if more {
 			j.n.watermark(rows[len(rows)-1].ts)

@@ -90,7 +90,8 @@ func TestOneClientIDWithinARule(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	r.must(r.CreateRule(r.def("a", "SELECT * FROM s", sink("a"), sink("a"))))
-	r.must(r.ReplaceRule(r.def("a", "SELECT * FROM s", sink("b")))) // its own connection is in nobody's way
+	_, err := r.ReplaceRule(r.def("a", "SELECT * FROM s", sink("b"))) // its own connection is in nobody's way
+	r.must(err)
 }
 
 // That two groups, or streams, define one client is said to who defines the second.

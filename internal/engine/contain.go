@@ -34,7 +34,7 @@ func (e *Engine) NotePanic(what string, value any) {
 func (e *Engine) broke(b exec.Breakdown) {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
-	var runs []brokenRun
+	var runs []ruleRun
 	for _, num := range b.Rules {
 		if run, ok := e.brokenRunLocked(num); ok {
 			runs = append(runs, run)
@@ -45,34 +45,34 @@ func (e *Engine) broke(b exec.Breakdown) {
 	}
 }
 
-// brokenRun is a run of a rule that broke.
-type brokenRun struct {
+// ruleRun is a run of a rule.
+type ruleRun struct {
 	id  string
 	run uint64
 }
 
 // brokenRunLocked returns the run of a rule, by a number that the executor has.
-func (e *Engine) brokenRunLocked(num planner.RuleID) (brokenRun, bool) {
+func (e *Engine) brokenRunLocked(num planner.RuleID) (ruleRun, bool) {
 	e.mu.AssertRHeld()
 	for i := range e.mu.edits {
 		if e.mu.edits[i].ID == num { // it is another by now
-			return brokenRun{}, false
+			return ruleRun{}, false
 		}
 	}
 	if int(num) >= len(e.mu.numbers.ofRule) || e.mu.numbers.ofRule[num] == nil {
-		return brokenRun{}, false
+		return ruleRun{}, false
 	}
 	r := e.mu.rules[e.mu.numbers.ofRule[num].id] // a part of a graph has no other name
 	if r == nil || !r.running {
-		return brokenRun{}, false
+		return ruleRun{}, false
 	}
-	return brokenRun{r.id, r.run}, true
+	return ruleRun{r.id, r.run}, true
 }
 
 // stopBroken stops rules, unless they were changed meanwhile. A rule that is known to
 // be the cause, for it broke alone or not for the first time, is not tried again
 // before somebody starts it.
-func (e *Engine) stopBroken(runs []brokenRun, why string, alone bool) {
+func (e *Engine) stopBroken(runs []ruleRun, why string, alone bool) {
 	ids := make([]string, len(runs))
 	for i := range runs {
 		ids[i] = runs[i].id

@@ -88,6 +88,10 @@ func (e *Engine) installLocked(r *rule, c *compiled) error {
 		e.enterPartLocked(p, &c.parts[i])
 	}
 	e.wakeLocked(r, c.sched)
+	if e.overLocked(r) { // others still read what has ended
+		over := []ruleRun{{r.id, r.run}}
+		e.wg.Go(func() { e.finish(over) })
+	}
 	return nil
 }
 

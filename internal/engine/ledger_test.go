@@ -141,7 +141,7 @@ var driven = []drivenLoss{
 		return []spot{{"connection", "tcp://" + addr, "/connections?forceAll=true", "lost"}}
 	}},
 	{reason: loss.Record, n: 1, drive: func(d *desk) []spot {
-		d.must(d.PutConfKey(api.ConfSources, "file", "mine", map[string]any{"fileType": "csv", "hasHeader": true}))
+		d.must(d.PutConfKey(api.ConfSources, "file", "mine", map[string]any{"fileType": "csv", "hasHeader": true, "interval": "1h"}))
 		d.must(os.WriteFile(filepath.Join(d.opt.Dir, "x.csv"), []byte("a,b\n1,c\n2,d\"e\n3,f\n"), 0o600))
 		d.sql(`CREATE STREAM s () WITH (TYPE="file", DATASOURCE="x.csv", FORMAT="json", CONF_KEY="mine")`)
 		out := d.listen("out")

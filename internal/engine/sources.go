@@ -319,6 +319,9 @@ func (e *Engine) startOwnLocked(s *stream, use source.Use, o ingest.Options) err
 		if err := r.run(e, ctx); err != nil {
 			e.log.Warn("source ended", "stream", s.name, "err", err)
 		}
+		if r.Status().State == source.EOF {
+			e.wg.Go(func() { e.ended(s, r) })
+		}
 	})
 	return nil
 }
@@ -345,6 +348,6 @@ func (e *Engine) deactivateLocked(s *stream) {
 		delete(e.mu.feeds, f.key)
 		e.mu.gone = sum(e.mu.gone, f.Stats())
 	}
-	s.feed, s.source, s.cols = nil, nil, nil
+	s.feed, s.source, s.cols, s.ended = nil, nil, nil, false
 	e.exec.Mark()
 }

@@ -41,6 +41,7 @@ type stream struct {
 	pins    int               // reasons to stay connected without a rule
 	err     string            // why the source does not run
 	dropped bool              // no rule may use it any more
+	ended   bool              // its source has delivered all there is, and that was run
 	inline  bool              // defined by a graph, see flow.go
 	message *protobuf.Message // of format protobuf
 	last    *ingest.Feed

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -15,6 +16,16 @@ import (
 	"github.com/weir-engine/weir/internal/api"
 )
 
+// shy is a source of which nothing comes, and no end.
+type shy struct{ *meter }
+
+// Run implements source.Source.
+func (s shy) Run(ctx context.Context) error {
+	s.tracker.Start()
+	<-ctx.Done()
+	return s.tracker.End(ctx, ctx.Err())
+}
+
 // addShy adds the source type shy, whose sources can be opened once what is returned
 // is true: nothing that can be checked before says so.
 func addShy(r *rig) (there *atomic.Bool) {
@@ -26,7 +37,7 @@ func addShy(r *rig) (there *atomic.Bool) {
 				if !there.Load() {
 					return nil, errors.New("not there")
 				}
-				return &meter{to: to, safe: new(atomic.Uint64)}, nil
+				return shy{&meter{to: to, safe: new(atomic.Uint64)}}, nil
 			},
 		}, nil
 	}}

@@ -88,6 +88,18 @@ func (r *Runner) Call(f func(*exec.Executor)) {
 	}
 }
 
+// End has the windows of streams send what they have: no row will come to them.
+func (r *Runner) End(streams []uint32) {
+	r.Call(func(x *exec.Executor) {
+		now := time.Now().UnixMilli()
+		r.out.begin(now)
+		got := x.End(streams, now)
+		r.settle(&got)
+		r.out.flush()
+		r.contain(nil)
+	})
+}
+
 // Room says that queues that were full have room again.
 func (r *Runner) Room() { signal(r.room) }
 
