@@ -64,6 +64,16 @@ func (o *BoundOrdering) rest() *Bound { return o.Over }
 func (f *BoundFeed) rest() *Bound     { return f.Over }
 func (b *BoundTable) rest() *Bound    { return b.Over }
 
+// AnyColumns tells whether the columns of what the query sends are those that rows
+// bring, as with SELECT * and functions that make columns.
+func (q *Query) AnyColumns() bool {
+	b := q.Root
+	for b.Stage != nil {
+		b = b.Stage.rest()
+	}
+	return b.Star != nil || b.Spread != nil
+}
+
 // Window returns the window of the query, nil: it has none.
 func (q *Query) Window() *BoundWindow {
 	s := q.Root.Stage

@@ -102,6 +102,9 @@ type Target struct {
 	// WithHeader destinations want a header line before each payload, for the
 	// start of a file: the names of the columns, as delimited text has them.
 	WithHeader bool
+	// CSV destinations write delimited text as CSV, which quotes every value with a
+	// quote in it.
+	CSV bool
 	// Lanes is the number of workers that deliver side by side; a rule's messages
 	// keep to one of them. 0 means 1. Rules that were set aside, see OfPlace and
 	// Apart, have one each beside them.

@@ -192,7 +192,7 @@ func (e *Engine) compilePartLocked(c *compiled, i int) (p part, err error) {
 	p.window = p.query.Root.Stage != nil
 	p.count = true
 	for _, a := range q.Actions {
-		ch, err := e.checkActionLocked(c.def.ID, a)
+		ch, err := e.checkActionLocked(c.def.ID, a, p.query)
 		if err != nil {
 			if a.Node != "" {
 				err = fmt.Errorf("node %q: %w", a.Node, err)
@@ -250,8 +250,8 @@ func (e *Engine) nextEpochLocked(name string) uint64 {
 	return 1
 }
 
-// checkActionLocked checks one sink of the rule called id.
-func (e *Engine) checkActionLocked(id string, a ruledef.Action) (checked, error) {
+// checkActionLocked checks one sink of the rule called id for what q sends.
+func (e *Engine) checkActionLocked(id string, a ruledef.Action, q *planner.Query) (checked, error) {
 	e.mu.AssertRHeld()
 	given, err := e.sinkPropsLocked(a)
 	if err != nil {
@@ -271,6 +271,12 @@ func (e *Engine) checkActionLocked(id string, a ruledef.Action) (checked, error)
 	opts := []encode.Option{encode.In(e.mu.zone), encode.Messages(e.schemas.message)}
 	if t.CompressesItself {
 		opts = append(opts, encode.Plain())
+	}
+	if t.CSV {
+		opts = append(opts, encode.CSV())
+	}
+	if q.AnyColumns() {
+		opts = append(opts, encode.AnyColumns())
 	}
 	if ch.enc, err = e.encoders.Get(given, opts...); err != nil {
 		return ch, fmt.Errorf("sink %s: %w", a.Type, err)

@@ -1,28 +1,68 @@
 package encode
 
 import (
-	"maps"
+	"bytes"
+	"fmt"
 	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/weir-engine/weir/vec"
 )
 
-// Delimited text is eKuiper's: the values of a row between delimiters, rows apart
-// by line ends, none after the last, and nothing is quoted or escaped, so a
-// delimiter in a text value stays one. Columns are the property fields in its own
-// order, else the names of the SELECT list in order, else (SELECT *) the keys of
-// all rows of the message in order. Null and missing are empty.
+// Delimited text is values of a row between delimiters, rows apart by line ends, none
+// after the last. Columns are the property fields in its own order, else the names of
+// the SELECT list in order; where rows bring their own (SELECT *, templates), the keys
+// of the first message in order, behind which keys that come later take their places
+// and keep them. Null and missing are empty. A value that has a delimiter or a line
+// end in it, or begins with a quote, is quoted as in CSV, and for a CSV file any with
+// a quote in it; others stand as they are.
+
+// columns are those that the rows of one action brought so far.
+type columns struct {
+	mu    sync.Mutex
+	names []string
+	known map[string]struct{}
+}
+
+// maxColumns bounds the columns that rows may bring.
+const maxColumns = 4096
+
+// take returns the columns with those of rows.
+func (c *columns) take(rows []map[string]any) ([]string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.known == nil {
+		c.known = make(map[string]struct{})
+	}
+	n := len(c.names)
+	for _, m := range rows {
+		for k := range m {
+			if _, ok := c.known[k]; ok {
+				continue
+			}
+			if len(c.known) >= maxColumns {
+				return nil, fmt.Errorf("format delimited: more than %d columns; name those to send in fields", maxColumns)
+			}
+			c.known[k] = struct{}{}
+			c.names = append(c.names, k)
+		}
+	}
+	slices.Sort(c.names[n:])
+	return c.names, nil
+}
 
 // Header appends the names of the columns between delimiters, for the first line
-// of a file. row is the row whose keys count in a SELECT * without fields.
-func (e *Encoder) Header(dst []byte, p *vec.Projection, row int) []byte {
+// of a file: those of the message that was made last, which has rows of p.
+func (e *Encoder) Header(dst []byte, p *vec.Projection) []byte {
 	names := e.fields
 	switch {
 	case names != nil:
-	case p.Star != nil:
-		x, _ := e.choose(rowTree(p, row, e.loc)) // cannot fail: it is an object
-		names = slices.Sorted(maps.Keys(x.(map[string]any)))
+	case e.columns != nil:
+		e.columns.mu.Lock()
+		names = e.columns.names
+		e.columns.mu.Unlock()
 	default:
 		for i := range p.Fields {
 			if !e.excluded(p.Fields[i].Name) {
@@ -34,9 +74,25 @@ func (e *Encoder) Header(dst []byte, p *vec.Projection, row int) []byte {
 		if i > 0 {
 			dst = append(dst, e.delimiter...)
 		}
-		dst = append(dst, name...)
+		n := len(dst)
+		dst = e.quoted(append(dst, lineEnds.Replace(name)...), n)
 	}
 	return dst
+}
+
+// lineEnds makes one line of a name.
+var lineEnds = strings.NewReplacer("\r", " ", "\n", " ")
+
+// quoted puts the cell dst[n:] in quotes where it needs them.
+func (e *Encoder) quoted(dst []byte, n int) []byte {
+	cell := dst[n:]
+	if len(cell) == 0 || cell[0] != '"' && !bytes.ContainsAny(cell, "\r\n") && !(e.csv && bytes.IndexByte(cell, '"') >= 0) && !bytes.Contains(cell, []byte(e.delimiter)) {
+		return dst
+	}
+	text := string(cell)
+	dst = append(dst[:n], '"')
+	dst = append(dst, strings.ReplaceAll(text, `"`, `""`)...)
+	return append(dst, '"')
 }
 
 // appendLines appends rows as lines.
@@ -68,7 +124,7 @@ func (e *Encoder) appendLine(dst []byte, p *vec.Projection, row int) ([]byte, er
 				dst = append(dst, e.delimiter...)
 			}
 			if c, _, s := find(p, row, name); s == value {
-				if dst, err = appendCell(dst, cellValue(c, row), e.loc); err != nil {
+				if dst, err = e.appendCell(dst, cellValue(c, row)); err != nil {
 					return dst, err
 				}
 			}
@@ -86,7 +142,7 @@ func (e *Encoder) appendLine(dst []byte, p *vec.Projection, row int) ([]byte, er
 		}
 		n++
 		if stateOf(p, f, row) == value {
-			if dst, err = appendCell(dst, cellValue(f.Col, row), e.loc); err != nil {
+			if dst, err = e.appendCell(dst, cellValue(f.Col, row)); err != nil {
 				return dst, err
 			}
 		}
@@ -102,8 +158,15 @@ func cellValue(c *vec.Column, row int) vec.Value {
 	return c.Value(row)
 }
 
-// appendCell appends a value as bare text.
-func appendCell(dst []byte, v vec.Value, loc *time.Location) ([]byte, error) {
+// appendCell appends a value as a cell of a line.
+func (e *Encoder) appendCell(dst []byte, v vec.Value) ([]byte, error) {
+	n := len(dst)
+	dst, err := appendBare(dst, v, e.loc)
+	return e.quoted(dst, n), err
+}
+
+// appendBare appends a value as bare text.
+func appendBare(dst []byte, v vec.Value, loc *time.Location) ([]byte, error) {
 	switch v.Kind {
 	case vec.Missing, vec.Null:
 		return dst, nil
@@ -125,13 +188,14 @@ func (e *Encoder) appendTreeLines(dst []byte, x any) ([]byte, error) {
 	}
 	names := e.fields
 	if names == nil {
-		all := make(map[string]struct{})
-		for _, m := range rows {
-			for k := range m {
-				all[k] = struct{}{}
-			}
+		seen := e.columns
+		if seen == nil {
+			seen = new(columns)
 		}
-		names = slices.Sorted(maps.Keys(all))
+		var err error
+		if names, err = seen.take(rows); err != nil {
+			return dst, err
+		}
 	}
 	for i, m := range rows {
 		if i > 0 {
@@ -142,9 +206,11 @@ func (e *Encoder) appendTreeLines(dst []byte, x any) ([]byte, error) {
 				dst = append(dst, e.delimiter...)
 			}
 			var err error
+			n := len(dst)
 			if dst, err = appendTreeCell(dst, m[name]); err != nil {
 				return dst, err
 			}
+			dst = e.quoted(dst, n)
 		}
 	}
 	return dst, nil

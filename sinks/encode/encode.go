@@ -7,7 +7,8 @@
 // An Encoder is immutable after New and may be shared by any number of actions and
 // goroutines. Encoders with equal Key give equal bytes for equal rows, so a row
 // that several rules send alike is encoded once; Interner keeps one Encoder per
-// key.
+// key. The exception is delimited text of rows that bring their own columns: its
+// Encoder remembers them and is one action's.
 //
 // Plain JSON (no template, no dataField, no compression) is written straight from
 // the columns and allocates nothing, and so are templates that only name fields.
@@ -29,13 +30,16 @@ import (
 // Encoder turns rows into messages.
 type Encoder struct {
 	layout
-	key    string
-	loc    *time.Location
-	names  []string // fields, sorted and distinct
-	keys   [][]byte // names as JSON with their colon
-	tmpl   *Template
-	direct bool // no tree of the row is needed
-	bare   bool // the template's text is the message
+	key string
+	loc *time.Location
+	// columns are those that rows brought; nil: the properties or the SELECT list name
+	// them. An Encoder with them belongs to one action.
+	columns *columns
+	names   []string // fields, sorted and distinct
+	keys    [][]byte // names as JSON with their colon
+	tmpl    *Template
+	direct  bool // no tree of the row is needed
+	bare    bool // the template's text is the message
 }
 
 // New makes the Encoder that the properties of an action describe; properties that
@@ -63,6 +67,9 @@ func newEncoder(p layout, s settings, key string) (*Encoder, error) {
 			return nil, err
 		}
 		e.tmpl = t
+	}
+	if p.grows(s) {
+		e.columns = new(columns)
 	}
 	e.direct = e.tmpl == nil && p.dataField == "" && p.format != Protobuf && p.format != URLEncoded
 	e.bare = e.tmpl != nil && p.dataField == "" && e.fields == nil && e.exclude == nil && p.format == JSON

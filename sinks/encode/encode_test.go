@@ -6,6 +6,7 @@ import (
 	"compress/gzip"
 	"compress/zlib"
 	stdjson "encoding/json"
+	"fmt"
 	"io"
 	"math"
 	"math/rand/v2"
@@ -228,7 +229,7 @@ func TestMessages(t *testing.T) {
 		{
 			"delimited without fields", `{"sendSingle":true,"format":"delimited"}`,
 			input{rows: []string{`{"a":1,"b":"x","c":true}`, `{"c":[1,"x"],"a":1e6}`}, plain: []string{"b", "a", "c"}},
-			[]string{"1,x,true", `1000000,,[1,"x"]`},
+			[]string{"1,x,true", `1000000,,"[1,""x""]"`},
 		},
 		{"delimited star", `{"format":"delimited","excludeFields":["b"]}`, input{rows: []string{`{"c":1.5,"a":null,"b":2,"d":{"x":1}}`}, star: true}, []string{`,1.5,{"x":1}`}},
 		{"delimited template", `{"sendSingle":true,"format":"delimited","dataTemplate":"{\"x\":{{.a}},\"w\":1}"}`, ab, []string{"1,1", "1,2"}},
@@ -310,7 +311,7 @@ func TestKinds(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 	got = rows(t, mustNew(t, `{"sendSingle":true,"format":"delimited"}`), p, 1)[0]
-	if want := `2023-11-14T22:13:20.12Z,abc,abc,,s,{"a":[1,null],"b":1.5},-9223372036854775808,[1],false,["1970-01-01T00:00:00Z","eA=="]`; got != want {
+	if want := `2023-11-14T22:13:20.12Z,abc,abc,,s,"{""a"":[1,null],""b"":1.5}",-9223372036854775808,[1],false,"[""1970-01-01T00:00:00Z"",""eA==""]"`; got != want {
 		t.Errorf("delimited: got\n%s\nwant\n%s", got, want)
 	}
 	got = rows(t, mustNew(t, `{"sendSingle":true,"dataTemplate":"{{.a}} {{printf \"%s\" .b}} {{.d}} {{.e}} {{.f.a}} {{index .h 0}}"}`, In(loc)), p, 1)[0]
@@ -450,5 +451,37 @@ func TestCompression(t *testing.T) {
 				t.Errorf("%s: got %.50q, %v", method, got, err)
 			}
 		}
+	}
+}
+
+// The columns of rows that bring their own keep their places from message to message;
+// what a reader of CSV would misread is quoted.
+func TestOwnColumns(t *testing.T) {
+	e, err := new(Interner).Get(map[string]any{"format": "delimited", "sendSingle": true}, AnyColumns())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, tt := range []struct{ row, want, head string }{
+		{`{"b":1,"a":2}`, "2,1", "a,b"},
+		{`{"c":3}`, ",,3", "a,b,c"},
+		{`{"a":"x"}`, "x,,", "a,b,c"},
+		{`{"z,z":null,"B":"1,2","a":"two\nlines"}`, "\"two\nlines\",,,\"1,2\",", `a,b,c,B,"z,z"`},
+		{`{"b":"say \"hi\"","a":"\"q\""}`, `"""q""",say "hi",,,`, `a,b,c,B,"z,z"`},
+	} {
+		p := input{rows: []string{tt.row}, star: true}.projection()
+		if got := rows(t, e, p, 1)[0]; got != tt.want {
+			t.Errorf("message %d: got %s, want %s", i, got, tt.want)
+		}
+		if got := string(e.Header(nil, p)); got != tt.head {
+			t.Errorf("message %d: got the columns %s, want %s", i, got, tt.head)
+		}
+	}
+	many := `{"a":0`
+	for i := range maxColumns {
+		many += fmt.Sprintf(`,"k%d":1`, i)
+	}
+	p := input{rows: []string{many + "}"}, star: true}.projection()
+	if _, _, err := e.AppendMessage(nil, p, 0); err == nil {
+		t.Error("any number of columns is taken")
 	}
 }

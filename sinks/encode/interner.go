@@ -25,6 +25,9 @@ func (in *Interner) Get(m map[string]any, opts ...Option) (*Encoder, error) {
 		return nil, err
 	}
 	key := p.key(s)
+	if p.grows(s) {
+		return newEncoder(p, s, key)
+	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if e := in.encoders[key].Value(); e != nil {

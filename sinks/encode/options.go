@@ -20,6 +20,8 @@ type Option func(*settings)
 type settings struct {
 	loc     *time.Location
 	plain   bool
+	csv     bool
+	star    bool
 	message func(schemaID string) (*protobuf.Message, error)
 }
 
@@ -28,6 +30,12 @@ func In(loc *time.Location) Option { return func(s *settings) { s.loc = loc } }
 
 // Plain leaves the property compression to the sink.
 func Plain() Option { return func(s *settings) { s.plain = true } }
+
+// CSV has delimited text be lines of a CSV file, in which every quote counts.
+func CSV() Option { return func(s *settings) { s.csv = true } }
+
+// AnyColumns says that rows bring columns of their own, as those of SELECT * do.
+func AnyColumns() Option { return func(s *settings) { s.star = true } }
 
 // Messages gives the format protobuf the message types that schemaId names. By
 // default there are none.
@@ -62,6 +70,7 @@ type layout struct {
 	schemaID    string            // of Protobuf
 	message     *protobuf.Message // of Protobuf
 	delimiter   string
+	csv         bool     // of Delimited: every quote counts
 	fields      []string // in the user's order
 	exclude     []string // sorted
 	dataField   string
@@ -170,6 +179,7 @@ func (p *layout) resolve(s settings) (err error) {
 	if s.plain {
 		p.compression = ""
 	}
+	p.csv = s.csv
 	if p.format != Protobuf {
 		return nil
 	}
@@ -180,6 +190,11 @@ func (p *layout) resolve(s settings) (err error) {
 		return fmt.Errorf("format protobuf: %w", err)
 	}
 	return nil
+}
+
+// grows tells whether the columns are those that rows bring.
+func (p *layout) grows(s settings) bool {
+	return p.format == Delimited && p.fields == nil && (s.star || p.template != "" || p.dataField != "")
 }
 
 // key is a text that is equal for properties that give equal bytes.
@@ -200,6 +215,7 @@ func (p *layout) key(s settings) string {
 	flag("e", p.omitIfEmpty)
 	if p.format == Delimited {
 		text("d", p.delimiter)
+		flag("q", p.csv)
 	}
 	flag("u", p.format == URLEncoded)
 	if p.format == Protobuf {

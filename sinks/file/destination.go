@@ -1,7 +1,6 @@
 package file
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -107,18 +106,23 @@ func (d *destination) run(msgs []sinks.Message) (int, error) {
 	}
 	k := keyOf(place, f)
 	out, err := d.output(k, f)
+	if err == nil && f.HeaderFirst {
+		out, err = d.withColumns(k, out, msgs[0].Payload)
+	}
 	if err != nil {
 		return 0, judge(place, err)
 	}
 	n := 0
 	d.buf = d.buf[:0]
 	for n < len(msgs) && msgs[n].Route == msgs[0].Route && msgs[n].Place() == place && len(d.buf) < maxRun {
-		head, text := "", msgs[n].Payload
+		text := msgs[n].Payload
 		if f.HeaderFirst {
-			h, rest, _ := bytes.Cut(text, []byte{'\n'})
-			head, text = string(h), rest
+			if n > 0 && !out.holds(text) {
+				break
+			}
+			text = out.align(text)
 		}
-		d.buf = out.appendMessage(d.buf, head, text, n == 0)
+		d.buf = out.appendMessage(d.buf, text, n == 0)
 		n++
 		if out.full(int64(n), int64(len(d.buf))) {
 			break

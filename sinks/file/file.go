@@ -38,6 +38,7 @@ type options struct {
 	Type        string `json:"fileType"`
 	Header      string `json:"header,omitempty"`
 	HeaderFirst bool   `json:"headerFirst,omitempty"` // payloads begin with a header line
+	Delimiter   string `json:"delimiter,omitempty"`   // of lines with a header
 	Compression string `json:"compression,omitempty"`
 	Pattern     string `json:"rollingNamePattern"`
 	RollMs      int64  `json:"rollingInterval,omitempty"`
@@ -70,7 +71,7 @@ func (s *settings) table() props.Table {
 		props.Duration(&s.check, "checkInterval", "how often ages are looked at").Ignored("files are closed when they are due"),
 		props.OneOf(&s.Compression, "compression", "how the file is compressed", "gzip", "zstd"),
 		props.Text(&s.format, "format", "what messages are encoded as"),
-		props.Flag(&s.hasHeader, "hasHeader", "begins a CSV file with the names of its columns"),
+		props.Flag(&s.hasHeader, "hasHeader", "begins a CSV file with the names of its columns; a row that has others ends the file"),
 		props.Text(&s.delimiter, "delimiter", "what stands between the values of a line"),
 		props.List(&s.fields, "fields", "the columns, in their order"),
 		props.Refused("rollingHook", "not supported yet"),
@@ -110,7 +111,7 @@ func (f *Factory) Open(given map[string]any) (sinks.Target, error) {
 	all := &shared{locate: f.locate}
 	t := sinks.Target{
 		DestKey: "file " + dest, Route: f.route(string(spec), o),
-		WithHeader: o.HeaderFirst, Restore: f.restore, CompressesItself: true, Unframed: true,
+		WithHeader: o.HeaderFirst, CSV: o.Type == "csv", Restore: f.restore, CompressesItself: true, Unframed: true,
 		Open: func(context.Context, int) (sinks.Destination, error) { return all.open(), nil },
 	}
 	if dynamic {
@@ -134,10 +135,14 @@ func (s *settings) header(faults *props.Faults) {
 		s.delimiter = ","
 	}
 	if len(s.fields) > 0 {
-		s.Header = strings.Join(s.fields, s.delimiter)
+		names := make([]string, len(s.fields))
+		for i, name := range s.fields {
+			names[i] = quoted(name, s.delimiter)
+		}
+		s.Header = strings.Join(names, s.delimiter)
 		return
 	}
-	s.HeaderFirst = true
+	s.HeaderFirst, s.Delimiter = true, s.delimiter
 }
 
 // fixed is what a path leads to whatever payloads say: the path, or the directory

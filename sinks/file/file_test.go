@@ -157,6 +157,58 @@ func TestCSV(t *testing.T) {
 	}
 }
 
+// Lines stand under the header of their file, also of one that an earlier process
+// wrote; a column that it lacks begins another file.
+func TestCSVColumns(t *testing.T) {
+	for _, compression := range []string{"", "gzip", "zstd"} {
+		dir := t.TempDir()
+		props := map[string]any{"path": "a.csv", "fileType": "csv", "hasHeader": true, "compression": compression}
+		s := newSink(t, dir, props)
+		s.write("x,y\n1,2", "y,x\n4,3", "x\n5", "y,x\n\"6,\"\"\n\",5\n8,7", "x,y\n")
+		s.close()
+		s = newSink(t, dir, props) // another process
+		s.write("y\n9", "x,z\n1,2", "z,x,y\n3,2,1")
+		s.close()
+		names, err := filepath.Glob(filepath.Join(dir, "a*"))
+		if err != nil || len(names) != 2 || filepath.Base(names[1]) != "a.csv" {
+			t.Fatalf("got the files %v, %v", names, err)
+		}
+		for i, want := range []string{"x,y\n1,2\n3,4\n5,\n5,\"6,\"\"\n\"\n7,8\n,9\n", "x,y,z\n1,,2\n2,1,3\n"} {
+			if got := unpacked(t, names[i], compression); got != want {
+				t.Errorf("%s %s: got %q, want %q", compression, names[i], got, want)
+			}
+		}
+	}
+	s := newSink(t, t.TempDir(), map[string]any{"path": "b.csv", "fileType": "csv", "hasHeader": true, "fields": []any{"a,b", `c"d`}})
+	s.write("1,2")
+	if got, want := s.read("b.csv"), "\"a,b\",\"c\"\"d\"\n1,2\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// unpacked is what a file holds.
+func unpacked(t *testing.T, name, compression string) string {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var in io.Reader = bytes.NewReader(b)
+	switch compression {
+	case "gzip":
+		in, err = gzip.NewReader(in)
+	case "zstd":
+		in, err = zstd.NewReader(in)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err = io.ReadAll(in); err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
 func TestDynamic(t *testing.T) {
 	dir := t.TempDir()
 	s := newSink(t, dir, map[string]any{"path": "out/{{.dev}}.log"})

@@ -20,10 +20,11 @@ type output struct {
 	form   *form
 	opened time.Time
 	used   uint64
-	size   int64 // what the file is known to hold
-	start  int64 // size when it was opened
-	count  int64 // messages since
-	plain  bool  // a regular file: a failed write can be taken back
+	size   int64    // what the file is known to hold
+	start  int64    // size when it was opened
+	count  int64    // messages since
+	cols   []string // of a CSV file with a header: the names in it, as they are written
+	plain  bool     // a regular file: a failed write can be taken back
 }
 
 // openOutput opens the file at a spot, or the next of the series that it stands
@@ -31,8 +32,11 @@ type output struct {
 func openOutput(at spot, f *form) (*output, error) {
 	now := time.Now()
 	flags := os.O_CREATE | os.O_WRONLY | os.O_APPEND
-	if f.Type == "json" {
+	switch {
+	case f.Type == "json":
 		flags = os.O_CREATE | os.O_RDWR // the end of the array is written over
+	case f.HeaderFirst:
+		flags = os.O_CREATE | os.O_RDWR | os.O_APPEND // the header is read
 	}
 	if f.rolls() {
 		flags |= os.O_EXCL
@@ -47,8 +51,12 @@ func openOutput(at spot, f *form) (*output, error) {
 		return nil, errors.Join(err, h.Close())
 	}
 	o := &output{f: h, form: f, opened: now, size: st.Size(), plain: st.Mode().IsRegular()}
-	if o.form.Type == "json" && o.plain {
+	switch {
+	case !o.plain:
+	case f.Type == "json":
 		err = o.reopenArray()
+	case f.HeaderFirst && o.size > 0:
+		o.cols = o.readColumns()
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), h.Close())
@@ -92,7 +100,7 @@ func (o *output) reopenArray() error {
 
 // appendMessage appends what the file gets for one message; first tells that
 // nothing was appended to dst before.
-func (o *output) appendMessage(dst []byte, head string, text []byte, first bool) []byte {
+func (o *output) appendMessage(dst, text []byte, first bool) []byte {
 	begin := first && o.size == 0
 	switch o.form.Type {
 	case "json":
@@ -105,11 +113,11 @@ func (o *output) appendMessage(dst []byte, head string, text []byte, first bool)
 		}
 		return append(dst, text...)
 	case "csv":
-		if head == "" {
-			head = o.form.Header
-		}
-		if begin && head != "" {
+		if head := o.header(); begin && head != "" {
 			dst = append(append(dst, head...), '\n')
+		}
+		if len(text) == 0 { // a window without rows
+			return dst
 		}
 	}
 	return append(append(dst, text...), '\n')

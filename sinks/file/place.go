@@ -119,6 +119,25 @@ func (s spot) open(name string, flags int) (*os.File, error) {
 	return h, held(err)
 }
 
+// exists tells whether the spot's directory has a name.
+func (s spot) exists(name string) bool {
+	var err error
+	if s.root == nil {
+		_, err = os.Lstat(s.dir + name)
+	} else {
+		_, err = s.root.Lstat(name)
+	}
+	return !errors.Is(err, os.ErrNotExist)
+}
+
+// rename gives a file of the spot's directory another name.
+func (s spot) rename(from, to string) error {
+	if s.root == nil {
+		return os.Rename(s.dir+from, s.dir+to)
+	}
+	return held(s.root.Rename(from, to))
+}
+
 func (s spot) close() {
 	if s.root != nil {
 		_ = s.root.Close()

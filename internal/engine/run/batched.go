@@ -16,7 +16,8 @@ type batched struct {
 	rule  planner.RuleID
 	a     *action
 	place string
-	at    int // in output.waiting
+	head  string // the line of columns that the batch begins with, for a file
+	at    int    // in output.waiting
 }
 
 // send ends a collected batch. One that panics is lost.

@@ -1,7 +1,9 @@
 package run
 
 import (
+	"bytes"
 	"errors"
+	"slices"
 
 	"github.com/weir-engine/weir/exec"
 	"github.com/weir-engine/weir/internal/invariants"
@@ -45,6 +47,7 @@ type output struct {
 	outlets *outlets
 	used    []*Outlet // with messages
 	buf     []byte
+	head    []byte // scratch: the line of columns of a message
 	queued  int
 	memo    [4]encoded
 	next    int
@@ -179,9 +182,6 @@ func (o *output) SendRows(rule planner.RuleID, p *vec.Projection, rows []int32) 
 // sendAll sends rows as one message.
 func (o *output) sendAll(rule planner.RuleID, a *action, p *vec.Projection, rows []int32) error {
 	n := len(o.buf)
-	if a.Header && len(rows) > 0 {
-		o.buf = append(a.Encoder.Header(o.buf, p, int(rows[0])), '\n')
-	}
 	var sent bool
 	var err error
 	o.buf, sent, err = a.Encoder.AppendRows(o.buf, p, rows)
@@ -194,15 +194,15 @@ func (o *output) sendAll(rule planner.RuleID, a *action, p *vec.Projection, rows
 			return o.failed(rule, a, err)
 		}
 	}
-	return o.put(a, o.buf[n:len(o.buf):len(o.buf)], place)
+	if len(rows) == 0 {
+		return o.put(a, o.buf[n:len(o.buf):len(o.buf)], place)
+	}
+	return o.put(a, o.headed(a, p, n), place)
 }
 
 // sendOne sends one row.
 func (o *output) sendOne(rule planner.RuleID, a *action, p *vec.Projection, row int32) error {
 	n := len(o.buf)
-	if a.Header {
-		o.buf = append(a.Encoder.Header(o.buf, p, int(row)), '\n')
-	}
 	var sent bool
 	var err error
 	o.buf, sent, err = a.Encoder.AppendMessage(o.buf, p, int(row))
@@ -215,12 +215,36 @@ func (o *output) sendOne(rule planner.RuleID, a *action, p *vec.Projection, row 
 			return o.failed(rule, a, err)
 		}
 	}
-	return o.put(a, o.buf[n:len(o.buf):len(o.buf)], place)
+	return o.put(a, o.headed(a, p, n), place)
+}
+
+// headed returns the message of rows of p that begins at n of the buffer, with the line
+// of its columns before it if a's destination wants that.
+func (o *output) headed(a *action, p *vec.Projection, n int) []byte {
+	if a.Header {
+		o.head = append(a.Encoder.Header(o.head[:0], p), '\n')
+		o.buf = slices.Insert(o.buf, n, o.head...)
+	}
+	return o.buf[n:len(o.buf):len(o.buf)]
 }
 
 // put adds a message to the outputs of the batch.
 func (o *output) put(a *action, payload []byte, place string) error {
 	if b := a.batch; b != nil {
+		if a.Header {
+			head, lines, _ := bytes.Cut(payload, []byte{'\n'})
+			switch {
+			case b.Len() == 0:
+				b.head = string(head)
+			case b.head == string(head):
+				payload = lines
+			default: // other columns: the batch ends here
+				if err := o.send(b); err != nil {
+					return err
+				}
+				b.head = string(head)
+			}
+		}
 		if b.Len() == 0 {
 			b.at = len(o.waiting)
 			o.waiting = append(o.waiting, b)
