@@ -18,16 +18,35 @@ import (
 type eventOrder struct {
 	stage
 	orderedRows
-	def *planner.EventOrder
+	def    *planner.EventOrder
+	coming []coming // the first comes first
 }
 
+// adopt makes def what o is. Rules that enter must not see the rows that wait, which came
+// before them: as long as there are any, o stays what it was. It cannot if a rule has gone.
 func (o *eventOrder) adopt(def *planner.EventOrder) {
+	if o.def != nil && len(o.rows) > 0 && def.Removed == o.def.Removed && len(def.Members) > len(o.def.Members) {
+		o.came++
+		o.coming = append(o.coming, coming{def, o.came})
+		return
+	}
+	o.coming = nil
+	o.become(def)
+}
+
+func (o *eventOrder) become(def *planner.EventOrder) {
 	o.def = def
 	o.stage.adopt(&def.Stage)
 	for i := range o.rows {
 		k := &o.rows[i]
 		k.v = append(k.v, make([]vec.Value, max(0, len(def.Rows)-len(k.v)))...)
 	}
+}
+
+// coming is what an order will be when the rows from before came are gone.
+type coming struct {
+	def  *planner.EventOrder
+	came uint64
 }
 
 // feed takes the rows of m's batch and runs the program over those that the
@@ -75,21 +94,37 @@ func (o *eventOrder) feed(m *machine) {
 	}
 }
 
-// nearClock tells whether the latest event time is near the clock.
+// nearClock tells whether the latest event time is near the clock: not far behind it, and
+// no row of this moment would be late.
 func (o *eventOrder) nearClock() bool {
-	d := o.mark + o.def.LateMs - o.x.now
-	return o.x.now >= clockSet && -planner.NearMs <= d && d <= planner.NearMs
+	now := o.x.now
+	return now >= clockSet && o.mark <= now && o.mark+o.def.LateMs >= now-planner.NearMs
 }
 
 // release sends what the watermark has come to on to the rules, and tells their
-// windows the watermark.
+// windows the watermark. Rules enter behind the last row that came before them.
 func (o *eventOrder) release() {
-	o.send(func(rows []orderedRow, more bool) {
+	send := func(rows []orderedRow, apart bool) {
 		o.run(rows)
-		if more {
+		if apart {
 			o.stage.out.watermark(rows[len(rows)-1].ts)
 		}
-	})
+	}
+	for len(o.coming) > 0 {
+		c := o.coming[0]
+		before := func(k orderedRow) bool { return k.came < c.came }
+		if slices.ContainsFunc(o.rows, before) {
+			break // some still wait
+		}
+		n := len(o.released)
+		for n > 0 && !before(o.released[n-1]) {
+			n--
+		}
+		o.send(n, send)
+		o.coming = slices.Delete(o.coming, 0, 1)
+		o.become(c.def)
+	}
+	o.send(len(o.released), send)
 	o.stage.out.watermark(o.mark)
 }
 
@@ -115,13 +150,15 @@ func (o *eventOrder) run(rows []orderedRow) {
 type orderedRows struct {
 	mark     int64 // watermark
 	begun    bool
+	came     uint64       // how often rules entered
 	rows     []orderedRow // in order of time, then arrival
 	released []orderedRow // in the same order
 }
 
 type orderedRow struct {
 	windowRow
-	before int64 // the watermark before it advanced to release the row
+	before int64  // the watermark before it advanced to release the row
+	came   uint64 // how often rules had entered when it came
 }
 
 func (o *orderedRows) insert(k windowRow) {
@@ -129,7 +166,7 @@ func (o *orderedRows) insert(k windowRow) {
 	if i > 0 && o.rows[i-1].ts > k.ts {
 		i = sort.Search(i, func(i int) bool { return o.rows[i].ts > k.ts })
 	}
-	o.rows = slices.Insert(o.rows, i, orderedRow{windowRow: k})
+	o.rows = slices.Insert(o.rows, i, orderedRow{windowRow: k, came: o.came})
 }
 
 // reach advances the watermark, unless it is there, and takes the rows that it
@@ -152,18 +189,21 @@ func (o *orderedRows) reach(mark int64) {
 	o.rows = slices.Delete(o.rows, 0, n)
 }
 
-// send calls f for what was released, in order of time. more reports that the next
-// group has the same timestamp but was released by a later watermark; windows must
-// not treat the two as simultaneous.
-func (o *orderedRows) send(f func(rows []orderedRow, more bool)) {
-	for out := o.released; len(out) > 0; {
-		n := simultaneous(out)
-		f(out[:n], n < len(out))
-		out = out[n:]
+// send calls f for the first n rows that were released, in order of time. apart reports
+// that the next row is not simultaneous with the last of rows: windows must not treat
+// them so where they have the same time.
+func (o *orderedRows) send(n int, f func(rows []orderedRow, apart bool)) {
+	all := o.released
+	for at := 0; at < n; {
+		k := at + simultaneous(all[at:n])
+		f(all[at:k], k < len(all) && !all[k-1].simultaneous(&all[k]))
+		at = k
 	}
-	clear(o.released)
-	o.released = o.released[:0]
+	o.released = slices.Delete(all, 0, n)
 }
+
+// simultaneous tells whether one advance of the watermark released two rows of one time.
+func (a *orderedRow) simultaneous(b *orderedRow) bool { return a.ts == b.ts && a.before == b.before }
 
 // simultaneous returns how many rows in order of time may go on at once: not those
 // of one time that different advances of the watermark released.
@@ -220,7 +260,7 @@ func (o *joinOrder) take(j *joiner, rows []windowRow, run func(rows []windowRow,
 		}
 	}
 	x := j.x
-	o.send(func(rows []orderedRow, more bool) {
+	o.send(len(o.released), func(rows []orderedRow, more bool) {
 		o.flat, x.marks = o.flat[:0], x.marks[:0]
 		for _, r := range rows {
 			o.flat, x.marks = append(o.flat, r.windowRow), append(x.marks, r.before)

@@ -3,6 +3,7 @@ package exec_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/weir-engine/weir/planner"
@@ -22,10 +23,11 @@ func TestEntersOrder(t *testing.T) {
 	}{
 		{"no row", clock, nil, 1},
 		{"near the clock", clock, []int{clock}, 1},
-		{"a little ahead", clock, []int{clock + 59_000}, 1},
+		{"behind the clock", clock, []int{clock - 59_000}, 1},
+		{"far behind", clock, []int{clock - 61_000}, 20},
 		{"some are late", clock, []int{clock, clock - 5000, clock}, 1},
 		{"the last ones are late", clock, []int{clock, clock - 5000}, 20},
-		{"ahead", clock, []int{clock + 61_000}, 20},
+		{"ahead", clock, []int{clock + 1}, 20},
 		{"a replay", clock, []int{1000}, 20},
 		{"long ago", clock + 61_000, []int{clock}, 20},
 	} {
@@ -53,5 +55,91 @@ func TestEntersOrder(t *testing.T) {
 		if p = c.b.Program(); len(p.Orders) != 1 {
 			t.Errorf("%s: %d orders for the next rule", tt.name, len(p.Orders))
 		}
+	}
+}
+
+// A rule that enters an order sends what it sends alone: nothing of the rows that waited
+// when it came, and all of those that come in order from then on. Only where another
+// leaves as long as they wait it may have them, too.
+func TestEnteringRules(t *testing.T) {
+	texts := []string{
+		"SELECT n FROM s", "SELECT a, n FROM s WHERE a > 30", "SELECT b, n FROM s", "SELECT lag(n) AS p FROM s",
+		"SELECT sum(a) AS x1 FROM s GROUP BY TUMBLINGWINDOW(ms, 700)", "SELECT count(*) AS c FROM s GROUP BY TUMBLINGWINDOW(ms, 700)",
+		"SELECT n FROM s GROUP BY TUMBLINGWINDOW(ms, 700)", "SELECT a, max(n) AS m FROM s GROUP BY d, TUMBLINGWINDOW(ms, 1100) ORDER BY a",
+		"SELECT count(*) AS c FROM s GROUP BY HOPPINGWINDOW(ms, 900, 300)", "SELECT collect(n) AS l FROM s GROUP BY HOPPINGWINDOW(ms, 900, 400)",
+		"SELECT collect(n) AS l FROM s GROUP BY SLIDINGWINDOW(ms, 500)", "SELECT count(*) AS c FROM s GROUP BY SLIDINGWINDOW(ms, 500) OVER (WHEN a > 70)",
+		"SELECT collect(n) AS l FROM s GROUP BY SESSIONWINDOW(ss, 2, 1)", "SELECT collect(n) AS l FROM s GROUP BY STATEWINDOW(a > 70, a < 20)",
+	}
+	entered := 0
+	for seed := range uint64(200) {
+		rnd := rand.New(rand.NewPCG(seed, 7))
+		now := int64(1_700_000_000_000)
+		at := now
+		c := newChanging(t)
+		c.late = int64(rnd.IntN(4) * 400)
+		var rules []aloneRule
+		since := map[planner.RuleID]int64{} // latest time when the rule came
+		gone, blurred := map[planner.RuleID]bool{}, map[planner.RuleID]bool{}
+		for range 60 {
+			if len(rules) < 12 && rnd.IntN(3) == 0 {
+				r := aloneRule{id: planner.RuleID(len(rules) + 1), text: texts[rnd.IntN(len(texts))], event: true, alone: newChanging(t)}
+				for _, to := range []*changing{c, r.alone} {
+					to.start, to.late = now, c.late
+					to.add(t, r)
+					to.x.SetProgram(0, to.b.Program(), now)
+				}
+				rules = append(rules, r)
+				since[r.id] = at
+			} else if len(rules) > 0 && rnd.IntN(8) == 0 {
+				id := rules[rnd.IntN(len(rules))].id
+				gone[id] = true
+				c.b.Remove(id)
+				p := c.b.Program()
+				if c.b.Len() == 0 {
+					p = nil
+				}
+				c.x.SetProgram(0, p, now)
+				c.x.Forget(id)
+				c.out.rows[id] = nil
+				for _, r := range rules {
+					blurred[r.id] = blurred[r.id] || at-c.late <= since[r.id]
+				}
+			}
+			now += int64(rnd.IntN(400))
+			if rnd.IntN(10) == 0 {
+				now += int64(rnd.IntN(5000))
+			}
+			for range rnd.IntN(4) {
+				if rnd.IntN(3) > 0 {
+					at = max(at, now-int64(rnd.IntN(100)))
+				}
+				if c.late == 0 {
+					at++ // alone the first row does not wait for others of its time
+				}
+				b := batch(rnd, planOf(), 1, int(at), false)
+				c.x.Run(b, now)
+				for _, r := range rules {
+					r.alone.x.Run(b, now)
+				}
+			}
+		}
+		entered += c.b.Len() - len(c.b.Program().Orders)
+		for _, r := range rules {
+			if gone[r.id] {
+				if len(c.out.rows[r.id]) > 0 {
+					t.Fatalf("seed %d: rule %d is gone and sends %q", seed, r.id, c.out.rows[r.id])
+				}
+				continue
+			}
+			if blurred[r.id] {
+				continue
+			}
+			if got, want := c.out.rows[r.id], r.alone.out.rows[r.id]; !slices.Equal(got, want) {
+				t.Fatalf("seed %d: late %d: rule %d, %s: got\n%q\nalone\n%q", seed, c.late, r.id, r.text, got, want)
+			}
+		}
+	}
+	if entered < 200 {
+		t.Errorf("%d rules entered the order of others, want more", entered)
 	}
 }

@@ -30,6 +30,7 @@ type changing struct {
 	out *sent
 
 	start int64 // what rules take for the time of their start
+	late  int64 // lateTolerance, ms
 }
 
 func newChanging(t testing.TB) *changing {
@@ -45,7 +46,7 @@ func (c *changing) add(t testing.TB, r aloneRule) {
 		t.Fatal(err)
 	}
 	env := planner.Env{Funcs: fn.Set{}, Catalog: timed{}, Fold: exec.FoldIn(time.UTC)}
-	q, err := planner.Bind(env, fmt.Sprintf("r%d", r.id), st.(*sql.Select), planner.Settings{Epoch: c.b.Next(), EventTime: r.event, RuleStartMs: c.start})
+	q, err := planner.Bind(env, fmt.Sprintf("r%d", r.id), st.(*sql.Select), planner.Settings{Epoch: c.b.Next(), EventTime: r.event, LateMs: c.late, RuleStartMs: c.start})
 	if err != nil {
 		t.Fatal(err)
 	}

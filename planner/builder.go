@@ -39,8 +39,8 @@ type Builder struct {
 	watches map[Watch]int // how often each is wanted
 
 	rules     map[RuleID]*placed
-	stages    map[string]*stageBuilder // by text
-	orders    map[string]*stageBuilder // of event time, by family: the one that rules may enter
+	stages    map[string]*stageBuilder   // by text
+	orders    map[string][]*stageBuilder // of event time, by family
 	replacing map[RuleID]replaced
 	origin    *Origin       // shared by a stream's builder and those over its stages
 	below     *stageBuilder // the stage whose output is the input, nil for a stream

@@ -42,8 +42,10 @@ func (b *Builder) stage(bs BoundStage) *stageBuilder {
 	var family string
 	if o, ok := bs.(*BoundOrdering); ok {
 		family = o.family()
-		if s := b.orders[family]; s != nil && s.def.(*EventOrder).State.open(o.NowMs) {
-			return s
+		for _, s := range b.orders[family] {
+			if s.open(o) {
+				return s
+			}
 		}
 	}
 	b.origin.stages++
@@ -60,11 +62,33 @@ func (b *Builder) stage(bs BoundStage) *stageBuilder {
 	b.stages[key] = s
 	if family != "" {
 		if b.orders == nil {
-			b.orders = map[string]*stageBuilder{}
+			b.orders = map[string][]*stageBuilder{}
 		}
-		b.orders[family] = s
+		b.orders[family] = append(b.orders[family], s)
 	}
 	return s
+}
+
+// open tells whether a rule over o may enter s, an order of event time: no row has come
+// yet, or s is near the clock, has all the columns that the rule reads, and no rule leaves
+// it at the same time.
+func (s *stageBuilder) open(o *BoundOrdering) bool {
+	def := s.def.(*EventOrder)
+	last, published := s.last.(*EventOrder)
+	switch {
+	case !def.State.open(o.NowMs):
+		return false
+	case !published:
+		return true // no row came
+	}
+	all := last.Removed == def.Removed // else the rule would see the rows that wait
+	o.Over.reach(func(n *Node) bool {
+		if _, ok := s.colAt[n.Text]; n.Op == OpColumn && n.From == nil {
+			all = all && ok
+		}
+		return all
+	})
+	return all
 }
 
 // step interns what belongs to the stage itself.
@@ -95,6 +119,9 @@ func (s *stageBuilder) add(m Member, over *Bound, count bool) {
 func (s *stageBuilder) remove(rule RuleID) {
 	s.dirty = true
 	s.out.Remove(rule)
+	if o, ok := s.def.(*EventOrder); ok {
+		o.Removed++
+	}
 	st := s.def.stage()
 	st.Members = slices.DeleteFunc(slices.Clone(st.Members), func(m Member) bool { return m.Rule == rule })
 	s.end()
@@ -109,7 +136,11 @@ func (s *stageBuilder) end() {
 		s.up.release(id)
 	}
 	delete(s.up.stages, s.key)
-	if s.family != "" && s.up.orders[s.family] == s {
+	if s.family == "" {
+		return
+	}
+	left := slices.DeleteFunc(s.up.orders[s.family], func(o *stageBuilder) bool { return o == s })
+	if s.up.orders[s.family] = left; len(left) == 0 {
 		delete(s.up.orders, s.family)
 	}
 }

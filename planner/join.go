@@ -360,24 +360,9 @@ func (s *JoinSource) column(name string) vec.ColumnSpec {
 // walk calls f for the nodes of the query, and for what those of a window's output
 // stand for, as deep as f returns true.
 func (q *Query) walk(f func(*Node) bool) {
-	var node func(n *Node)
-	node = func(n *Node) {
-		if n == nil {
-			return
-		}
-		n.walk(func(x *Node) bool {
-			if !f(x) {
-				return false
-			}
-			if x.Op == OpColumn {
-				node(x.From)
-			}
-			return true
-		})
-	}
 	list := func(ns []*Node) {
 		for _, n := range ns {
-			node(n)
+			n.reach(f)
 		}
 	}
 	for _, s := range q.Join.Sources {
@@ -388,23 +373,41 @@ func (q *Query) walk(f func(*Node) bool) {
 		list(s.Right)
 		list(s.Rest)
 	}
-	for r := q.Root; r != nil; {
-		list(r.Where)
-		for _, x := range r.Fields {
-			node(x.Node)
+	q.Root.reach(f)
+}
+
+// reach calls f for the nodes of n, and for what those of a window's output stand for, as
+// deep as f returns true.
+func (n *Node) reach(f func(*Node) bool) {
+	if n == nil {
+		return
+	}
+	n.walk(func(x *Node) bool {
+		if !f(x) {
+			return false
 		}
-		for _, o := range r.Order {
-			node(o.Node)
+		if x.Op == OpColumn {
+			x.From.reach(f)
 		}
-		list([]*Node{r.Star, r.Meta, r.Spread})
+		return true
+	})
+}
+
+// reach calls f for the nodes of r and of its window as Node.reach does.
+func (r *Bound) reach(f func(*Node) bool) {
+	again := func(n *Node) bool {
+		n.reach(f)
+		return false
+	}
+	for r != nil {
+		r.each(again)
 		w, ok := r.Stage.(*BoundWindow)
 		if !ok {
 			return
 		}
-		list(w.Where)
-		list(w.Parts)
-		list(w.Keys)
-		list([]*Node{w.Filter, w.When, w.Emit})
+		for _, n := range slices.Concat(w.Where, w.Parts, w.Keys, []*Node{w.Filter, w.When, w.Emit}) {
+			n.reach(f)
+		}
 		r = w.Over
 	}
 }

@@ -130,6 +130,7 @@ type EventOrder struct {
 	DriftMs int64  // how far ahead of the clock a row may be; 0: as far as it likes
 	Start   uint64 // see BoundOrdering
 	State   *OrderState
+	Removed uint64 // how many rules have gone
 }
 
 // OrderState is what the executor tells of an event order, so that rules may enter it
@@ -147,8 +148,8 @@ func (o *OrderState) Fed(now int64, near bool) {
 	o.near.Store(now)
 }
 
-// NearMs is how far from the clock the latest event time of an order may be, and how long
-// ago that came, for rules to enter it.
+// NearMs is how far behind the clock the latest event time of an order may be, and how
+// long ago that came, for rules to enter it.
 const NearMs = 60_000
 
 // open tells whether a rule that starts at now may enter the order: to have seen what it
