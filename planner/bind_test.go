@@ -40,7 +40,7 @@ func TestExplain(t *testing.T) {
 			b.Remove(ids[name])
 			return ""
 		case "explain":
-			return planner.Explain(rules[name], b)
+			return planner.Explain(rules[name], b, ids[name])
 		}
 		return fmt.Sprintf("unknown command %s\n", d.Cmd)
 	})

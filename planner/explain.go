@@ -21,8 +21,9 @@ func (q *Query) Names() []string {
 
 // Explain describes a query as lines of {"op","info"}, the output first, each
 // line below what it feeds. b is the builder of the rules that run on the same
-// stream, or nil: the lines then say with how many rules each part is shared.
-func Explain(q *Query, b *Builder) string {
+// stream, or nil: the lines then say with how many rules each part is shared. If rule
+// is one of them, it has q.
+func Explain(q *Query, b *Builder, rule RuleID) string {
 	var out strings.Builder
 	line := 0
 	add := func(op, format string, args ...any) {
@@ -33,7 +34,7 @@ func Explain(q *Query, b *Builder) string {
 		fmt.Fprintf(&out, "%s{\"op\":\"%s_%d\",\"info\":%s}\n", strings.Repeat("\t", line), op, line, info)
 		line++
 	}
-	explain(q.Root, b, add)
+	explain(q.Root, b, rule, add)
 	if q.Join != nil {
 		shared := 0
 		if b != nil {
@@ -45,9 +46,9 @@ func Explain(q *Query, b *Builder) string {
 	return out.String()
 }
 
-func explain(r *Bound, b *Builder, add func(op, format string, args ...any)) {
+func explain(r *Bound, b *Builder, rule RuleID, add func(op, format string, args ...any)) {
 	if r.Stage != nil {
-		explainStage(r.Stage, b, add)
+		explainStage(r.Stage, b, rule, add)
 		return
 	}
 	var list []string
@@ -69,15 +70,13 @@ func explain(r *Bound, b *Builder, add func(op, format string, args ...any)) {
 	add("FilterPlan", "Condition:{ %s }; %s", strings.Join(conds, " AND "), b.access(ac.pivot))
 }
 
-func explainStage(s BoundStage, b *Builder, add func(op, format string, args ...any)) {
+func explainStage(s BoundStage, b *Builder, rule RuleID, add func(op, format string, args ...any)) {
 	var over *Builder
-	shared := 0
-	if b != nil {
-		if sb := b.stages[s.text()]; sb != nil {
-			over, shared = sb.out, max(sb.out.Len()-1, 0)
-		}
+	text, shared := s.text(), 0
+	if sb := b.running(rule, s); sb != nil {
+		text, over, shared = sb.key, sb.out, max(sb.out.Len()-1, 0)
 	}
-	explain(s.rest(), over, add)
+	explain(s.rest(), over, rule, add)
 	op, ring := "WatermarkPlan", ""
 	if w, ok := s.(*BoundWindow); ok {
 		op = "WindowPlan"
@@ -85,7 +84,19 @@ func explainStage(s BoundStage, b *Builder, add func(op, format string, args ...
 			ring = fmt.Sprintf("; rows are gathered once for %d windows", n)
 		}
 	}
-	add(op, "%s; shared with %d rules%s", s.text(), shared, ring)
+	add(op, "%s; shared with %d rules%s", text, shared, ring)
+}
+
+// running returns the stage that rule is in, if that is s, or one as s is; nil: there is
+// none.
+func (b *Builder) running(rule RuleID, s BoundStage) *stageBuilder {
+	if b == nil {
+		return nil
+	}
+	if p := b.rules[rule]; p != nil && p.kind == inStage && p.stage.fits(s) {
+		return p.stage
+	}
+	return b.stages[s.text()]
 }
 
 // ringed tells how many windows are on a ring.

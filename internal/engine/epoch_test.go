@@ -1,8 +1,11 @@
 package engine
 
 import (
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/weir-engine/weir/planner/ruledef"
 )
 
 // A rule that was checked before another one with the same memory began, and starts after
@@ -41,5 +44,35 @@ func TestStaleEpoch(t *testing.T) {
 		r.publish("in", `{"a":2,"ts":1000}`, `{"a":3,"ts":2000}`)
 		out.want(c.want)
 		r.close()
+	}
+}
+
+// EXPLAIN finds what a rule runs in, although it would begin anew if it started now.
+func TestExplainRunning(t *testing.T) {
+	r := newRig(t, Options{})
+	r.sql(`CREATE STREAM s () WITH (TYPE="memory", DATASOURCE="in", FORMAT="json", TIMESTAMP="ts")`)
+	def := func(id, sql, options string) *ruledef.Def {
+		d, err := parseRule([]byte(`{"id":"` + id + `","sql":"` + sql + `","options":` + options + `,"actions":[` + toMemory(id) + `]}`))
+		r.must(err)
+		return d
+	}
+	var defs []*ruledef.Def
+	for _, id := range []string{"a", "b"} {
+		defs = append(defs,
+			def("count"+id, "SELECT sum(a) AS t FROM s GROUP BY COUNTWINDOW(2) HAVING sum(a) > 3", "{}"),
+			def("event"+id, "SELECT sum(a) AS t FROM s GROUP BY TUMBLINGWINDOW(ss, 1) HAVING sum(a) > 3", `{"isEventTime":true}`))
+	}
+	for _, err := range r.CreateRules(slices.Values(defs)) {
+		r.must(err)
+	}
+	r.exec.Sync()
+	r.rule("later", "SELECT a FROM s", "out")
+	r.exec.Sync()
+	for _, id := range []string{"counta", "eventb"} {
+		text, err := r.ExplainRule(id)
+		r.must(err)
+		if n := strings.Count(text, "shared with 1 rules"); n != strings.Count(text, "Plan_")-2 || strings.Contains(text, "not running") {
+			t.Errorf("%s: got\n%s", id, text)
+		}
 	}
 }

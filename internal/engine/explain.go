@@ -127,11 +127,11 @@ func (e *Engine) ExplainRule(id string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	joins := make([]*stream, len(c.parts))
+	joins, nums := make([]*stream, len(c.parts)), make([]planner.RuleID, len(c.parts))
 	if r := e.mu.rules[id]; r != nil {
 		for i, p := range r.parts() {
 			if i < len(joins) {
-				joins[i] = p.join
+				joins[i], nums[i] = p.join, p.num
 			}
 		}
 	}
@@ -145,7 +145,7 @@ func (e *Engine) ExplainRule(id string) (string, error) {
 		if s != nil {
 			b = s.builder
 		}
-		out.WriteString(planner.Explain(p.query, b))
+		out.WriteString(planner.Explain(p.query, b, nums[i]))
 	}
 	return c.flow.Named(out.String()), nil
 }
