@@ -130,7 +130,7 @@ func (s *scan) inRange(start, end int) int {
 
 // num walks the number at i.
 func (s *scan) num(i int) int {
-	src, start, exponent := s.src, i, false
+	src, start := s.src, i
 	if src[i] == '-' {
 		i++
 	}
@@ -158,9 +158,9 @@ func (s *scan) num(i int) int {
 		if j == i {
 			return s.fail(j, "number")
 		}
-		i, exponent = j, true
+		return s.inRange(start, j)
 	}
-	if exponent || i-start > longNumber {
+	if i-start > longNumber {
 		return s.inRange(start, i)
 	}
 	return i

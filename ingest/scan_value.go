@@ -61,7 +61,7 @@ func (s *scan) number(i int) (n number) {
 		return n
 	}
 	n.end, n.m, n.exact = i, m, count <= 19
-	if count > longNumber {
+	if !n.exact && count > longNumber {
 		n.end = s.inRange(start, i)
 	}
 	return n
