@@ -124,3 +124,37 @@ func TestIndex(t *testing.T) {
 		}
 	}
 }
+
+// A key finds rows by exact numbers, and is written in plain digits.
+func TestExactKeys(t *testing.T) {
+	rows, err := AppendRows(nil, []byte(`[{"k":9007199254740992,"n":0},{"k":9007199254740993,"n":1},{"k":5.0,"n":2}]`), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := NewIndex(rows)
+	for _, tt := range []struct {
+		v    vec.Value
+		row  int // -1: none
+		text string
+	}{
+		{vec.IntValue(1 << 53), 0, "9007199254740992"},
+		{vec.IntValue(1<<53 + 1), 1, "9007199254740993"},
+		{vec.ExactValue(1<<53 + 1), 1, "9007199254740993"},
+		{vec.IntValue(1<<53 + 2), -1, "9007199254740994"},
+		{vec.FloatValue(5), 2, "5"},
+		{vec.FloatValue(1700000040000), -1, "1700000040000"},
+		{vec.FloatValue(0.00001), -1, "0.00001"},
+	} {
+		key, _ := vec.AppendEqual(nil, tt.v)
+		got := x.Find([]string{"k"}, []Key{{Text: string(key)}})[0].Rows
+		if tt.row < 0 && len(got) != 0 || tt.row >= 0 && (len(got) != 1 || got[0].S != rows[tt.row].S) {
+			t.Errorf("%s: got %v, want row %d", tt.text, got, tt.row)
+		}
+		if text := Text(tt.v); text != tt.text {
+			t.Errorf("got the text %s, want %s", text, tt.text)
+		}
+	}
+	if _, err := AppendRows(nil, []byte(`{"k":1e400}`), false); err == nil {
+		t.Error("a number beyond float64 is taken")
+	}
+}

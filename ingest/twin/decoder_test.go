@@ -3,8 +3,10 @@ package twin
 import (
 	"bufio"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -63,6 +65,9 @@ func show(v vec.Value) string {
 	case vec.Missing, vec.Null:
 		return v.Kind.String()
 	case vec.Float64:
+		if v.I != 0 {
+			return vec.NumberText(v)
+		}
 		return fmt.Sprint(v.F)
 	case vec.Int64:
 		return fmt.Sprint(v.I, "i")
@@ -70,6 +75,9 @@ func show(v vec.Value) string {
 		return fmt.Sprint(v.I != 0)
 	case vec.String:
 		return fmt.Sprintf("%q", v.S)
+	}
+	if v.Ints {
+		return v.S + "i"
 	}
 	return v.S
 }
@@ -220,7 +228,7 @@ func TestDecode(t *testing.T) {
 		},
 		{
 			"all metadata", "@*", updateTopic, `{"timestamp":1721900000123}`,
-			`@*={"topic":"` + updateTopic + `","kind":"update","ts":1721900000123,"device":"d1","namespace":"plant","device_id":"plant/d1","model":"m"}`, 0, false,
+			`@*={"topic":"` + updateTopic + `","kind":"update","ts":1721900000123,"device":"d1","namespace":"plant","device_id":"plant/d1","model":"m"}i`, 0, false,
 		},
 		{"empty id", "kind device ts", "$hw/events/device//twin/update/result", `{"code":400}`, `kind="error" ts=999i`, 0, false},
 		{"ts in microseconds", "ts", updateTopic, `{"timestamp":1721900000123456}`, `ts=1721900000123i`, 0, false},
@@ -442,4 +450,53 @@ func vectors(t testing.TB) [][2]string {
 		}
 	}
 	return out
+}
+
+// A message is the same in any company: decoded in one batch with others it gives the
+// rows, and the values that are none, that it gives alone.
+func TestNeighbours(t *testing.T) {
+	names := []string{"*", "@*", "temperature", "io-data", "count", "twin", "data", "x", "twin->temperature->actual->value", "device", "kind", "ts"}
+	models := parse(t, `{
+		"deviceInstances":[{"id":"d1","name":"d1","model":"m"},{"id":"sensor-tag","name":"sensor-tag","model":"m"}],
+		"deviceModels":[{"name":"m","properties":[{"name":"temperature","dataType":"float"},{"name":"count","dataType":"int"}]}]}`)
+	all := vectors(t)
+	for _, value := range []string{`5`, `"5"`, `9007199254740993`, `"9007199254740993"`, `"1e400"`, `1e400`, `"NaN"`, `[5]`, `{"k":1}`, `"x"`, `null`, `true`} {
+		all = append(all,
+			[2]string{updateTopic, `{"twin":{"temperature":{"actual":{"value":` + value + `}},"count":{"actual":{"value":` + value + `},"metadata":{"type":"float"}}}}`},
+			[2]string{"$ke/events/device/d1/data/update", `{"data":{"io-data":{"value":` + value + `},"x":{"value":` + value + `,"metadata":{"type":"int"}}}}`},
+			[2]string{"plant/line", `{"temperature":` + value + `,"x":` + value + `}`})
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	for round := range 600 {
+		o := Options{Format: []Format{Both, Flat, Raw}[r.IntN(3)]}
+		if r.IntN(2) == 0 {
+			o.Models = models
+		}
+		fo := ingest.Options{UseInt64: r.IntN(2) == 0}
+		var list [][2]string
+		for range 2 + r.IntN(5) {
+			list = append(list, all[r.IntN(len(all))])
+		}
+		together := newHarness(t, o, fo, plan(names...))
+		together.feed.Begin(999)
+		var want []string
+		var bad, refused uint64
+		for _, m := range list {
+			if err := together.feed.Push([]byte(m[1]), together.feed.Route([]uint32{1}), &ingest.Meta{Topic: m[0]}, ingest.Ack{}); err != nil {
+				t.Fatal(err)
+			}
+			alone := newHarness(t, o, fo, plan(names...))
+			alone.push(m[0], m[1])
+			want = append(want, alone.rows(names)...)
+			s := alone.feed.Stats()
+			bad, refused = bad+s.BadValues, refused+s.DecodeErrors
+		}
+		together.feed.End()
+		if got := together.rows(names); !slices.Equal(got, want) {
+			t.Fatalf("round %d, %+v %+v: %q:\n together %q\n alone    %q", round, o.Format, fo.UseInt64, list, got, want)
+		}
+		if s := together.feed.Stats(); s.BadValues != bad || s.DecodeErrors != refused {
+			t.Fatalf("round %d: %q: got %d values and %d messages that are none, alone %d and %d", round, list, s.BadValues, s.DecodeErrors, bad, refused)
+		}
+	}
 }

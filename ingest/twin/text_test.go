@@ -35,8 +35,11 @@ func TestSetText(t *testing.T) {
 		{model.Float, "+5", "float 5"},
 		{model.Float, "1e2", "float 100"},
 		{model.Float, "0.1234567890123456789", "float 0.12345678901234568"},
-		{model.Float, "123456789012345678", "float 1.2345678901234568e+17"},
+		{model.Float, "123456789012345678", "float 123456789012345678"},
+		{model.Float, "-9007199254740993", "float -9007199254740993"},
+		{model.Float, "18446744073709551615", "float 18446744073709552000"},
 		{model.Float, "1e400", "-"},
+		{model.Int, "1e400", "-"},
 		{model.Float, "NaN", "-"},
 		{model.Float, "Inf", "-"},
 		{model.Float, "0x10", "-"},
@@ -62,7 +65,7 @@ func TestSetText(t *testing.T) {
 			v := col.Value(0)
 			switch v.Kind {
 			case vec.Float64:
-				got = fmt.Sprint(v.Kind, " ", v.F)
+				got = fmt.Sprint(v.Kind, " ", vec.NumberText(v))
 			case vec.String:
 				got = fmt.Sprint(v.Kind, " ", v.S)
 			default:

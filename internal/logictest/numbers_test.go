@@ -168,12 +168,14 @@ func (n *numbers) run(x logictest.Execution, schema, fields, what string) {
 	}
 	command(strings.Replace(schema, "schema", "schema s", 1), fields)
 	command(fmt.Sprintf("schema tab table retain=%d", len(n.rows)), "")
+	command("schema lk table key=k", "")
 	rules := n.rules()
 	for _, u := range rules {
 		command("rule "+u.name, u.sql)
 	}
 	for i, row := range n.rows {
 		command("push tab", fmt.Sprintf(`{"k":%s,"i":%d}`, row[1], i))
+		command("push lk", fmt.Sprintf(`{"k":%s,"i":%d}`, row[1], i))
 	}
 	var input []string
 	for i, row := range n.rows {
@@ -263,6 +265,9 @@ func (n *numbers) rules() []numberRule {
 	where("incol", "a IN (b, "+n.lit+")", func(i int) bool { return equal(a(i), b(i)) || equal(a(i), lit) })
 	where("between", "a BETWEEN "+n.lit+" AND "+n.other, func(i int) bool { return a(i).Cmp(lit) >= 0 && a(i).Cmp(other) <= 0 })
 	where("case", "CASE a WHEN "+n.lit+" THEN TRUE ELSE FALSE END", func(i int) bool { return equal(a(i), lit) })
+	where("contains", "array_contains(array_create(a), b)", func(i int) bool { return equal(a(i), b(i)) })
+	where("changedcol", "changed_col(true, a) = a", func(i int) bool { return i == 0 || !equal(a(i), a(i-1)) })
+	where("latest", "latest(a) = a", func(int) bool { return true })
 	where("changed", "had_changed(false, a)", func(i int) bool { return i == 0 || !equal(a(i), a(i-1)) })
 	each := func(name, field string, f func(i int) string) {
 		list = append(list, numberRule{name, "SELECT " + field + " FROM s", func() (out []string) {
@@ -333,6 +338,17 @@ func (n *numbers) windows(a func(i int) *big.Float, text func(*big.Float) string
 		{"group", "SELECT a AS v, count(*) AS n FROM s" + window + ", a", func() (out []string) {
 			for _, x := range distinct() {
 				out = append(out, text(x)+" "+n.full(strconv.Itoa(times(x))))
+			}
+			return out
+		}},
+		{"lookup", "SELECT s.i AS i, lk.i AS v FROM s INNER JOIN lk ON s.a = lk.k", func() (out []string) {
+			for i := range n.rows {
+				for k := len(n.rows) - 1; k >= 0; k-- { // the last row of a key is the table's
+					if a(i).Cmp(number(n.t, n.rows[k][1])) == 0 {
+						out = append(out, " "+n.full(strconv.Itoa(i))+" "+n.full(strconv.Itoa(k)))
+						break
+					}
+				}
 			}
 			return out
 		}},

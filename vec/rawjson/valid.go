@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strconv"
 	"unicode/utf8"
 )
 
@@ -106,19 +107,32 @@ func (c *checker) digits(i int) (int, error) {
 	return i, nil
 }
 
+// longNumber is a length of digits up to which a number is in float64's range.
+const longNumber = 300
+
 func (c *checker) number(i int) (int, error) {
+	end, exponent, err := c.digitsOf(i)
+	if err == nil && (exponent || end-i > longNumber) {
+		if _, bad := strconv.ParseFloat(view(c.raw[i:end]), 64); bad != nil {
+			return i, fmt.Errorf("json: offset %d: number beyond the range of float64", i)
+		}
+	}
+	return end, err
+}
+
+// digitsOf walks the number at i.
+func (c *checker) digitsOf(i int) (end int, exponent bool, err error) {
 	if c.raw[i] == '-' {
 		i++
 	}
-	var err error
 	if i < len(c.raw) && c.raw[i] == '0' {
 		i++
 	} else if i, err = c.digits(i); err != nil {
-		return i, err
+		return i, false, err
 	}
 	if i < len(c.raw) && c.raw[i] == '.' {
 		if i, err = c.digits(i + 1); err != nil {
-			return i, err
+			return i, false, err
 		}
 	}
 	if i < len(c.raw) && c.raw[i]|0x20 == 'e' {
@@ -126,9 +140,10 @@ func (c *checker) number(i int) (int, error) {
 		if i < len(c.raw) && (c.raw[i] == '+' || c.raw[i] == '-') {
 			i++
 		}
-		return c.digits(i)
+		i, err = c.digits(i)
+		return i, true, err
 	}
-	return i, nil
+	return i, false, nil
 }
 
 // str checks the string whose opening quote is at i.
