@@ -57,7 +57,7 @@ func (s *Server) findConnection(id string) (Connection, bool) {
 func (s *Server) getConnection(w http.ResponseWriter, r *http.Request) {
 	c, ok := s.findConnection(r.PathValue("id"))
 	if !ok {
-		notFound("get connection error: connection %s not existed", r.PathValue("id")).write(w)
+		badRequest("connection %s not existed", r.PathValue("id")).write(w)
 		return
 	}
 	writeJSON(w, http.StatusOK, c.body())
@@ -101,6 +101,10 @@ func (s *Server) createConnection(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) replaceConnection(w http.ResponseWriter, r *http.Request) {
+	if _, ok := s.findConnection(r.PathValue("id")); !ok {
+		badRequest("update connection failed: connection %s not existed", r.PathValue("id")).write(w)
+		return
+	}
 	s.putConnection(w, r, r.PathValue("id"), http.StatusOK)
 }
 

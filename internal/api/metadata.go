@@ -3,6 +3,7 @@ package api
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/weir-engine/weir/planner/ruledef"
@@ -22,6 +23,8 @@ func (s *Server) routeMetadata() {
 			remove: func(w http.ResponseWriter, r *http.Request) { s.deleteConfKey(w, r, kind) },
 		})
 	}
+	s.mux.Handle("/metadata/resource", methods{get: s.listResource})
+	s.mux.Handle("/metadata/resources", methods{get: s.listResources})
 	s.mux.Handle("/metadata/lookups/connection/{type}", methods{
 		post: func(w http.ResponseWriter, r *http.Request) { s.pingConnection(w, r, ConfSources) },
 	})
@@ -74,6 +77,64 @@ func (s *Server) listTypes(w http.ResponseWriter, r *http.Request, kind ConfKind
 		list = append(list, entry{n})
 	}
 	writeJSON(w, http.StatusOK, list)
+}
+
+// types returns the types that settings of a kind can be for.
+func (s *Server) types(kind ConfKind) []string {
+	if kind == ConfSinks {
+		return s.engine.SinkTypes()
+	}
+	list := append(s.engine.SourceTypes(), s.engine.LookupTypes()...)
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// listResources lists the groups of settings by kind: for each type that has some a
+// map from their keys to it.
+func (s *Server) listResources(w http.ResponseWriter, _ *http.Request) {
+	out := map[ConfKind][]map[string]string{ConfSources: nil, ConfSinks: nil}
+	for kind := range out {
+		for _, typ := range s.types(kind) {
+			groups, err := s.engine.ConfKeys(kind, typ)
+			if err != nil {
+				faultOf(err, confKeyError).write(w)
+				return
+			}
+			if len(groups) == 0 {
+				continue
+			}
+			of := map[string]string{}
+			for key := range groups {
+				of[key] = typ
+			}
+			out[kind] = append(out[kind], of)
+		}
+	}
+	writeJSON(w, http.StatusOK, out)
+}
+
+// listResource lists the groups of settings of sources by type, all or those with a
+// given sourceType.
+func (s *Server) listResource(w http.ResponseWriter, r *http.Request) {
+	want := r.URL.Query().Get("sourceType")
+	out := map[string]map[string]any{}
+	for _, typ := range s.types(ConfSources) {
+		groups, err := s.engine.ConfKeys(ConfSources, typ)
+		if err != nil {
+			faultOf(err, confKeyError).write(w)
+			return
+		}
+		for key, props := range groups {
+			if of, _ := props["sourceType"].(string); want != "" && of != want {
+				continue
+			}
+			if out[typ] == nil {
+				out[typ] = map[string]any{}
+			}
+			out[typ][key] = mask(props)
+		}
+	}
+	writeJSON(w, http.StatusOK, out)
 }
 
 const confKeyError = "conf key error"

@@ -3,7 +3,10 @@ package api
 import (
 	"errors"
 	"fmt"
+	"io"
+	"mime"
 	"net/http"
+	"strings"
 
 	"github.com/weir-engine/weir/planner/ruledef"
 )
@@ -43,6 +46,7 @@ type Schemas interface {
 func (s *Server) routeSchemas() {
 	s.mux.Handle("/schemas/{type}", methods{get: s.listSchemas, post: s.createSchema})
 	s.mux.Handle("/schemas/{type}/{name}", methods{get: s.getSchema, put: s.replaceSchema, remove: s.deleteSchema})
+	s.mux.Handle("/schemas/{type}/{name}/upload", methods{put: s.uploadSchema})
 }
 
 // schemaType returns the type of the path, or answers that there is none.
@@ -155,7 +159,7 @@ func (s *Server) getSchema(w http.ResponseWriter, r *http.Request) {
 	sc, err := s.engine.Schema(t, name)
 	switch {
 	case errors.Is(err, ruledef.ErrNotFound):
-		notFound("schema %s.%s not found", t, name).write(w)
+		badRequest("schema type %s id %s not found in registry", t, name).write(w)
 	case err != nil:
 		faultOf(err, "get schema error").write(w)
 	default:
@@ -176,10 +180,65 @@ func (s *Server) deleteSchema(w http.ResponseWriter, r *http.Request) {
 	err := s.engine.DeleteSchema(t, name)
 	switch {
 	case errors.Is(err, ruledef.ErrNotFound):
-		notFound("delete %s schema %s error: schema %s.%s not found", t, name, t, name).write(w)
+		badRequest("delete %s schema %s error: schema %s.%s not found", t, name, t, name).write(w)
 	case err != nil:
 		faultOf(err, fmt.Sprintf("delete %s schema %s error", t, name)).write(w)
 	default:
 		writeText(w, http.StatusOK, fmt.Sprintf("%s schema %s is deleted", t, name))
 	}
+}
+
+// uploadSchema creates or replaces a schema from the part file of a form. Its errors
+// are JSON by their type, too, unlike those of other calls.
+func (s *Server) uploadSchema(w http.ResponseWriter, r *http.Request) {
+	refuse := func(status int, format string, args ...any) {
+		writeJSON(w, status, struct {
+			Error   ruledef.Code `json:"error"`
+			Message string       `json:"message"`
+		}{ruledef.CodeUndefined, fmt.Sprintf(format, args...)})
+	}
+	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "multipart/form-data" {
+		refuse(http.StatusUnsupportedMediaType, "Invalid content type: content type must be multipart/form-data")
+		return
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, s.opts.MaxBodyBytes)
+	if err := r.ParseMultipartForm(s.opts.MaxBodyBytes); err != nil {
+		refuse(http.StatusBadRequest, "Invalid multipart body: %v", err)
+		return
+	}
+	defer r.MultipartForm.RemoveAll()
+	file, head, err := r.FormFile("file")
+	if err != nil {
+		refuse(http.StatusBadRequest, "Invalid multipart body: file field is required")
+		return
+	}
+	defer file.Close()
+	text, err := io.ReadAll(file)
+	sc := Schema{Type: r.PathValue("type"), Name: r.PathValue("name"), Content: string(text), Version: r.FormValue("version")}
+	switch {
+	case sc.Type != SchemaProtobuf:
+		refuse(http.StatusBadRequest, "Invalid schema: unsupported schema type %s", sc.Type)
+		return
+	case strings.HasSuffix(strings.ToLower(head.Filename), ".zip"):
+		refuse(http.StatusBadRequest, "Invalid multipart body: archives are not supported by weir, want a .proto file")
+		return
+	case err == nil:
+		_, err = s.engine.Schema(sc.Type, sc.Name)
+	}
+	status := http.StatusOK
+	if errors.Is(err, ruledef.ErrNotFound) {
+		status, err = http.StatusCreated, nil
+	}
+	if err == nil {
+		err = s.engine.ReplaceSchema(sc)
+	}
+	if err != nil {
+		refuse(http.StatusBadRequest, "schema upsert error: %v", err)
+		return
+	}
+	w.Header().Set("Location", "/schemas/"+sc.Type+"/"+sc.Name)
+	writeJSON(w, status, struct {
+		Type string `json:"type"`
+		Name string `json:"name"`
+	}{sc.Type, sc.Name})
 }

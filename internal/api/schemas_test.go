@@ -21,10 +21,10 @@ func TestSchemas(t *testing.T) {
 		{"POST", "/schemas/custom", `{"name":"x","content":"a"}`, 400, "unsupported schema type custom"},
 		{"GET", "/schemas/protobuf", "", 200, `["plant"]`},
 		{"GET", "/schemas/protobuf/plant", "", 200, `{"type":"protobuf","name":"plant","content":"message M {}","version":"2","file":"","soFile":""}`},
-		{"GET", "/schemas/protobuf/nope", "", 404, "not found"},
+		{"GET", "/schemas/protobuf/nope", "", 400, "not found"},
 		{"PUT", "/schemas/protobuf/plant", `{"content":"message N {}"}`, 200, "protobuf schema plant is updated"},
 		{"PUT", "/schemas/protobuf/plant", `{"name":"other","content":"message N {}"}`, 400, "the path about plant"},
-		{"DELETE", "/schemas/protobuf/nope", "", 404, "not found"},
+		{"DELETE", "/schemas/protobuf/nope", "", 400, "not found"},
 		{"DELETE", "/schemas/protobuf/plant", "", 200, "protobuf schema plant is deleted"},
 		{"PATCH", "/schemas/protobuf/plant", "", 405, ""},
 	})

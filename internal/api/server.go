@@ -16,10 +16,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/pprof"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -149,6 +152,7 @@ func New(engine Engine, opts Options) (*Server, error) {
 	s.routeMetadata()
 	s.routeConnections()
 	s.routeUnsupported()
+	s.routeAbsent()
 	s.handler = s.contain(s.mux)
 	if opts.KeyDir != "" {
 		s.handler = newTokens(opts.KeyDir, opts.Now).require(s.handler)
@@ -197,7 +201,8 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener, certs *tls.Config, 
 	return nil
 }
 
-// methods answers a path by method. Other methods are 405 with an empty body.
+// methods answers a path by method. Other methods are 405 with an empty body and the
+// list of those that there are.
 type methods map[string]http.HandlerFunc
 
 func (m methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -206,6 +211,11 @@ func (m methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h, ok = m[http.MethodGet]
 	}
 	if !ok {
+		allow := slices.Sorted(maps.Keys(m))
+		if m[http.MethodGet] != nil {
+			allow = append(allow, http.MethodHead)
+		}
+		w.Header().Set("Allow", strings.Join(allow, ", "))
 		w.WriteHeader(http.StatusMethodNotAllowed)
 		return
 	}

@@ -2,7 +2,6 @@ package api
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"sort"
@@ -193,7 +192,15 @@ func listFaults(errs Definitions) string {
 	for _, g := range []struct {
 		kind string
 		m    texts
-	}{{"stream", errs.Streams}, {"table", errs.Tables}, {"rule", errs.Rules}} {
+	}{
+		{"sources settings", errs.SourceConfig},
+		{"sinks settings", errs.SinkConfig},
+		{"connections settings", errs.ConnectionConfig},
+		{"schema", errs.Schemas},
+		{"stream", errs.Streams},
+		{"table", errs.Tables},
+		{"rule", errs.Rules},
+	} {
 		var names []string
 		for name := range g.m {
 			names = append(names, name)
@@ -269,64 +276,4 @@ func (s *Server) importStatus(w http.ResponseWriter, _ *http.Request) {
 	d := newDataset(s.lastImport)
 	s.lastMu.Unlock()
 	writeJSON(w, http.StatusOK, d)
-}
-
-// statementV2 is a stream or table in the second shape of exports.
-type statementV2 struct {
-	SQL string `json:"sql"`
-}
-
-// datasetV2 is that shape. It is defined as YAML; what is written is the part of
-// YAML that is JSON.
-type datasetV2 struct {
-	Streams map[string]statementV2     `json:"streams"`
-	Tables  map[string]statementV2     `json:"tables"`
-	Rules   map[string]json.RawMessage `json:"rules"`
-}
-
-func (s *Server) exportV2(w http.ResponseWriter, _ *http.Request) {
-	d, err := s.engine.Definitions()
-	if err != nil {
-		faultOf(err, "export data error").write(w)
-		return
-	}
-	v := datasetV2{map[string]statementV2{}, map[string]statementV2{}, map[string]json.RawMessage{}}
-	for name, sql := range d.Streams {
-		v.Streams[name] = statementV2{sql}
-	}
-	for name, sql := range d.Tables {
-		v.Tables[name] = statementV2{sql}
-	}
-	for id, text := range d.Rules {
-		v.Rules[id] = json.RawMessage(text)
-	}
-	attach(w, "ekuiper_export.yaml", v)
-}
-
-func (s *Server) importV2(w http.ResponseWriter, r *http.Request) {
-	text, ok := s.readImport(w, r)
-	if !ok {
-		return
-	}
-	var v datasetV2
-	if err := json.Unmarshal(text, &v); err != nil {
-		badRequest("import data error: only the JSON form of YAML is read: %v", err).write(w)
-		return
-	}
-	d := Definitions{Streams: texts{}, Tables: texts{}, Rules: texts{}}
-	for name, st := range v.Streams {
-		d.Streams[name] = st.SQL
-	}
-	for name, st := range v.Tables {
-		d.Tables[name] = st.SQL
-	}
-	for id, text := range v.Rules {
-		d.Rules[id] = string(text)
-	}
-	warnings := s.importWarnings(d)
-	if faults := listFaults(s.runImport(d, s.engine.ImportDefinitions)); faults != "" {
-		faultOf(errors.New(faults), "import data error").write(w)
-		return
-	}
-	writeText(w, http.StatusOK, warned("success", warnings))
 }

@@ -170,7 +170,7 @@ func TestConnections(t *testing.T) {
 		{"GET", "/connections", "", 200, "[" + c1 + "]\n"},
 		{"GET", "/connections?forceAll=true", "", 200, "[" + anon + "," + c1 + "]\n"},
 		{"GET", "/connections/c1", "", 200, c1 + "\n"},
-		{"GET", "/connections/nope", "", 404, "*"},
+		{"GET", "/connections/nope", "", 400, "*"},
 		{"PUT", "/connections/c1", `{"typ":"mqtt","props":{}}`, 200, "success"},
 		{"PUT", "/connections/c1", `{"id":"c2","typ":"mqtt"}`, 400, "*"},
 		{"DELETE", "/connections/c1", "", 200, "success"},

@@ -3,6 +3,8 @@ package api
 import (
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/weir-engine/weir/planner/ruledef"
 )
@@ -20,11 +22,8 @@ var unsupported = []struct {
 	{"traces", []string{"/trace/", "/tracer", "/rules/{id}/trace/start", "/rules/{id}/trace/stop"}},
 	{"uploads", []string{"/config/uploads", "/config/uploads/"}},
 	{"imports in the background", []string{"/async/"}},
-	{"dumps of metrics", []string{"/metrics/dump", "/metrics/dump/check"}},
-	{"CPU time by rule", []string{"/rules/usage/cpu"}},
 	{"setting back a source", []string{"/rules/{id}/reset_state"}},
-	{"listing the rows of scan tables", []string{"/rules/{id}/scantables"}},
-	{"descriptions for forms", []string{"/metadata/operators", "/metadata/resource", "/metadata/resources", "/metadata/sources/{type}", "/metadata/sinks/{type}", "/metadata/connections/{type}"}},
+	{"descriptions for forms", []string{"/metadata/operators", "/metadata/sources/{type}", "/metadata/sinks/{type}", "/metadata/connections/{type}"}},
 }
 
 // routeUnsupported answers what weir does not do with an error that says so, so
@@ -35,5 +34,27 @@ func (s *Server) routeUnsupported() {
 		for _, path := range u.paths {
 			s.mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) { f.write(w) })
 		}
+	}
+}
+
+// routeAbsent answers what eKuiper can be configured without as it does then.
+func (s *Server) routeAbsent() {
+	s.mux.Handle("/metrics/dump/check", methods{get: func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "disabled") }})
+	s.mux.Handle("/metrics/dump", methods{get: func(w http.ResponseWriter, _ *http.Request) { badRequest("metrics dump not enabled").write(w) }})
+	s.mux.Handle("/rules/usage/cpu", methods{get: func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "cpu usage not enabled") }})
+	s.mux.Handle("/rules/{id}/scantables", methods{get: s.scanTables})
+}
+
+// scanTables says why there are no rows of a scan table to list.
+func (s *Server) scanTables(w http.ResponseWriter, r *http.Request) {
+	id := r.PathValue("id")
+	topo, err := s.engine.RuleTopo(id)
+	switch {
+	case err != nil:
+		ruleFault(err, "failed to get topology for rule "+id, "Rule "+id+" is not found").write(w)
+	case slices.ContainsFunc(topo.Edges, func(e TopoEdge) bool { return strings.HasSuffix(e.From, "_join_aligner") }):
+		fault{http.StatusNotImplemented, ruledef.CodeUndefined, "listing the rows of scan tables: not supported by weir"}.write(w)
+	default:
+		badRequest("scan table error: join node is not found for %s", id).write(w)
 	}
 }

@@ -93,7 +93,7 @@ var homes = []struct {
 	{"github.com/Masterminds/sprig/v3", []string{"sinks/encode"}, "use the templates of sinks/encode"},
 	{"github.com/prometheus", []string{"internal/metrics"}, "count in a field of your own and let internal/metrics show it"},
 	{"github.com/spf13/cobra", []string{"cmd/weir"}, "take an Options struct; flags are read in cmd/weir"},
-	{"github.com/goccy/go-yaml", []string{"internal/config", "ingest/twin/model"}, "take an Options struct; YAML is read in internal/config"},
+	{"github.com/goccy/go-yaml", []string{"internal/config", "ingest/twin/model", "internal/api"}, "take an Options struct; YAML is read in internal/config"},
 	{"github.com/klauspost/compress", []string{"exec/fn", "ingest/file", "sinks/encode", "sinks/file"}, "compress where bytes enter or leave: ingest/file, sinks"},
 	{"github.com/golang-jwt/jwt/v5", []string{"internal/api"}, "check tokens in internal/api"},
 	{"github.com/google/uuid", []string{"exec/fn"}, "take ids as arguments"},
