@@ -89,6 +89,12 @@ type Factory interface {
 	Properties() props.Table
 }
 
+// Pinger is a Factory that can tell whether what properties describe can be reached.
+// Ping returns soon after ctx is done; it sends nothing that rules would.
+type Pinger interface {
+	Ping(ctx context.Context, given map[string]any) error
+}
+
 // Target is an action's checked use of a sink type.
 type Target struct {
 	// DestKey is equal for actions that share a destination, and with it a Queue.

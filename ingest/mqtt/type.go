@@ -2,8 +2,10 @@ package mqtt
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/weir-engine/weir/ingest"
 	"github.com/weir-engine/weir/ingest/source"
@@ -117,19 +119,43 @@ func (h *hub) ping(ctx context.Context, d source.Def) error {
 	if err != nil {
 		return err
 	}
-	conn, err := h.pool.Get(o, "a ping")
+	var same *mqttconn.Conn
+	h.pool.Each(func(c *mqttconn.Conn, _ int) {
+		if c.Options().Key() == o.Key() {
+			same = c
+		}
+	})
+	if same != nil {
+		return answered(ctx, same)
+	}
+	// A client of the same name would be thrown out by the broker, and its session end.
+	o.ClientID, o.CleanSession = "", true
+	o.ConnectTimeout = 5 * time.Second
+	c, err := mqttconn.New(o)
 	if err != nil {
 		return err
 	}
-	defer h.pool.Put(conn, "a ping")
-	conn.Start()
-	if err := conn.WaitConnected(ctx); err != nil {
-		if st := conn.State(); st.Err != nil {
+	defer h.later(c.Close) // which takes as long as the network does
+	c.Start()
+	return answered(ctx, c)
+}
+
+// answered waits until c is connected or has failed to connect.
+func answered(ctx context.Context, c *mqttconn.Conn) error {
+	for {
+		changed := c.Changed()
+		switch st := c.State(); {
+		case st.Connected:
+			return nil
+		case st.Err != nil:
 			return st.Err
 		}
-		return err
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("%s: %w", strings.Join(c.Options().Servers, ","), ctx.Err())
+		}
 	}
-	return nil
 }
 
 // connections lists the connections of the pool, those of sinks included.

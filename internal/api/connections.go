@@ -20,6 +20,7 @@ type connectionBody struct {
 	Named    bool           `json:"isNamed"`
 	Status   string         `json:"status"`
 	Err      string         `json:"err"`
+	SinceMs  int64          `json:"since,omitempty"`
 	RefCount int            `json:"refCount,omitempty"`
 
 	Counters map[string]uint64 `json:"counters,omitempty"`

@@ -303,6 +303,7 @@ type Connection struct {
 
 	Status   string // connected, connecting, disconnected
 	Err      string // why it is not connected
+	SinceMs  int64  // since when it has this status, Unix ms; 0: not known
 	RefCount int    // sources and sinks that use it
 
 	Counters map[string]uint64 // what it did

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sort"
 	"strings"
 
 	"github.com/weir-engine/weir/exec/fn"
@@ -147,6 +146,7 @@ func (e *Engine) putConf(n confName, props map[string]any, may func(id string) b
 		}
 		return users
 	})
+	e.forgetProbe(n)
 	return nil
 }
 
@@ -281,9 +281,10 @@ func (e *Engine) DeleteConfKey(kind api.ConfKind, typ, key string) error {
 		e.mu.Unlock()
 		return ruledef.ErrNotFound
 	}
-	if len(e.confUsersLocked(n)) > 0 {
+	if users := e.confUsersLocked(n); len(users) > 0 {
 		e.mu.Unlock()
-		return ruledef.ErrInUse
+		slices.Sort(users)
+		return fmt.Errorf("settings %s of %s are %w by the streams %s", key, typ, ruledef.ErrInUse, strings.Join(users, ", "))
 	}
 	delete(e.mu.confs, n)
 	e.mu.epoch++
@@ -322,51 +323,4 @@ func (e *Engine) PutConnection(c api.Connection) error {
 	}
 	e.freed()
 	return nil
-}
-
-// DeleteConnection removes a named connection.
-func (e *Engine) DeleteConnection(id string) error {
-	defer e.defLocks.lockAll()() // its type is not known yet
-	e.mu.Lock()
-	var n confName
-	for k := range e.mu.confs {
-		if k.kind == "connections" && k.key == strings.ToLower(id) {
-			n = k
-		}
-	}
-	if n.kind == "" {
-		e.mu.Unlock()
-		return ruledef.ErrNotFound
-	}
-	for m, group := range e.mu.confs {
-		v, _ := props.Get(group, "connectionSelector")
-		if sel, ok := v.(string); ok && m.kind != "connections" && strings.EqualFold(sel, id) {
-			e.mu.Unlock()
-			return ruledef.ErrInUse
-		}
-	}
-	delete(e.mu.confs, n)
-	e.mu.epoch++
-	e.mu.Unlock()
-	return e.catalog.Delete(kindConf, n.id())
-}
-
-// ConnectionList returns the named connections and those in use.
-func (e *Engine) ConnectionList() []api.Connection {
-	e.mu.RLock()
-	defer e.mu.RUnlock()
-	out := []api.Connection{}
-	for n, props := range e.mu.confs {
-		if n.kind == "connections" {
-			out = append(out, api.Connection{ID: n.key, Type: n.typ, Props: maps.Clone(props), Named: true, Status: "disconnected"})
-		}
-	}
-	for _, c := range e.connections() {
-		out = append(out, api.Connection{
-			ID: c.ID, Type: c.typ, Props: map[string]any{"server": c.Server}, Status: connText(c.State), Err: c.Err, RefCount: c.Users,
-			Counters: c.Counters, Lost: c.Lost.Named(),
-		})
-	}
-	sort.Slice(out, func(i, j int) bool { return out[i].ID < out[j].ID })
-	return out
 }

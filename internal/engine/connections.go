@@ -37,17 +37,6 @@ func connState(st source.State) sinks.ConnState {
 	return sinks.Connecting
 }
 
-// connText words the state of a connection.
-func connText(st source.State) string {
-	switch connState(st) {
-	case sinks.Connected:
-		return "connected"
-	case sinks.Disconnected:
-		return "disconnected"
-	}
-	return "connecting"
-}
-
 // connStatus words the state of a source as the status of rules has it.
 func connStatus(st source.Status) sinks.ConnStatus {
 	return sinks.ConnStatus{

@@ -124,6 +124,7 @@ type Engine struct {
 	ctx    context.Context // ends when Close begins
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
+	probes probes
 	watch  chan struct{} // a rule with a schedule came or went
 	hurry  chan struct{} // to the patrol: something was defined
 

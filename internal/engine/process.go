@@ -1,16 +1,11 @@
 package engine
 
 import (
-	"context"
 	"fmt"
 	"sort"
-	"strings"
 
 	"github.com/weir-engine/weir/exec/fn"
-	"github.com/weir-engine/weir/ingest/lookup"
-	"github.com/weir-engine/weir/ingest/source"
 	"github.com/weir-engine/weir/internal/api"
-	"github.com/weir-engine/weir/internal/props"
 )
 
 // Healthy returns nil while the process does its work, and an api.DegradedError
@@ -48,17 +43,3 @@ func (e *Engine) SinkTypes() []string {
 
 // LookupTypes returns what a lookup table can name.
 func (e *Engine) LookupTypes() []string { return e.types.lookups.Names() }
-
-// PingConnection tries to reach what properties describe.
-func (e *Engine) PingConnection(ctx context.Context, kind api.ConfKind, typ string, given map[string]any) error {
-	typ = strings.ToLower(typ)
-	v, _ := props.Get(given, "datasource")
-	place, _ := v.(string)
-	if t := e.types.lookups[typ]; t.Ping != nil {
-		return t.Ping(ctx, lookup.Def{DataSource: place, Props: given})
-	}
-	if t := e.types.sources[typ]; t.Ping != nil {
-		return t.Ping(ctx, source.Def{DataSource: place, Props: given})
-	}
-	return e.checkConf(confName{string(kind), typ, "ping"}, given)
-}
