@@ -80,8 +80,11 @@ func formatRow(_ *Ctx, args []vec.Value) (vec.Value, error) {
 		return vec.Value{}, err
 	}
 	s := strconv.FormatFloat(x, 'f', int(d), 64)
-	if args[0].Kind == vec.Int64 && d == 0 {
-		s = strconv.FormatInt(args[0].I, 10)
+	if i, ok := args[0].Whole(); ok && i != 0 { // of which a float may lose digits
+		s = strconv.FormatInt(i, 10)
+		if d > 0 {
+			s += "." + strings.Repeat("0", int(d))
+		}
 	}
 	if len(args) == 2 || math.IsInf(x, 0) || math.IsNaN(x) {
 		return text(s)

@@ -34,6 +34,7 @@ var csvCases = []csvCase{
 	{"a series", `"sendSingle":true,"rollingNamePattern":"suffix","rollingCount":5`, []string{"SELECT * FROM s"}},
 	{"a series of batches", `"batchSize":2,"lingerInterval":20,"rollingNamePattern":"prefix","rollingCount":5`, []string{"SELECT * FROM s"}},
 	{"several rules", `"sendSingle":true`, []string{"SELECT * FROM s WHERE a = a", "SELECT c, a AS `x,y` FROM s WHERE isNull(b) AND NOT isNull(a)", "SELECT * FROM s WHERE isNull(a)"}},
+	{"several sinks", `"sendSingle":true`, []string{"SELECT * FROM s", "SELECT c, a FROM s"}},
 	{"objects", `"sendSingle":true`, []string{"SELECT * EXCEPT (b) FROM s"}},
 }
 
@@ -62,7 +63,11 @@ func runCSV(t *testing.T, c csvCase, rnd *rand.Rand) {
 	r := newRig(t, o)
 	r.memoryStream("s", "in")
 	for i, sql := range c.rules {
-		r.must(r.CreateRule(r.def(fmt.Sprint("r", i), sql, `{"file":{"path":"out/f.csv","fileType":"csv","format":"delimited","hasHeader":true,`+c.props+`}}`)))
+		more := ""
+		if c.name == "several sinks" && i == 1 {
+			more = `"fields":["c","zz","a"],`
+		}
+		r.must(r.CreateRule(r.def(fmt.Sprint("r", i), sql, `{"file":{"path":"out/f.csv","fileType":"csv","format":"delimited","hasHeader":true,`+more+c.props+`}}`)))
 	}
 	var want []string
 	for range 3 { // processes
@@ -115,6 +120,8 @@ func (c csvCase) expect(row map[string]any) []string {
 			out = append(out, csvText(few))
 		}
 		return out
+	case "several sinks":
+		return []string{csvText(row), csvText(map[string]any{"c": row["c"], "a": row["a"]})}
 	case "objects":
 		few := map[string]any{}
 		for k, v := range row {

@@ -279,7 +279,7 @@ func (p *Prop) show() string {
 	case KindList:
 		return strings.Join(v.Interface().([]string), ",")
 	case KindNumber:
-		return strconv.FormatFloat(v.Float(), 'g', -1, 64)
+		return strconv.FormatFloat(v.Float(), 'f', -1, 64)
 	}
 	return fmt.Sprint(v.Interface())
 }
@@ -294,7 +294,7 @@ func (p *Prop) Want() string {
 	case KindWhole:
 		return "a whole number" + p.bounds(func(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) })
 	case KindNumber:
-		return "a number" + p.bounds(func(f float64) string { return strconv.FormatFloat(f, 'g', -1, 64) })
+		return "a number" + p.bounds(func(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) })
 	case KindDuration:
 		text := p.bounds(func(f float64) string { return time.Duration(f).String() })
 		return `a duration such as "5s", or a number of ` + map[time.Duration]string{time.Second: "seconds", time.Millisecond: "milliseconds"}[p.unit] + text

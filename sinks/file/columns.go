@@ -23,20 +23,33 @@ import (
 // maxHeader bounds the header that is read of a file.
 const maxHeader = 1 << 20
 
-// header is the first line of a CSV file, "" if it has none.
-func (o *output) header() string {
-	if o.form.HeaderFirst {
-		return strings.Join(o.cols, o.delimiter())
+// titled tells whether files begin with a header.
+func (f *form) titled() bool { return f.HeaderFirst || f.Header != "" }
+
+// split returns the header of a message and its lines; the text of a fault, which
+// comes instead of a message, has none.
+func (f *form) split(payload []byte) (head, lines []byte) {
+	if !f.HeaderFirst {
+		return []byte(f.Header), payload
 	}
-	return o.form.Header
+	head, lines, ok := bytes.Cut(payload, []byte{'\n'})
+	if !ok {
+		return nil, payload
+	}
+	return head, lines
 }
 
 // delimiter is what stands between cells; messages of an earlier version do not say it.
-func (o *output) delimiter() string {
-	if o.form.Delimiter == "" {
+func (f *form) delimiter() string {
+	if f.Delimiter == "" {
 		return ","
 	}
-	return o.form.Delimiter
+	return f.Delimiter
+}
+
+// title gives the file its header.
+func (o *output) title(cols []string) {
+	o.cols, o.head = cols, strings.Join(cols, o.form.delimiter())
 }
 
 // readColumns returns the names in the header that the file begins with; none if it
@@ -62,46 +75,38 @@ func (o *output) readColumns() []string {
 	if err != nil {
 		return nil
 	}
-	return cells(bytes.TrimRight(line, "\r\n"), o.delimiter())
+	return cells(bytes.TrimRight(line, "\r\n"), o.form.delimiter())
 }
 
-// headOf returns the names in the header of a message and its lines; the text of a
-// fault has none.
-func (o *output) headOf(payload []byte) (cols []string, lines []byte) {
-	head, lines, ok := bytes.Cut(payload, []byte{'\n'})
-	if !ok {
-		return nil, payload
+// holds tells whether the file has all columns of a message with form f.
+func (o *output) holds(f *form, payload []byte) bool {
+	head, _ := f.split(payload)
+	if len(head) == 0 || string(head) == o.head {
+		return true
 	}
-	return cells(head, o.delimiter()), lines
+	return !slices.ContainsFunc(cells(head, f.delimiter()), func(c string) bool { return !slices.Contains(o.cols, c) })
 }
 
-// holds tells whether the file has all columns of a message.
-func (o *output) holds(payload []byte) bool {
-	cols, _ := o.headOf(payload)
-	return !slices.ContainsFunc(cols, func(c string) bool { return !slices.Contains(o.cols, c) })
-}
-
-// withColumns returns the file of k with all columns of a message: out, or the one
-// that takes its place.
-func (d *destination) withColumns(k key, out *output, payload []byte) (*output, error) {
-	if out.holds(payload) {
+// withColumns returns the file of k with all columns of a message of form f: out, or
+// the one that takes its place.
+func (d *destination) withColumns(k key, out *output, f *form, payload []byte) (*output, error) {
+	if out.holds(f, payload) {
 		return out, nil
 	}
-	cols, _ := out.headOf(payload)
+	head, _ := f.split(payload)
 	all := slices.Clone(out.cols)
-	for _, c := range cols {
+	for _, c := range cells(head, f.delimiter()) {
 		if !slices.Contains(all, c) {
 			all = append(all, c)
 		}
 	}
 	switch {
 	case out.size == 0:
-		out.cols = all
+		out.title(all)
 		return out, nil
 	case !out.plain: // a pipe has the columns that it began with
 		return out, nil
 	}
-	f := out.form
 	if err := d.close(k); err != nil {
 		return nil, err
 	}
@@ -112,7 +117,7 @@ func (d *destination) withColumns(k key, out *output, payload []byte) (*output, 
 	}
 	next, err := d.output(k, f)
 	if err == nil {
-		next.cols = all
+		next.title(all)
 	}
 	return next, err
 }
@@ -133,13 +138,15 @@ func (d *destination) setAside(k key, f *form) error {
 	}
 }
 
-// align returns the lines of a message with their cells in the order of the file.
-func (o *output) align(payload []byte) []byte {
-	cols, lines := o.headOf(payload)
-	if cols == nil || slices.Equal(cols, o.cols) {
+// align returns the lines of a message of form f with their cells in the order of the
+// file.
+func (o *output) align(f *form, payload []byte) []byte {
+	head, lines := f.split(payload)
+	if len(head) == 0 || string(head) == o.head {
 		return lines
 	}
-	delim := o.delimiter()
+	delim := f.delimiter()
+	cols := cells(head, delim)
 	from := make([]int, len(o.cols))
 	for i, c := range o.cols {
 		from[i] = slices.Index(cols, c)

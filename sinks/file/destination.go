@@ -106,8 +106,8 @@ func (d *destination) run(msgs []sinks.Message) (int, error) {
 	}
 	k := keyOf(place, f)
 	out, err := d.output(k, f)
-	if err == nil && f.HeaderFirst {
-		out, err = d.withColumns(k, out, msgs[0].Payload)
+	if err == nil && f.titled() {
+		out, err = d.withColumns(k, out, f, msgs[0].Payload)
 	}
 	if err != nil {
 		return 0, judge(place, err)
@@ -116,11 +116,11 @@ func (d *destination) run(msgs []sinks.Message) (int, error) {
 	d.buf = d.buf[:0]
 	for n < len(msgs) && msgs[n].Route == msgs[0].Route && msgs[n].Place() == place && len(d.buf) < maxRun {
 		text := msgs[n].Payload
-		if f.HeaderFirst {
-			if n > 0 && !out.holds(text) {
+		if f.titled() {
+			if n > 0 && !out.holds(f, text) {
 				break
 			}
-			text = out.align(text)
+			text = out.align(f, text)
 		}
 		d.buf = out.appendMessage(d.buf, text, n == 0)
 		n++

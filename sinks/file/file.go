@@ -134,6 +134,7 @@ func (s *settings) header(faults *props.Faults) {
 	if s.delimiter == "" {
 		s.delimiter = ","
 	}
+	s.Delimiter = s.delimiter
 	if len(s.fields) > 0 {
 		names := make([]string, len(s.fields))
 		for i, name := range s.fields {
@@ -142,7 +143,7 @@ func (s *settings) header(faults *props.Faults) {
 		s.Header = strings.Join(names, s.delimiter)
 		return
 	}
-	s.HeaderFirst, s.Delimiter = true, s.delimiter
+	s.HeaderFirst = true
 }
 
 // fixed is what a path leads to whatever payloads say: the path, or the directory

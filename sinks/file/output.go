@@ -24,6 +24,7 @@ type output struct {
 	start  int64    // size when it was opened
 	count  int64    // messages since
 	cols   []string // of a CSV file with a header: the names in it, as they are written
+	head   string   // cols as a line
 	plain  bool     // a regular file: a failed write can be taken back
 }
 
@@ -35,7 +36,7 @@ func openOutput(at spot, f *form) (*output, error) {
 	switch {
 	case f.Type == "json":
 		flags = os.O_CREATE | os.O_RDWR // the end of the array is written over
-	case f.HeaderFirst:
+	case f.titled():
 		flags = os.O_CREATE | os.O_RDWR | os.O_APPEND // the header is read
 	}
 	if f.rolls() {
@@ -55,8 +56,8 @@ func openOutput(at spot, f *form) (*output, error) {
 	case !o.plain:
 	case f.Type == "json":
 		err = o.reopenArray()
-	case f.HeaderFirst && o.size > 0:
-		o.cols = o.readColumns()
+	case f.titled() && o.size > 0:
+		o.title(o.readColumns())
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), h.Close())
@@ -113,8 +114,8 @@ func (o *output) appendMessage(dst, text []byte, first bool) []byte {
 		}
 		return append(dst, text...)
 	case "csv":
-		if head := o.header(); begin && head != "" {
-			dst = append(append(dst, head...), '\n')
+		if begin && o.head != "" {
+			dst = append(append(dst, o.head...), '\n')
 		}
 		if len(text) == 0 { // a window without rows
 			return dst
