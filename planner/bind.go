@@ -316,7 +316,9 @@ func (b *binder) clauses(r *Bound) {
 		b.noNumber(s.Having.Pos(), n)
 		b.condition(s.Having.Pos(), n)
 		if n != nil {
-			b.checkHaving(s.Having.Pos(), n, keys)
+			if !b.window || makesGroups(r, keys) {
+				b.checkHaving(s.Having.Pos(), n, keys)
+			}
 			having = append(having, conjuncts(n)...)
 		}
 	}
@@ -350,23 +352,25 @@ func (b *binder) checkWhere(r *Bound, where, keys []*Node) {
 	if !b.window || len(where) == 0 || !makesGroups(r, keys) && b.sel.Having == nil {
 		return
 	}
-	if len(keys) > 0 || slices.ContainsFunc(where, func(n *Node) bool { return bare(n, nil) }) {
+	if len(keys) > 0 || slices.ContainsFunc(where, func(n *Node) bool { return bare(n, nil, false) }) {
 		b.fault(b.sel.Where.Pos(), "an aggregate in WHERE of a query that aggregates is not supported yet: use HAVING, or two rules")
 	}
 }
 
-// checkHaving refuses a HAVING that reads a column of single rows.
+// checkHaving refuses a HAVING that reads a column of single rows where groups are
+// chosen among. Where rows are sent it chooses among these.
 func (b *binder) checkHaving(at sql.Pos, n *Node, keys []*Node) {
-	if bare(n, keys) {
+	if bare(n, keys, true) {
 		b.fault(at, "HAVING reads a column that is neither grouped by nor aggregated")
 	}
 }
 
-// bare tells whether n reads a column outside of aggregates that is no key.
-func bare(n *Node, keys []*Node) bool {
+// bare tells whether n reads a column outside of aggregates that is no key, and, if
+// stateful is set, outside of stateful calls: a group has those of its first row.
+func bare(n *Node, keys []*Node, stateful bool) bool {
 	found := false
 	n.walk(func(x *Node) bool {
-		if x.Op == OpAgg || slices.ContainsFunc(keys, func(k *Node) bool { return k.Text == x.Text }) {
+		if x.Op == OpAgg || stateful && x.Op == OpAnalytic || slices.ContainsFunc(keys, func(k *Node) bool { return k.Text == x.Text }) {
 			return false
 		}
 		found = found || x.Op == OpColumn

@@ -41,7 +41,7 @@ func (b *binder) sources() bool {
 		if j := slices.IndexFunc(b.srcs, func(o source) bool { return o.label == s.label }); j < i {
 			b.fault(s.at, "source %s stands twice: give it another name with AS", s.label)
 		}
-		if s.Table {
+		if s.Table && (s.Lookup || b.joins()) {
 			continue
 		}
 		streams++
@@ -50,8 +50,8 @@ func (b *binder) sources() bool {
 		}
 	}
 	switch {
-	case streams == 0:
-		b.fault(b.sel.From.At, "table %s cannot be read on its own: select from a stream", b.src.Name)
+	case streams == 0 && b.joins():
+		b.fault(b.sel.From.At, "table %s cannot be joined with tables alone: select from a stream", b.src.Name)
 	case b.src.Lookup:
 		b.fault(b.sel.From.At, "lookup table %s can only be joined to a stream, not stand in FROM", b.src.Name)
 	case streams > 1 && !b.window:

@@ -275,6 +275,11 @@ func (f *Func) seesNulls() *Func {
 	return f
 }
 
+func (f *Func) tellsMissing() *Func {
+	f.tells = true
+	return f
+}
+
 func (f *Func) volatile() *Func {
 	f.Volatile = true
 	return f

@@ -48,9 +48,9 @@ func (c *Ctx) cast(v vec.Value, kind vec.Kind) (vec.Value, error) {
 			return vec.Value{}, castError(v, kind)
 		}
 		return c.instant(t), nil
-	case vec.Bytes:
-		if v.Kind == vec.String {
-			return vec.Value{Kind: vec.Bytes, S: v.S}, nil
+	case vec.Bytes: // those of its text
+		if s, ok := plain(c, v); ok {
+			return vec.Value{Kind: vec.Bytes, S: s}, nil
 		}
 	}
 	return vec.Value{}, castError(v, kind)

@@ -56,6 +56,7 @@ type Func struct {
 	Agg      *Agg      // aggregates
 	Analytic *Analytic // analytic functions
 
+	tells   bool                 // null from missing, which columns of distinct texts do not
 	prepare func(l Lits) Row     // a Row for literals that are known; nil, or returns nil: Row
 	kernel  func(l Lits) VecFunc // a kernel for literals that are known
 }
@@ -143,7 +144,7 @@ func (f *Func) Bind(lits Lits) Bound {
 			return row(c, args)
 		}
 	}
-	if f.Kind != planner.FuncScalar || f.Volatile || f.Catches {
+	if f.Kind != planner.FuncScalar || f.Volatile || f.Catches || f.tells {
 		return b
 	}
 	for i, l := range lits {

@@ -23,7 +23,7 @@ func jsonFuncs() []*Func {
 		scalar(group, "json_path_query_first(x, path)", "The first of what the JSONPath finds, where that is an array.",
 			`json_path_query_first(object_construct("a", array_create(3, 4)), "$.a[*]")`, pathFirst).checked(path).seesNulls(),
 		scalar(group, "parse_json(s)", "The value that a JSON text stands for.", `parse_json("{\"a\":[1,2]}")`, parseJSON).checked(literals(wantText)).seesNulls(),
-		scalar(group, "to_json(x)", "The value as JSON text; null for null.", `to_json(array_create(1, "a"))`, toJSON).seesNulls(),
+		scalar(group, "to_json(x)", "The value as JSON text; null for null, and the text null for what is missing.", `to_json(array_create(1, "a"))`, toJSON).seesNulls().tellsMissing(),
 	}
 }
 
@@ -145,7 +145,10 @@ func parseJSON(_ *Ctx, args []vec.Value) (vec.Value, error) {
 
 func toJSON(c *Ctx, args []vec.Value) (vec.Value, error) {
 	v := args[0]
-	if v.IsNull() {
+	switch v.Kind {
+	case vec.Missing:
+		return text("null")
+	case vec.Null:
 		return null()
 	}
 	x := own(v)

@@ -114,3 +114,17 @@ func TestTimestampFormat(t *testing.T) {
 		}
 	}
 }
+
+// A rule over a table that keeps rows runs as one over a stream.
+func TestTableAlone(t *testing.T) {
+	d := newDesk(t, Options{}, nil)
+	d.sql(`CREATE TABLE tab () WITH (TYPE="memory", DATASOURCE="in/tab", FORMAT="json")`)
+	out := d.listen("tab")
+	d.rule("tab", "SELECT a + 1 AS b FROM tab", "tab")
+	d.publish("in/tab", `{"a":1}`)
+	out.want(`{"b":2}`)
+	d.sql(`CREATE TABLE keyed () WITH (TYPE="memory", DATASOURCE="in/keyed", KIND="lookup", KEY="id")`)
+	if err := d.CreateRule(d.def("keyed", "SELECT * FROM keyed", `{"nop":{}}`)); err == nil || !strings.Contains(err.Error(), "lookup table") {
+		t.Errorf("a lookup table alone: got %v", err)
+	}
+}

@@ -374,8 +374,36 @@ func (s *scope) call(e *sql.Call) (any, error) {
 	case err != nil:
 		return nil, err
 	}
+	if e.Name == "to_json" && s.absent(e.Args[0]) {
+		return "null", nil
+	}
 	v, err := f.Call(&fn.Ctx{Location: time.UTC}, values(args))
 	return native(v), err
+}
+
+// absent tells whether e is a column, or a member of one, that the row does not have.
+func (s *scope) absent(e sql.Expr) bool {
+	switch e := e.(type) {
+	case *sql.Ident:
+		if def := s.r.aliases[e.Name]; def != nil && e.Stream == "" && !slices.Contains(s.inside, e.Name) {
+			s.inside = append(s.inside, e.Name)
+			defer func() { s.inside = s.inside[:len(s.inside)-1] }()
+			return s.absent(def)
+		}
+		_, ok := s.row[e.Name]
+		return !ok && e.Stream == ""
+	case *sql.Arrow:
+		if _, column := e.X.(*sql.Ident); !column {
+			if _, path := e.X.(*sql.Arrow); !path {
+				return false
+			}
+		}
+		x, err := s.eval(e.X)
+		m, _ := x.(map[string]any)
+		_, ok := m[e.Key]
+		return !ok && err == nil
+	}
+	return false
 }
 
 // values returns values of rows as functions take them.

@@ -72,7 +72,9 @@ func (g guarding) cond(depth int) string {
 }
 
 func (g guarding) rule() string {
-	switch g.r.IntN(6) {
+	switch g.r.IntN(7) {
+	case 3: // of the rows of a window
+		return fmt.Sprintf("SELECT m, n FROM s GROUP BY TUMBLINGWINDOW(ss, 1) HAVING %s", g.cond(2))
 	case 0:
 		return fmt.Sprintf("SELECT count(*) AS c FROM s WHERE %s GROUP BY 6 / n, TUMBLINGWINDOW(ss, 1)", g.cond(1))
 	case 1: // over the output of a window

@@ -146,7 +146,11 @@ func (e *Encoder) AppendRows(dst []byte, p *vec.Projection, rows []int32) (out [
 
 // finish packs the message out[n:], or takes it back after an error.
 func (e *Encoder) finish(out []byte, n int, err error) ([]byte, bool, error) {
-	if err != nil {
+	switch err {
+	case nil:
+	case errNothing:
+		return out[:n], false, nil
+	default:
 		return out[:n], false, err
 	}
 	if e.compression != "" && !e.Batching() {

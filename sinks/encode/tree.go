@@ -1,6 +1,7 @@
 package encode
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -95,17 +96,22 @@ func (e *Encoder) appendTree(dst []byte, data any) ([]byte, error) {
 	return appendAny(dst, data)
 }
 
-// part returns the value of dataField, in a list that of its first element. It is
-// null where the key is missing.
+// errNothing says that there is nothing to send.
+var errNothing = errors.New("nothing to send")
+
+// part returns the value of dataField, in a list that of its first element. Where the
+// key is missing there is nothing to send.
 func (e *Encoder) part(data any) (any, error) {
 	rows, ok := objects(data)
 	if !ok {
 		return nil, errNotObject(fmt.Sprintf("dataField %q", e.dataField), data)
 	}
-	if len(rows) == 0 {
-		return nil, nil
+	if len(rows) > 0 {
+		if v, ok := rows[0][e.dataField]; ok {
+			return v, nil
+		}
 	}
-	return rows[0][e.dataField], nil
+	return nil, errNothing
 }
 
 // choose applies fields or excludeFields to an object, or to each of a list.
