@@ -28,6 +28,11 @@ func load(t testing.TB, path string) *model.Models {
 	return m
 }
 
+// from loads model files from a directory.
+func from(dir string) Loader {
+	return func(path string) (*model.Models, error) { return model.Load(path, dir) }
+}
+
 // parse reads the text of a model file.
 func parse(t testing.TB, text string) *model.Models {
 	t.Helper()
@@ -420,16 +425,16 @@ func TestNoAllocations(t *testing.T) {
 }
 
 func TestParseProps(t *testing.T) {
-	o, use, err := ParseProps(map[string]any{"kubeedgeVersion": "1.0", "kubeedgeModelFile": "short.json"}, models)
+	o, use, err := ParseProps(map[string]any{"kubeedgeVersion": "1.0", "kubeedgeModelFile": "short.json"}, from(models))
 	if err != nil || !use || o.Models.Device("", "device1").Property("tag1").Type != model.Int {
 		t.Errorf("got %+v %v %v", o, use, err)
 	}
 	for name, want := range map[string]bool{"": false, "RAW": false, "flat": true, "Both": true} {
-		if _, use, err := ParseProps(map[string]any{"kubeedgeFormat": name}, ""); err != nil || use != want {
+		if _, use, err := ParseProps(map[string]any{"kubeedgeFormat": name}, from("")); err != nil || use != want {
 			t.Errorf("format %q: got %v %v, want %v", name, use, err, want)
 		}
 	}
-	_, _, err = ParseProps(map[string]any{"kubeedgeFormat": "square", "kubeedgeModelFile": "gone.json", "kubeedgeVersion": []any{}}, models)
+	_, _, err = ParseProps(map[string]any{"kubeedgeFormat": "square", "kubeedgeModelFile": "gone.json", "kubeedgeVersion": []any{}}, from(models))
 	if err == nil || strings.Count(err.Error(), "\n") != 2 || !strings.Contains(err.Error(), "gone.json") {
 		t.Errorf("faults: got %v", err)
 	}

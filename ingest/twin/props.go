@@ -40,17 +40,20 @@ func (s *settings) table() props.Table {
 // Properties describes what can be set of twins, for each type of source.
 func Properties() props.Table { return new(settings).table() }
 
+// Loader reads the model file, or the directory of them, that a property names.
+type Loader func(path string) (*model.Models, error)
+
 // ParseProps reads what a source's properties say about twins, and tells whether
 // a stream gets this package's decoder: it does with a model file, or with a format
-// other than raw. Model files are relative to dir.
-func ParseProps(given map[string]any, dir string) (o Options, use bool, err error) {
+// other than raw.
+func ParseProps(given map[string]any, load Loader) (o Options, use bool, err error) {
 	var s settings
 	faults := s.table().Read(given)
 	if o.Format, err = parseFormat(s.format); err != nil {
 		faults.Add("kubeedgeFormat", "%w", err)
 	}
 	if s.file != "" {
-		if o.Models, err = model.Load(s.file, dir); err != nil {
+		if o.Models, err = load(s.file); err != nil {
 			faults.Add("kubeedgeModelFile", "%w", err)
 		}
 		o.Strict, o.Notes = s.strict, new(Notes)
@@ -60,11 +63,11 @@ func ParseProps(given map[string]any, dir string) (o Options, use bool, err erro
 
 // Warnings tells what is odd in the model files that a source's properties name,
 // and which properties they leave as text.
-func Warnings(given map[string]any, dir string) []string {
+func Warnings(given map[string]any, load Loader) []string {
 	if v, ok := props.Get(given, "kubeedgeModelFile"); !ok || v == "" {
 		return nil
 	}
-	o, _, err := ParseProps(given, dir)
+	o, _, err := ParseProps(given, load)
 	if err != nil || o.Models == nil {
 		return nil // whoever starts the source tells it
 	}

@@ -211,17 +211,17 @@ func TestCommonCost(t *testing.T) {
 }
 
 func TestModelWarnings(t *testing.T) {
-	w := Warnings(map[string]any{"kubeedgeModelFile": "profile.json"}, models)
+	w := Warnings(map[string]any{"kubeedgeModelFile": "profile.json"}, from(models))
 	if len(w) != 1 || !strings.Contains(w[0], "lonely") {
 		t.Errorf("got %q, want the warning about a device without its model", w)
 	}
-	if w := Warnings(map[string]any{"kubeedgeModelFile": "."}, models); len(w) < 2 || !strings.Contains(strings.Join(w, "\n"), `property "temperature" is `) {
+	if w := Warnings(map[string]any{"kubeedgeModelFile": "."}, from(models)); len(w) < 2 || !strings.Contains(strings.Join(w, "\n"), `property "temperature" is `) {
 		t.Errorf("got %q, want the properties on which models disagree", w)
 	}
-	if w := Warnings(map[string]any{"kubeedgeModelFile": ".", "kubeedgeModelStrict": true}, models); len(w) != 1 {
+	if w := Warnings(map[string]any{"kubeedgeModelFile": ".", "kubeedgeModelStrict": true}, from(models)); len(w) != 1 {
 		t.Errorf("strict: got %q, want no word about types that are not used", w)
 	}
-	o, _, err := ParseProps(map[string]any{"kubeedgeModelFile": "short.json"}, models)
+	o, _, err := ParseProps(map[string]any{"kubeedgeModelFile": "short.json"}, from(models))
 	if err != nil {
 		t.Fatal(err)
 	}

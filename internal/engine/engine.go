@@ -22,6 +22,7 @@ import (
 
 	"github.com/weir-engine/weir/exec"
 	"github.com/weir-engine/weir/ingest"
+	"github.com/weir-engine/weir/ingest/twin/model"
 	"github.com/weir-engine/weir/internal/engine/run"
 	"github.com/weir-engine/weir/internal/invariants"
 	"github.com/weir-engine/weir/internal/keyed"
@@ -109,6 +110,7 @@ type Engine struct {
 	catalog  store.Catalog
 	keyed    *keyed.State
 	plans    plans
+	models   *model.Cache // of KubeEdge devices
 	bus      *membus.Bus
 	types    types
 	tables   typeTables // of types
@@ -180,7 +182,7 @@ func Open(o Options) (*Engine, error) {
 		opt: o, log: o.Logger, store: st, catalog: st.Catalog(), bus: membus.New(),
 		inbox: ingest.NewInbox(), watch: make(chan struct{}, 1), hurry: make(chan struct{}, 1),
 		defLocks: newLocks(), ruleLocks: newLocks(),
-		started: time.Now(), stages: metrics.NewStages(),
+		started: time.Now(), stages: metrics.NewStages(), models: &model.Cache{Dir: o.Dir},
 	}
 	e.mu.state = state{
 		streams: map[string]*stream{}, joins: map[string]*stream{}, rules: map[string]*rule{}, users: map[string]int{},

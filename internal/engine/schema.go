@@ -34,7 +34,7 @@ func (e *Engine) StreamSchema(kind api.StreamKind, name string) ([]api.Field, er
 		}
 		return root.Fields, nil
 	}
-	if o, isTwin, bad := twin.ParseProps(given, e.opt.Dir); err == nil && bad == nil && isTwin {
+	if o, isTwin, bad := twin.ParseProps(given, e.models.Load); err == nil && bad == nil && isTwin {
 		for name, t := range o.Columns() {
 			root.Fields = append(root.Fields, modelled(name, t))
 		}

@@ -179,7 +179,7 @@ func (e *Engine) feedOptionsLocked(s *stream, given map[string]any, use source.U
 	if use.Feed != nil {
 		use.Feed(&o)
 	}
-	twins, isTwin, err := twin.ParseProps(given, e.opt.Dir)
+	twins, isTwin, err := twin.ParseProps(given, e.models.Load)
 	faults.Join(err)
 	if err := faults.Err(); err != nil {
 		return o, nil, err

@@ -220,7 +220,7 @@ func (e *Engine) modelWarnings(s *stream) []string {
 	if err != nil {
 		return nil // the rules of s tell it
 	}
-	return twin.Warnings(given, e.opt.Dir)
+	return twin.Warnings(given, e.models.Load)
 }
 
 func (e *Engine) hasConf(n confName) bool {
@@ -233,7 +233,7 @@ func (e *Engine) hasConf(n confName) bool {
 func (e *Engine) ConfWarnings(kind api.ConfKind, typ, key string, given map[string]any) []string {
 	out := propertyWarnings(given, e.tables.group(string(kind), strings.ToLower(typ)))
 	if kind == api.ConfSources {
-		out = append(out, twin.Warnings(given, e.opt.Dir)...)
+		out = append(out, twin.Warnings(given, e.models.Load)...)
 	}
 	return append(out, e.groupClientWarnings(confName{string(kind), strings.ToLower(typ), strings.ToLower(key)}, given)...)
 }
