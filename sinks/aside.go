@@ -223,9 +223,11 @@ func (q *Queue) setAside(msgs []Message, disk, share bool) (l *lane, fresh bool,
 		a.rules, a.routes = make(map[uint32]*lane), make(map[*Route]*lane)
 	}
 	for i := range msgs {
-		if m := &msgs[i]; m.Rule != NoRule {
+		m := &msgs[i]
+		if m.Rule != NoRule {
 			a.rules[m.Rule] = l
-		} else {
+		}
+		if m.Rule >= firstEarlier { // what its rule queues in this process has another number
 			a.routes[m.Route] = l
 		}
 	}

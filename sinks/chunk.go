@@ -82,13 +82,15 @@ func samePayload(a, b []byte) bool {
 
 // A block of the outbox:
 //
-//	version byte, time of the first message in Unix ms, number of routes, specs;
-//	then for each message
-//	route<<2 | shared payload<<1 | has target, rule, [target], [payload]
+//	version byte, time of the first message in Unix ms, number of routes, specs,
+//	number of owners, owners; then for each message
+//	route<<2 | shared payload<<1 | has target, rule, owner, [target], [payload]
 //
-// Numbers are varints, texts have their length before them. Version 1 has no time.
+// Numbers are varints, texts have their length before them. The rule is a number of
+// this process, the owner is who it is for all. Version 1 has no time, and version 2 no
+// owners.
 const (
-	blockVersion = 2
+	blockVersion = 3
 	flagTarget   = 1
 	flagShared   = 2
 )
@@ -98,13 +100,33 @@ type blockWriter struct {
 	buf    []byte
 	routes map[*Route]uint64
 	list   []*Route
+	owners map[string]uint64
+	names  []string
+}
+
+// own notes the owner of a message and returns its place.
+func (w *blockWriter) own(owner string) uint64 {
+	i, ok := w.owners[owner]
+	if !ok {
+		i = uint64(len(w.names))
+		w.owners[owner] = i
+		w.names = append(w.names, owner)
+	}
+	return i
 }
 
 // encode returns msgs, the first of which came at since, as a block that is valid
-// until the next call.
-func (w *blockWriter) encode(msgs []Message, since int64) []byte {
+// until the next call. owner tells whose the messages of a rule are.
+func (w *blockWriter) encode(msgs []Message, since int64, owner func(rule uint32) string) []byte {
 	if w.routes == nil {
-		w.routes = make(map[*Route]uint64)
+		w.routes, w.owners = make(map[*Route]uint64), make(map[string]uint64)
+	}
+	clear(w.owners)
+	w.names = w.names[:0]
+	for i := range msgs {
+		if i == 0 || msgs[i].Rule != msgs[i-1].Rule {
+			w.own(owner(msgs[i].Rule))
+		}
 	}
 	clear(w.routes)
 	w.list = w.list[:0]
@@ -124,8 +146,12 @@ func (w *blockWriter) encode(msgs []Message, since int64) []byte {
 	for _, r := range w.list {
 		b = appendText(b, r.Spec)
 	}
+	b = binary.AppendUvarint(b, uint64(len(w.names)))
+	for _, name := range w.names {
+		b = appendText(b, name)
+	}
 	last = nil
-	var id uint64
+	var id, own uint64
 	var prev []byte
 	for i := range msgs {
 		m := &msgs[i]
@@ -140,7 +166,11 @@ func (w *blockWriter) encode(msgs []Message, since int64) []byte {
 			head |= flagTarget
 		}
 		b = binary.AppendUvarint(b, head)
+		if i == 0 || m.Rule != msgs[i-1].Rule {
+			own = w.own(owner(m.Rule))
+		}
 		b = binary.AppendUvarint(b, uint64(m.Rule))
+		b = binary.AppendUvarint(b, own)
 		if m.Target != "" {
 			b = appendText(b, m.Target)
 		}
@@ -204,8 +234,9 @@ func openBlock(data []byte) (r blockReader, since int64, err error) {
 }
 
 // decode makes the messages of block, which keeps them in its Data. restore finds
-// the route of a spec.
-func (c *chunk) decode(block store.Block, restore func(spec []byte) (*Route, error)) error {
+// the route of a spec; earlier returns a number for the owner of a message that an
+// earlier process queued.
+func (c *chunk) decode(block store.Block, restore func(spec []byte) (*Route, error), earlier func(owner []byte) uint32) error {
 	c.disk, c.block, c.buf, c.msgs, c.moved = true, block, block.Data, c.msgs[:0], 0
 	r, since, err := openBlock(block.Data)
 	if err != nil {
@@ -228,12 +259,29 @@ func (c *chunk) decode(block store.Block, restore func(spec []byte) (*Route, err
 		}
 		routes[i] = route
 	}
+	owned := block.Data[0] > 2
+	var owners []uint32 // their numbers, of an earlier process
+	if owned {
+		n := r.num()
+		if n > uint64(len(r.b)) {
+			return errBlock
+		}
+		owners = make([]uint32, n)
+		for i := range owners {
+			if text := r.text(); block.Earlier {
+				owners[i] = earlier(text)
+			}
+		}
+	}
 	if block.Messages > len(r.b) {
 		return errBlock
 	}
 	var prev []byte
 	for range block.Messages {
-		head, rule := r.num(), r.num()
+		head, rule, own := r.num(), r.num(), uint64(0)
+		if owned {
+			own = r.num()
+		}
 		m := Message{Payload: prev, Rule: uint32(rule)}
 		if head&flagTarget != 0 {
 			m.Target = string(r.text())
@@ -247,8 +295,15 @@ func (c *chunk) decode(block store.Block, restore func(spec []byte) (*Route, err
 		if head>>2 >= n {
 			return fmt.Errorf("block of messages names route %d of %d", head>>2, n)
 		}
-		if m.Route = routes[head>>2]; block.Earlier {
+		m.Route = routes[head>>2]
+		switch {
+		case !block.Earlier:
+		case !owned:
 			m.Rule = NoRule
+		case own >= uint64(len(owners)):
+			return fmt.Errorf("block of messages names owner %d of %d", own, len(owners))
+		default:
+			m.Rule = owners[own]
 		}
 		prev = m.Payload
 		c.msgs = append(c.msgs, m)

@@ -17,19 +17,19 @@ func FuzzBlock(f *testing.F) {
 		msgsOf("a"),
 		{{Route: testRoute, Payload: shared, Rule: 5}, {Route: other, Payload: shared, Target: "t", Rule: NoRule}, {Route: testRoute}},
 	} {
-		f.Add(bytes.Clone(w.encode(msgs, 0)), len(msgs))
+		f.Add(bytes.Clone(w.encode(msgs, 0, nobodys)), len(msgs))
 	}
 	f.Add([]byte{}, 1)
 	f.Add([]byte{1, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1}, 1<<30)
 	restore := func(spec []byte) (*Route, error) { return &Route{Spec: string(spec)}, nil }
 	f.Fuzz(func(t *testing.T, data []byte, n int) {
 		var c chunk
-		if c.decode(store.Block{Data: data, Messages: n}, restore) != nil {
+		if c.decode(store.Block{Data: data, Messages: n}, restore, unknown) != nil {
 			return
 		}
-		again := bytes.Clone(w.encode(c.msgs, 0))
+		again := bytes.Clone(w.encode(c.msgs, 0, nobodys))
 		var d chunk
-		if err := d.decode(store.Block{Data: again, Messages: n}, restore); err != nil {
+		if err := d.decode(store.Block{Data: again, Messages: n}, restore, unknown); err != nil {
 			t.Fatal(err)
 		}
 		for i, m := range c.msgs {
@@ -61,3 +61,7 @@ func TestFailuresAreBounded(t *testing.T) {
 		t.Errorf("%d texts are kept", len(c.last))
 	}
 }
+
+func nobodys(uint32) string { return "" }
+
+func unknown([]byte) uint32 { return NoRule }

@@ -18,6 +18,7 @@ type Counters struct {
 	lost  map[uint32]*loss.Counts // of the few that lost something
 	told  map[uint32]uint64       // messages about faults, of the few that want them
 	tried map[uint32]uint64       // of the few whose deliveries failed: how often
+	owners
 }
 
 // Failure is the last message of a rule that a destination refused, or did not take.
@@ -38,6 +39,7 @@ type counter struct {
 	delivered, failed atomic.Uint64
 	waiting           atomic.Int32  // messages that this process queued and that are not settled
 	last              atomic.Uint32 // when messages were last delivered, in seconds since 1970
+	owner             atomic.Pointer[string]
 }
 
 // Delivered returns how many messages of the rule were delivered.
@@ -182,7 +184,7 @@ func (c *Counters) runs(msgs []Message, f func(n *counter, rule uint32, messages
 		for j < len(msgs) && msgs[j].Rule == rule {
 			j++
 		}
-		if rule != NoRule {
+		if rule < firstEarlier {
 			f(&c.grown(rule)[rule%pageRules], rule, j-i)
 		}
 		i = j
@@ -225,7 +227,7 @@ func (c *Counters) undrop(msgs []Message) {
 
 // refuse counts a message that waited and was refused for good.
 func (c *Counters) refuse(rule uint32, err error) {
-	if rule == NoRule {
+	if rule >= firstEarlier {
 		return
 	}
 	c.grown(rule)[rule%pageRules].waiting.Add(-1)
@@ -234,7 +236,7 @@ func (c *Counters) refuse(rule uint32, err error) {
 
 // Fail counts one message of the rule that will not be sent, and why.
 func (c *Counters) Fail(rule uint32, why loss.Reason, err error) {
-	if rule == NoRule {
+	if rule >= firstEarlier {
 		return
 	}
 	c.grown(rule)[rule%pageRules].failed.Add(1)
@@ -246,7 +248,7 @@ func (c *Counters) Fail(rule uint32, why loss.Reason, err error) {
 
 // retry notes that a message of the rule was not delivered and is tried again.
 func (c *Counters) retry(rule uint32, err error) {
-	if rule == NoRule {
+	if rule >= firstEarlier {
 		return
 	}
 	c.mu.Lock()

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/weir-engine/weir/internal/loss"
 )
 
 // outcome is how deliver ended.
@@ -29,7 +31,7 @@ func (l *lane) deliver() outcome {
 	c := l.cur
 	l.skip()
 	for l.pos < len(c.msgs) {
-		if n := l.follow(); n > 0 {
+		if l.leaveUnwanted() > 0 || l.follow() > 0 {
 			continue
 		}
 		msgs := l.together(c.msgs[l.pos:])
@@ -54,6 +56,7 @@ func (l *lane) deliver() outcome {
 			l.retry = 0
 		case errors.Is(err, errPanic):
 			l.singly = true
+		case errors.Is(err, errDropped):
 		case l.ctx.Err() != nil:
 			return stopped
 		case err == nil && n > 0:
@@ -72,6 +75,22 @@ func (l *lane) skip() {
 	n := min(l.before, len(l.cur.msgs)-l.pos)
 	l.before -= n
 	l.pos += n
+}
+
+// leaveUnwanted gives up the next messages of cur if their owner is dropped, and
+// returns how many that were.
+func (l *lane) leaveUnwanted() int {
+	n := l.q.counters.unwanted(l.cur.msgs[l.pos:])
+	if n == 0 {
+		return 0
+	}
+	l.q.lost.Add(loss.Deleted, uint64(n))
+	l.q.counters.leave(l.cur.msgs[l.pos : l.pos+n])
+	l.pos += n
+	if l.cur.disk {
+		l.part(l.cur, l.pos)
+	}
+	return n
 }
 
 // follow hands over what belongs behind messages that were set aside.
@@ -101,6 +120,7 @@ func (l *lane) handed(n int) {
 
 // together returns the first messages of msgs that are written with one call.
 func (l *lane) together(msgs []Message) []Message {
+	msgs = l.q.counters.wanted(msgs)
 	if l.singly {
 		return msgs[:1]
 	}
@@ -158,8 +178,12 @@ func (l *lane) failed(msgs []Message, err error) {
 // went on with the lane, to is where the worker goes on; nothing of l is its own then.
 func (l *lane) write(msgs []Message) (n int, err error, to *lane) {
 	start, dest := time.Now(), l.dest
+	j := l.begin(msgs)
 	f := l.takeOff(msgs, start) // from here on l may be another's
-	n, err = l.q.write(l.ctx, dest, msgs)
+	n, err = l.q.write(j.ctx, dest, msgs)
+	if j.end() && err != nil && n < len(msgs) {
+		err = errDropped
+	}
 	took := time.Since(start)
 	if tell := l.q.o.OnWrite; tell != nil {
 		tell(took)
@@ -176,6 +200,7 @@ func (l *lane) write(msgs []Message) (n int, err error, to *lane) {
 	if f.msgs, to = nil, f.to; to != nil {
 		to.dest = dest
 		to.slow.Store(true)
+		l.q.forgetJob(j)
 	}
 	return n, err, to
 }
@@ -265,7 +290,7 @@ func (l *lane) relieve() {
 		return
 	}
 	f.to = to
-	l.flight, l.dest, c.lent = nil, nil, true
+	l.flight, l.dest, l.job, c.lent = nil, nil, nil, true
 	l.handed(len(f.msgs))
 	go l.work()
 }
@@ -282,6 +307,7 @@ func (l *lane) takeOver(msgs []Message, n int, err error) {
 		l.before++
 	case errors.Is(err, errPanic):
 		l.singly = true
+	case errors.Is(err, errDropped):
 	case l.ctx.Err() == nil:
 		l.q.failedFor(&msgs[min(n, len(msgs)-1)], err)
 		l.backOff()

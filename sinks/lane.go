@@ -58,6 +58,7 @@ type lane struct {
 
 	// Of a write under way, under mu.
 	flight *flight
+	job    *job // the worker's, or nil
 	timer  *time.Timer
 }
 
@@ -236,7 +237,7 @@ func (l *lane) flushTail() {
 	t := l.q.st.Begin()
 	var bytes int64
 	for _, c := range l.tail {
-		data := l.writer.encode(c.msgs, c.since)
+		data := l.writer.encode(c.msgs, c.since, l.q.counters.ownerOf)
 		if err := l.outbox.Append(t, len(c.msgs), data); err != nil {
 			t.Discard()
 			l.q.disk(err)
@@ -322,7 +323,7 @@ func (l *lane) dropSegment() bool {
 // countDropped counts what of a block is given up for the rules that it is of.
 func (l *lane) countDropped(b store.Block) {
 	var c chunk
-	if err := c.decode(b, func([]byte) (*Route, error) { return nil, nil }); err == nil {
+	if err := c.decode(b, func([]byte) (*Route, error) { return nil, nil }, l.q.counters.earlierOf); err == nil {
 		l.q.counters.drop(c.msgs[b.Skip:])
 	}
 }

@@ -47,8 +47,10 @@ type Queue struct {
 	diskErr  string
 	waiters  []chan struct{} // closed when nothing is left
 	closed   bool
-	asideMs  int64 // when it was logged last that a rule is set aside
-	unlogged int   // how often it was not logged since
+	jobs     map[*job]bool
+	drop     chan struct{} // closed when an owner is dropped; nil: nobody waits
+	asideMs  int64         // when it was logged last that a rule is set aside
+	unlogged int           // how often it was not logged since
 }
 
 // Statuser is a Destination that knows the state of its connection itself. The

@@ -19,9 +19,13 @@ import (
 	"github.com/weir-engine/weir/internal/props"
 )
 
-// NoRule is the number of a message whose rule is not known: it was queued by an
-// earlier process. No rule's counters are changed for it.
-const NoRule = ^uint32(0)
+// NoRule is the number of a message whose rule is not known: a version of weir queued
+// it that did not say. Numbers from firstEarlier on are of owners whose messages an
+// earlier process queued, see owners. No rule's counters are changed for any of them.
+const (
+	NoRule       = ^uint32(0)
+	firstEarlier = 1 << 31
+)
 
 // Route is what is static in an action's use of a sink: topic, QoS, URL, method,
 // headers, path and so on. Routes are interned: actions with equal properties

@@ -2,6 +2,7 @@ package sinks
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"testing"
@@ -159,16 +160,27 @@ func TestDiscard(t *testing.T) {
 // Blocks and outboxes of an earlier version have no time and no label.
 func TestEarlierForms(t *testing.T) {
 	var w blockWriter
-	now := w.encode(msgsOf("a", "b"), 1700000000000)
-	old := append([]byte{1}, now[1+6:]...) // without the time's six bytes
+	now := w.encode(msgsOf("a", "b"), 1700000000000, nobodys)
+	rest := appendText([]byte{1}, testRoute.Spec)
+	for _, text := range []string{"a", "b"} {
+		rest = appendText(append(rest, 0, 7), text) // a head, and a rule
+	}
+	old := append([]byte{1}, rest...)
+	second := append(binary.AppendUvarint([]byte{2}, 1600000000000), rest...)
 	var c chunk
-	if err := c.decode(store.Block{Messages: 2, Data: old}, func([]byte) (*Route, error) { return testRoute, nil }); err != nil {
+	if err := c.decode(store.Block{Messages: 2, Data: second}, func([]byte) (*Route, error) { return testRoute, nil }, unknown); err != nil {
+		t.Fatal(err)
+	}
+	if len(c.msgs) != 2 || !bytes.Equal(c.msgs[1].Payload, []byte("b")) || c.since != 1600000000000 || c.msgs[1].Rule != 7 {
+		t.Errorf("got %+v", c)
+	}
+	if err := c.decode(store.Block{Messages: 2, Data: old}, func([]byte) (*Route, error) { return testRoute, nil }, unknown); err != nil {
 		t.Fatal(err)
 	}
 	if len(c.msgs) != 2 || !bytes.Equal(c.msgs[1].Payload, []byte("b")) || c.since != 0 {
 		t.Errorf("got %+v", c)
 	}
-	if err := c.decode(store.Block{Messages: 2, Data: now}, func([]byte) (*Route, error) { return testRoute, nil }); err != nil || c.since != 1700000000000 {
+	if err := c.decode(store.Block{Messages: 2, Data: now}, func([]byte) (*Route, error) { return testRoute, nil }, unknown); err != nil || c.since != 1700000000000 {
 		t.Errorf("got since %d, %v", c.since, err)
 	}
 	for key, want := range map[string]string{"rest http://h #3": "rest http://h", "file /x": "file /x", "file /x #y": "file /x #y"} {

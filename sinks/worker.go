@@ -56,6 +56,7 @@ func (l *lane) work() {
 		l.leaveOut()
 		l.save()
 	}
+	l.q.forgetJob(l.job)
 	if l.dest != nil {
 		if err := l.dest.Close(); err != nil {
 			l.q.failed(fmt.Errorf("close: %w", err), 0)
@@ -211,7 +212,7 @@ func (l *lane) read(box *store.Outbox) (*chunk, error) {
 			return nil, err
 		}
 		c.box = box
-		err = c.decode(b, l.restore)
+		err = c.decode(b, l.restore, l.q.counters.earlierOf)
 		if err == nil {
 			return c, nil
 		}
@@ -288,6 +289,7 @@ func (l *lane) wait(d time.Duration) {
 	select {
 	case <-t.C:
 	case <-changed:
+	case <-l.q.dropped():
 	case <-l.ctx.Done():
 	}
 }
@@ -400,14 +402,14 @@ func (l *lane) saveTo(o *store.Outbox) error {
 		behind = slices.Concat(l.mem, l.tail)
 	} else {
 		for _, c := range slices.Backward(l.mem) {
-			if err := o.Prepend(t, len(c.msgs), l.writer.encode(c.msgs, c.since)); err != nil {
+			if err := o.Prepend(t, len(c.msgs), l.writer.encode(c.msgs, c.since, l.q.counters.ownerOf)); err != nil {
 				t.Discard()
 				return err
 			}
 		}
 	}
 	for _, c := range behind {
-		if err := o.Append(t, len(c.msgs), l.writer.encode(c.msgs, c.since)); err != nil {
+		if err := o.Append(t, len(c.msgs), l.writer.encode(c.msgs, c.since, l.q.counters.ownerOf)); err != nil {
 			t.Discard()
 			return err
 		}

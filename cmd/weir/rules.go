@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -156,14 +157,21 @@ func resolved(o ruledef.Options) ruleOptionsJSON {
 }
 
 func dropRule() *cobra.Command {
-	return clientCommand("rule NAME", "Remove a rule", cobra.ExactArgs(1), func(c *cobra.Command, cl *client, args []string) error {
-		text, err := cl.call(c, http.MethodDelete, "/rules"+segment(args[0]), nil)
+	var outputs string
+	c := clientCommand("rule NAME", "Remove a rule", cobra.ExactArgs(1), func(c *cobra.Command, cl *client, args []string) error {
+		path := "/rules" + segment(args[0])
+		if outputs != "" {
+			path += "?outputs=" + url.QueryEscape(outputs)
+		}
+		text, err := cl.call(c, http.MethodDelete, path, nil)
 		if err != nil {
 			return err
 		}
 		line(c, text)
 		return nil
 	})
+	c.Flags().StringVar(&outputs, "outputs", "", "what becomes of outputs that wait: keep (they are delivered, the default) or drop")
+	return c
 }
 
 func controlRule(verb string) *cobra.Command {

@@ -173,8 +173,13 @@ type Rules interface {
 	// what the old one remembered.
 	ReplaceRule(def *ruledef.Def) (State, error)
 
-	// DeleteRule stops and removes a rule: ruledef.ErrNotFound.
+	// DeleteRule stops and removes a rule: ruledef.ErrNotFound. What waits of it for
+	// its destinations is delivered.
 	DeleteRule(id string) error
+
+	// DeleteRuleOutputs does the same, and gives up what waits, over restarts too. It
+	// returns how many messages that are, as far as it is known.
+	DeleteRuleOutputs(id string) (messages int64, err error)
 
 	// StartRule, StopRule and RestartRule return ruledef.ErrNotFound for an
 	// unknown rule and nil for one that is in that state already. Start and stop

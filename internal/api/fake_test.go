@@ -299,6 +299,8 @@ func (e *fakeEngine) setStatus(id, status string) error {
 	return e.rule(id, func(r *fakeRule) error { r.status = status; return nil })
 }
 
+func (e *fakeEngine) DeleteRuleOutputs(id string) (int64, error) { return 3, e.DeleteRule(id) }
+
 func (e *fakeEngine) DeleteRule(id string) error {
 	return e.rule(id, func(*fakeRule) error { delete(e.rules, id); return nil })
 }

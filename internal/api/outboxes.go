@@ -30,6 +30,11 @@ type Outbox struct {
 	RulesTotal int      `json:"rulesTotal"`
 	Since      string   `json:"firstRule,omitempty"`
 
+	// Waiting is how many of the messages are of rules that run, by rule, for the first
+	// hundred. The others are of rules that were stopped or deleted, or of an earlier
+	// process.
+	Waiting map[string]int64 `json:"waiting,omitempty"`
+
 	Messages int64 `json:"messages"`
 	Bytes    int64 `json:"bytes"`
 	OldestMs int64 `json:"oldest,omitempty"` // Unix ms; 0: not known

@@ -228,7 +228,18 @@ func ruleFault(err error, prefix, missing string) fault {
 
 func (s *Server) deleteRule(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
-	if err := s.engine.DeleteRule(id); err != nil {
+	var dropped int64
+	var err error
+	switch what := r.URL.Query().Get("outputs"); what {
+	case "", "keep":
+		err = s.engine.DeleteRule(id)
+	case "drop":
+		dropped, err = s.engine.DeleteRuleOutputs(id)
+	default:
+		badRequest("Delete rule error: outputs %q: want keep (what waits is delivered) or drop", what).write(w)
+		return
+	}
+	if err != nil {
 		f := ruleFault(err, "Delete rule error", "rule "+id+" not found")
 		if errors.Is(err, ruledef.ErrNotFound) { // the one path where that is a 400
 			f.status, f.code = http.StatusBadRequest, ruledef.CodeUndefined
@@ -236,7 +247,11 @@ func (s *Server) deleteRule(w http.ResponseWriter, r *http.Request) {
 		f.write(w)
 		return
 	}
-	writeText(w, http.StatusOK, "Rule "+id+" is dropped.")
+	done := "Rule " + id + " is dropped."
+	if dropped > 0 {
+		done += fmt.Sprintf(" %d of its outputs waited and are given up.", dropped)
+	}
+	writeText(w, http.StatusOK, done)
 }
 
 // control answers a call that changes the state of a rule.

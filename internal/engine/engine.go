@@ -158,6 +158,7 @@ type state struct {
 	numbers numbers
 	feeds   map[string]*sharedFeed
 	confs   map[confName]map[string]any
+	graves  map[string]grave   // of rules that were deleted with outputs, by id
 	joins   map[string]*stream // joins that the executor has not pulled yet, by text
 	changed []*stream          // builders that the executor has to pull
 	edits   []run.Rule         // actions that the executor has to pull
@@ -186,7 +187,7 @@ func Open(o Options) (*Engine, error) {
 	}
 	e.mu.state = state{
 		streams: map[string]*stream{}, joins: map[string]*stream{}, rules: map[string]*rule{}, users: map[string]int{},
-		numbers: numbers{ofRule: make([]*rule, 1)}, feeds: map[string]*sharedFeed{}, confs: map[confName]map[string]any{},
+		numbers: numbers{ofRule: make([]*rule, 1)}, feeds: map[string]*sharedFeed{}, confs: map[confName]map[string]any{}, graves: map[string]grave{},
 		zone: o.Location, level: o.Level, debug: o.Debug,
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
@@ -341,6 +342,9 @@ func (e *Engine) load() error {
 	e.warnConfs()
 	if err := e.loadConfs(); err != nil {
 		return fmt.Errorf("read settings: %w", err)
+	}
+	if err := e.loadGraves(); err != nil {
+		return fmt.Errorf("read what deleted rules left: %w", err)
 	}
 	return nil
 }

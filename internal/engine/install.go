@@ -208,6 +208,7 @@ func (e *Engine) sinkNumLocked(r *rule) uint32 {
 	e.mu.AssertHeld()
 	num := e.mu.numbers.sink(r)
 	e.counters.Reset(num)
+	e.counters.Own(num, e.ownerLocked(r))
 	return num
 }
 

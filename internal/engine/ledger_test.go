@@ -319,7 +319,7 @@ var driven = []drivenLoss{
 	}},
 }
 
-// elsewhere are the reasons that no client brings about, and the tests that count
+// elsewhere are the reasons that are brought about by more than a call, and the tests that count
 // them.
 var elsewhere = map[loss.Reason]string{
 	loss.Handler:  "internal/mqttconn: TestHandlerPanics",
@@ -327,6 +327,7 @@ var elsewhere = map[loss.Reason]string{
 	loss.Parked:   "exec: TestParkedBound",
 	loss.Stored:   "TestStoredRubbish",
 	loss.Broker:   "TestBrokerDrops",
+	loss.Deleted:  "TestOutputsKeptOrDropped",
 }
 
 // Every reason is brought about by some test.

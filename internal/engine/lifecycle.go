@@ -280,26 +280,41 @@ func (e *Engine) remembersLocked(r *rule) bool {
 	return false
 }
 
-// DeleteRule stops and removes a rule.
+// DeleteRule stops and removes a rule. What waits of it is delivered.
 func (e *Engine) DeleteRule(id string) error {
 	defer e.ruleLocks.lock(id)()
+	_, err := e.remove(id, false)
+	return err
+}
+
+// remove is DeleteRule for a caller that holds the rule's lock. With drop, or if
+// something waits of the rule, the next one of its name is another owner.
+func (e *Engine) remove(id string, drop bool) (owner string, err error) {
 	e.mu.Lock()
 	r := e.mu.rules[id]
 	if r == nil {
 		e.mu.Unlock()
-		return ruledef.ErrNotFound
+		return "", ruledef.ErrNotFound
 	}
+	owner = *e.ownerLocked(r)
+	e.mu.Unlock()
+	if drop || e.maybeWaits(r) {
+		if err := e.bury(id, drop); err != nil {
+			return "", err
+		}
+	}
+	e.mu.Lock()
 	e.uninstallLocked(r)
 	e.removeLocked(r)
 	temp := r.temp
 	e.mu.Unlock()
 	if temp {
-		return nil
+		return owner, nil
 	}
 	if err := e.catalog.Delete(kindRule, id); err != nil {
-		return ruledef.Errorf(ruledef.CodeIO, "delete rule %s: %w", id, err)
+		return owner, ruledef.Errorf(ruledef.CodeIO, "delete rule %s: %w", id, err)
 	}
-	return nil
+	return owner, nil
 }
 
 // stop stops a rule; it tells whether there is one. The caller holds the rule's

@@ -51,6 +51,7 @@ func (e *Engine) Outboxes() ([]api.Outbox, error) {
 	if err != nil {
 		return nil, err
 	}
+	waiting := e.waitingOf()
 	rules := e.sendersTo(slices.ContainsFunc(list, func(w sinks.Waiting) bool { return w.Uses == 0 }))
 	out := make([]api.Outbox, 0, len(list))
 	for _, w := range list {
@@ -64,7 +65,7 @@ func (e *Engine) Outboxes() ([]api.Outbox, error) {
 		o := api.Outbox{
 			ID: outboxID(w.DestKey), Destination: w.DestKey, Type: typ, State: api.OutboxUsed, Since: d.Rule,
 			Rules: slices.Clone(ids[:min(len(ids), maxListed)]), RulesTotal: len(ids),
-			Messages: w.Messages, Bytes: w.Bytes, OldestMs: w.OldestMs,
+			Messages: w.Messages, Bytes: w.Bytes, OldestMs: w.OldestMs, Waiting: waiting[w.DestKey],
 		}
 		switch {
 		case w.Uses > 0:
@@ -76,6 +77,33 @@ func (e *Engine) Outboxes() ([]api.Outbox, error) {
 		out = append(out, o)
 	}
 	return out, nil
+}
+
+// waitingOf returns how many messages of rules that run wait for each destination, by
+// rule.
+func (e *Engine) waitingOf() map[string]map[string]int64 {
+	out := map[string]map[string]int64{}
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	for id, r := range e.mu.rules {
+		for _, p := range r.parts() {
+			for _, k := range p.sinks {
+				n := e.counters.Waiting(k.num)
+				if n == 0 {
+					continue
+				}
+				of := out[k.queue.DestKey()]
+				if of == nil {
+					of = map[string]int64{}
+					out[k.queue.DestKey()] = of
+				}
+				if of[id] > 0 || len(of) < maxListed {
+					of[id] += n
+				}
+			}
+		}
+	}
+	return out
 }
 
 // sendersTo returns the rules that send to each destination; all of them, if those

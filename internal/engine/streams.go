@@ -23,6 +23,7 @@ const (
 	kindTable  = "table"
 	kindRule   = "rule"
 	kindConf   = "conf"
+	kindGrave  = "grave"
 )
 
 // stream is a defined stream or table. Its source runs while rules use it.

@@ -42,6 +42,7 @@ const (
 	Stored
 	Unsaved
 	Discarded
+	Deleted
 	Broker
 
 	count
@@ -73,6 +74,7 @@ var texts = [count]text{
 	Stored:    {"stored", "messages of a destination", "Messages that waited on disk could not be read again.", "The log has the reason: check the disk."},
 	Unsaved:   {"unsaved", "messages of a destination", "At the end of the process messages were neither delivered nor could they be stored.", "The log has the reason: check the disk, or raise `basic.gracefulShutdownTimeout`."},
 	Discarded: {"discarded", "messages of a destination", "A client gave up what waited for a destination that no rule used: `DELETE /outboxes/{id}`.", "Nothing: it was wanted."},
+	Deleted:   {"deleted", "messages of a destination", "A client gave up what waited of a rule that it deleted: `DELETE /rules/{id}?outputs=drop`.", "Nothing: it was wanted."},
 	Broker:    {"broker", "messages of the process", "The embedded broker dropped them for a client that did not keep up.", "Use QoS 1 and a client that reads faster."},
 }
 
