@@ -165,7 +165,7 @@ func TestFaults(t *testing.T) {
 		`{"count": 1001}`:                    `property "count": want a whole number from 0 to 1000, got 1001`,
 		`{"count": -1}`:                      `property "count": want a whole number from 0 to 1000, got -1`,
 		`{"count": "0x10"}`:                  `property "count": want a whole number from 0 to 1000, got "0x10"`,
-		`{"rate": "inf"}`:                    `property "rate": want a number from -1 to 1e+09, got "inf"`,
+		`{"rate": "inf"}`:                    `property "rate": want a number from -1 to 1000000000, got "inf"`,
 		`{"timeout": "5 parsecs"}`:           `property "timeout": want a duration such as "5s", or a number of milliseconds, got "5 parsecs"`,
 		`{"timeout": -1}`:                    `property "timeout": must not be negative, got -1`,
 		`{"timeout": 1e300}`:                 `property "timeout": want a duration such as "5s", or a number of milliseconds, got 1e+300`,
