@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"maps"
+	"net"
 	"time"
 
 	"github.com/weir-engine/weir/internal/config"
@@ -19,6 +21,7 @@ func openEngine(cfg *config.Config, p process) (runningEngine, error) {
 			return nil, fmt.Errorf("basic.timezone: %w", err)
 		}
 	}
+	embedded(cfg)
 	e, err := engine.Open(engine.Options{
 		Store: store.Options{Dir: cfg.Data.Dir, Logger: p.log},
 		Sinks: sinks.Options{
@@ -34,4 +37,40 @@ func openEngine(cfg *config.Config, p process) (runningEngine, error) {
 		return nil, err
 	}
 	return e, nil
+}
+
+// embedded has MQTT sources and sinks that name no server connect to the broker that
+// this process has, if it has one.
+func embedded(cfg *config.Config) {
+	addr, err := cfg.MQTT.Address()
+	group := cfg.Sources["mqtt"]["default"]
+	if err != nil || addr == "" || group["server"] != nil || group["servers"] != nil {
+		return
+	}
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil || port == "0" {
+		return
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	own := map[string]any{"server": "tcp://" + net.JoinHostPort(host, port)}
+	if cfg.MQTT.TLS.CertFile != "" {
+		own["server"] = "ssl://" + net.JoinHostPort(host, port)
+		own["insecureSkipVerify"] = true // it is this process
+	}
+	if cfg.MQTT.Username != "" {
+		own["username"], own["password"] = cfg.MQTT.Username, cfg.MQTT.Password
+	}
+	maps.Copy(own, group)
+	cfg.Sources = maps.Clone(cfg.Sources)
+	if cfg.Sources == nil {
+		cfg.Sources = map[string]map[string]map[string]any{}
+	}
+	groups := maps.Clone(cfg.Sources["mqtt"])
+	if groups == nil {
+		groups = map[string]map[string]any{}
+	}
+	groups["default"] = own
+	cfg.Sources["mqtt"] = groups
 }

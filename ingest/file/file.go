@@ -52,7 +52,7 @@ func (s *Source) Run(ctx context.Context) error {
 }
 
 func (s *Source) run(ctx context.Context) error {
-	files, dir, err := list(s.o.Path)
+	files, dir, err := s.o.list()
 	if err != nil && s.o.Interval == 0 {
 		return fmt.Errorf("file source: %w", err)
 	}
@@ -67,7 +67,7 @@ func (s *Source) run(ctx context.Context) error {
 			if err := wait(ctx, every); err != nil {
 				return err
 			}
-			files, _, err = list(s.o.Path)
+			files, _, err = s.o.list()
 		}
 		s.there(err)
 		if watch && err == nil {
@@ -81,7 +81,7 @@ func (s *Source) run(ctx context.Context) error {
 
 // ReadOnce feeds all files once, in place of Run.
 func (s *Source) ReadOnce(ctx context.Context) error {
-	files, _, err := list(s.o.Path)
+	files, _, err := s.o.list()
 	if err != nil {
 		return fmt.Errorf("file source: %w", err)
 	}
@@ -90,7 +90,7 @@ func (s *Source) ReadOnce(ctx context.Context) error {
 
 // Version is equal for files that have not changed: their names, sizes and times.
 func (s *Source) Version() (string, error) {
-	files, _, err := list(s.o.Path)
+	files, _, err := s.o.list()
 	if err != nil {
 		return "", fmt.Errorf("file source: %w", err)
 	}

@@ -45,6 +45,9 @@ type Options struct {
 	// Path is the file or directory to read. Of a directory, all files are read in
 	// the order of their names; names that begin with a dot are passed over.
 	Path string
+	// Data, if it is not "", is where Path is looked for first: eKuiper has files in
+	// the folder data if nothing else is said.
+	Data string
 	// Type is the files' type; default JSON.
 	Type Type
 	// Interval is the time from one reading of the file to the next; 0 reads a
@@ -158,7 +161,8 @@ func newSettings() *settings {
 func (s *settings) table() props.Table {
 	return props.Table{
 		props.Text((*string)(&s.Type), "fileType", "how a file is cut into messages: json (an array), lines or csv"),
-		props.Text(&s.path, "path", "the file or directory, relative to the data directory; DATASOURCE stands behind it"),
+		props.Text(&s.path, "path", "the file or directory, relative to the data directory; DATASOURCE stands behind it").
+			Otherwise("the folder data, if what DATASOURCE names is there"),
 		props.Duration(&s.Interval, "interval", "the time from one reading of the file to the next; 0: once, and each new file of a directory"),
 		props.Duration(&s.SendInterval, "sendInterval", "the pause between two messages"),
 		props.Flag(&s.HasHeader, "hasHeader", "takes the columns of CSV from the first record"),
@@ -193,6 +197,9 @@ func ParseProps(given map[string]any, dataSource, dir string) (Options, error) {
 	if o.Path = path; path != "" && !filepath.IsAbs(path) {
 		o.Path = filepath.Join(dir, path)
 	}
+	if s.path == "" && dataSource != "" && !filepath.IsAbs(dataSource) {
+		o.Data = filepath.Join(dir, "data", dataSource)
+	}
 	if o.MoveTo != "" && !filepath.IsAbs(o.MoveTo) {
 		o.MoveTo = filepath.Join(dir, o.MoveTo)
 	}
@@ -201,6 +208,35 @@ func ParseProps(given map[string]any, dataSource, dir string) (Options, error) {
 	}
 	o.EnsureDefaults()
 	return o, o.Validate()
+}
+
+// list returns the files that are to be read, by name, and whether they are those of
+// a directory.
+func (o *Options) list() (files []string, dir bool, err error) {
+	if o.Data != "" {
+		if files, dir, err = list(o.Data); !errors.Is(err, os.ErrNotExist) {
+			return files, dir, err
+		}
+	}
+	return list(o.Path)
+}
+
+// Ready tells whether there is something that can be read.
+func (o *Options) Ready() error {
+	files, dir, err := o.list()
+	if err == nil && !dir {
+		var f *os.File
+		if f, err = os.Open(files[0]); err == nil {
+			err = f.Close()
+		}
+	}
+	if errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("file source: %s does not exist", o.Path)
+	}
+	if err != nil {
+		return fmt.Errorf("file source: %w", err)
+	}
+	return nil
 }
 
 // list returns the files that path stands for, by name, and whether it is a

@@ -58,7 +58,7 @@ func (s *Playback) table() props.Table {
 		props.Other("data", "a list of objects", "the messages, a list of objects", func(v any) (err error) {
 			s.messages, err = encodeData(v)
 			return err
-		}),
+		}).Otherwise(`[{"temperature":22.5,"humidity":75}]`),
 		props.Duration(&s.interval, "interval", "the time from one message to the next"),
 		props.Flag(&s.loop, "loop", "begins anew after the last message"),
 	}
@@ -79,8 +79,8 @@ func NewPlayback(given map[string]any, clock Clock, to source.Target) (*Playback
 		s.clock = systemClock{}
 	}
 	faults := s.table().Read(given)
-	if v, _ := props.Get(given, "data"); v == nil {
-		faults.Missing("data", "the messages, a list of objects")
+	if s.messages == nil {
+		s.messages = [][]byte{[]byte(`{"temperature":22.5,"humidity":75}`)}
 	}
 	if s.interval == 0 && s.loop {
 		faults.Add("interval", "must not be 0 in a loop")

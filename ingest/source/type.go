@@ -72,6 +72,10 @@ type Use struct {
 	// takes, Run gives back.
 	Open func(to Target) (Source, error)
 
+	// Ready, if it is not nil, tells whether what Open reads is there, such as a file.
+	// It is asked when a rule is created, which is refused with its error.
+	Ready func() error
+
 	// Attach has a connection, which other streams use too, deliver to the stream as
 	// well: on its own goroutine, into f, with routes that it makes of the numbers of
 	// streams. Streams whose Hub, format and columns are equal share f, so that what

@@ -94,7 +94,36 @@ func (e *Engine) sinkPropsLocked(a ruledef.Action) (map[string]any, error) {
 		}
 		out = props.Merge(group, out)
 	}
-	return out, nil
+	return e.serverOfSourcesLocked(a.Type, out), nil
+}
+
+// serverOfSourcesLocked adds, for a sink that shares its connections with sources and
+// says nothing of its server, that of the sources' default group: what is needed to
+// connect there, not what belongs to a client.
+func (e *Engine) serverOfSourcesLocked(typ string, given map[string]any) map[string]any {
+	e.mu.AssertRHeld()
+	group := e.confLocked(confName{"sources", typ, "default"})
+	if group == nil || !e.types.sources[typ].Named {
+		return given
+	}
+	for _, name := range []string{"server", "servers"} {
+		if v, _ := props.Get(given, name); v != nil {
+			return given
+		}
+	}
+	base := map[string]any{}
+	for name, v := range group {
+		if slices.ContainsFunc(ofServer, func(of string) bool { return strings.EqualFold(of, name) }) {
+			base[name] = v
+		}
+	}
+	return props.Merge(base, given)
+}
+
+// ofServer are the properties of a connection that are those of its server.
+var ofServer = []string{
+	"server", "servers", "username", "password", "protocolVersion", "certificationPath", "privateKeyPath", "rootCaPath",
+	"certificationRaw", "privateKeyRaw", "rootCARaw", "insecureSkipVerify", "tlsMinVersion",
 }
 
 // PutConfKey creates or replaces a group; what uses it connects anew. It is refused if

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/weir-engine/weir/internal/api"
@@ -23,6 +24,12 @@ func (e *Engine) create(d *ruledef.Def) error {
 	if err != nil {
 		return err
 	}
+	if d.Triggered {
+		if err := e.ready(c); err != nil {
+			e.forget(r)
+			return ruledef.Errorf(ruledef.CodeExecutor, "%w", err)
+		}
+	}
 	if !d.Temp {
 		if err := e.catalog.Put(kindRule, d.ID, d.Raw); err != nil {
 			e.forget(r)
@@ -39,6 +46,35 @@ func (e *Engine) create(d *ruledef.Def) error {
 		return nil
 	}
 	e.noteLocked(r, e.installLocked(r, c))
+	return nil
+}
+
+// ready tells whether the sources that c would start find what they read.
+func (e *Engine) ready(c *compiled) error {
+	asks := map[string]func() error{}
+	e.mu.RLock()
+	for _, name := range c.streams {
+		s := e.mu.streams[name]
+		if s == nil {
+			s = c.inline[name]
+		}
+		if s == nil || s.feed != nil || e.external(s) {
+			continue
+		}
+		given, err := e.propsLocked(s)
+		if err != nil {
+			continue // its start says so
+		}
+		if use, _, _, err := e.rowsUseLocked(s, given); err == nil && use.Ready != nil {
+			asks[name] = use.Ready
+		}
+	}
+	e.mu.RUnlock()
+	for name, ask := range asks {
+		if err := ask(); err != nil {
+			return fmt.Errorf("stream %s: %w", name, err)
+		}
+	}
 	return nil
 }
 

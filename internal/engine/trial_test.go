@@ -58,7 +58,7 @@ var unrunnable = []struct{ name, options, want string }{
 	{"property", `TYPE="mqtt", DATASOURCE="x", EXTRA="{\"qos\":7}"`, `"qos"`},
 	{"server", `TYPE="mqtt", DATASOURCE="x", EXTRA="{\"server\":\"nope://x\"}"`, "nope"},
 	{"property of a file", `TYPE="file", DATASOURCE="x.json", EXTRA="{\"interval\":\"soon\"}"`, `"interval"`},
-	{"no data", `TYPE="simulator"`, `"data"`},
+	{"bad data", `TYPE="simulator", EXTRA="{\"data\":\"x\"}"`, `"data"`},
 	{"connection", `TYPE="mqtt", DATASOURCE="x", EXTRA="{\"connectionSelector\":\"none\"}"`, "connectionSelector none"},
 	{"schema", `TYPE="memory", DATASOURCE="x", FORMAT="protobuf", SCHEMAID="none.M"`, `no schema "none"`},
 	{"no schema", `TYPE="memory", DATASOURCE="x", FORMAT="protobuf"`, "SCHEMAID"},

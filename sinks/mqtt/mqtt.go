@@ -57,13 +57,7 @@ func (o *options) table() props.Table {
 
 // Properties describes what can be set.
 func (f *Factory) Properties() props.Table {
-	t := new(options).table().And(mqttconn.Properties())
-	for i := range t {
-		if t[i].Name == "server" { // which a source may leave out
-			t[i] = t[i].Required().Otherwise("")
-		}
-	}
-	return t
+	return new(options).table().And(mqttconn.Properties())
 }
 
 // Open checks an action's properties.
@@ -77,9 +71,6 @@ func (f *Factory) Open(given map[string]any) (sinks.Target, error) {
 		if err := mqttconn.CheckTopic(o.Topic); err != nil {
 			faults.Add("topic", "%w", err)
 		}
-	}
-	if !has(given, "server") && !has(given, "servers") {
-		faults.Missing("server", "the broker, such as tcp://host:1883")
 	}
 	if err := faults.Err(); err != nil {
 		return sinks.Target{}, err
@@ -102,12 +93,6 @@ func (f *Factory) Open(given map[string]any) (sinks.Target, error) {
 		t.Dynamic = o.Topic
 	}
 	return t, nil
-}
-
-// has tells whether a property is there.
-func has(given map[string]any, name string) bool {
-	v, _ := props.Get(given, name)
-	return v != nil
 }
 
 // destKey names the server, and the other settings by a hash: they hold secrets.

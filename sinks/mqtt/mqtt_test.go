@@ -220,7 +220,6 @@ func TestBrokerRestarts(t *testing.T) {
 func TestProperties(t *testing.T) {
 	f := New(new(mqttconn.Pool))
 	for want, props := range map[string]map[string]any{
-		`property "server" is required: the broker`:                        {"topic": "a"},
 		`property "topic" is required: the topic`:                          {"server": "x"},
 		`property "topic": topic "a/#": must not hold a wildcard`:          {"server": "x", "topic": "a/#"},
 		`property "qos": want a whole number from 0 to 2, got 5`:           {"server": "x", "topic": "a", "qos": 5},

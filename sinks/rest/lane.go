@@ -25,6 +25,7 @@ type request struct {
 	form    bool
 	body    bool
 	timeout time.Duration
+	varies  bool // messages have what is to be sent in their targets, see line
 }
 
 // lane sends one request after the other over a connection that it keeps.
@@ -63,6 +64,13 @@ func (l *lane) send(ctx context.Context, m *sinks.Message) error {
 	if !ok {
 		return sinks.Refuse(fmt.Errorf("route %q is not one of an HTTP request", m.Route.Spec))
 	}
+	at := m.Place()
+	if r.varies {
+		var err error
+		if r, at, err = r.of(at); err != nil {
+			return sinks.Refuse(err)
+		}
+	}
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
 	var body io.Reader
@@ -76,14 +84,17 @@ func (l *lane) send(ctx context.Context, m *sinks.Message) error {
 		}
 		body = bytes.NewReader(payload)
 	}
-	req, err := http.NewRequestWithContext(ctx, r.method, m.Place(), body)
+	req, err := http.NewRequestWithContext(ctx, r.method, at, body)
 	if err == nil {
 		err = checkURL(req.URL)
 	}
 	if err != nil {
-		return sinks.Refuse(fmt.Errorf("url %q: %w", m.Place(), err))
+		return sinks.Refuse(fmt.Errorf("url %q: %w", at, err))
 	}
-	req.Header = r.header.Clone()
+	req.Header = r.header
+	if !r.varies {
+		req.Header = r.header.Clone()
+	}
 	if r.host != "" {
 		req.Host = r.host
 	}

@@ -13,8 +13,7 @@ func (f *Factory) Ping(ctx context.Context, given map[string]any) error {
 	if _, err := f.Open(given); err != nil {
 		return err
 	}
-	s := newSettings()
-	s.table().Read(given)
+	s, _ := read(given)
 	static, _, _ := strings.Cut(s.URL, "{{")
 	u, err := url.Parse(static)
 	if err != nil || u.Host == "" {

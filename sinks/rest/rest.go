@@ -12,7 +12,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"math"
 	"net/http"
 	"net/url"
 	"strings"
@@ -42,6 +41,9 @@ type options struct {
 	BodyType  string         `json:"bodyType"`
 	Headers   []props.Header `json:"headers,omitempty"`
 	TimeoutMs int64          `json:"timeoutMs"`
+	// Varies says that more than the URL is a template: a message's target is then
+	// what line makes of it.
+	Varies bool `json:"varies,omitempty"`
 }
 
 // contentTypes are the Content-Type of each bodyType.
@@ -71,11 +73,11 @@ func newSettings() *settings {
 func (s *settings) table() props.Table {
 	return append(props.Table{
 		props.Text(&s.URL, "url", "where requests go; may be a template").Required(),
-		props.OneOf(&s.Method, "method", "the method of requests",
+		props.OneOf(&s.Method, "method", "the method of requests; may be a template",
 			http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodHead),
-		props.OneOf(&s.BodyType, "bodyType", "what the body is, as Content-Type has it", "none", "text", "json", "html", "xml", "javascript", "form", "binary", "formdata").
+		props.OneOf(&s.BodyType, "bodyType", "what the body is, as Content-Type has it; may be a template", "none", "text", "json", "html", "xml", "javascript", "form", "binary", "formdata").
 			Otherwise("none with GET and HEAD, else json"),
-		props.Map(&s.Headers, "headers", "headers of requests"),
+		props.Map(&s.Headers, "headers", "headers of requests; names and values may be templates"),
 		props.Duration(&s.timeout, "timeout", "how long a request may take"),
 		props.Text(&s.format, "format", "what outputs are encoded as"),
 		props.Text(&s.compression, "compression", "how bodies are compressed, as Content-Encoding has it"),
@@ -92,17 +94,14 @@ func (f *Factory) Properties() props.Table { return newSettings().table() }
 
 // Open checks an action's properties.
 func (f *Factory) Open(given map[string]any) (sinks.Target, error) {
-	s := newSettings()
-	faults := s.table().Read(given)
+	s, faults := read(given)
 	o, tls := s.options, s.tls
-	if o.BodyType == "" {
-		o.BodyType = "json"
-		if o.Method == http.MethodGet || o.Method == http.MethodHead {
-			o.BodyType = "none"
-		}
-	}
 	o.TimeoutMs = max(1, s.timeout.Milliseconds())
+	if o.BodyType == "" && !sinks.Dynamic(o.Method) {
+		o.BodyType = bodyType(o.Method)
+	}
 	s.check(&o, &faults)
+	o.Varies = varies(&o)
 	dest, dynamic := destination(&faults, o.URL)
 	if err := faults.Err(); err != nil {
 		return sinks.Target{}, err
@@ -111,7 +110,7 @@ func (f *Factory) Open(given map[string]any) (sinks.Target, error) {
 	if err != nil {
 		return sinks.Target{}, err
 	}
-	varies := dest == anyServer
+	elsewhere := dest == anyServer
 	if tls != (tlsProps{}) {
 		dest += " tls:" + short(tls)
 	}
@@ -125,9 +124,12 @@ func (f *Factory) Open(given map[string]any) (sinks.Target, error) {
 	}
 	t := sinks.Target{
 		DestKey: "rest " + dest, Route: f.route(string(spec), o), Lanes: lanes, Apart: sinks.ByRule, Restore: f.restore,
-		Open: func(context.Context, int) (sinks.Destination, error) { return newLane(config, varies), nil },
+		Open: func(context.Context, int) (sinks.Destination, error) { return newLane(config, elsewhere), nil },
 	}
-	if dynamic {
+	switch {
+	case o.Varies:
+		t.Dynamic = line(&o)
+	case dynamic:
 		t.Dynamic = o.URL
 	}
 	return t, nil
@@ -141,11 +143,6 @@ func (s *settings) check(o *options, faults *props.Faults) {
 	}
 	if o.BodyType == "json" && s.format != "" && !strings.EqualFold(s.format, "json") {
 		faults.Add("format", "want json if bodyType is json, got %q", s.format)
-	}
-	for _, h := range o.Headers {
-		if sinks.Dynamic(h.Value) || sinks.Dynamic(h.Name) {
-			faults.Add("headers", "templates are not supported yet, got %q", h.Value)
-		}
 	}
 	if s.compression != "" {
 		o.Headers = append(o.Headers, props.Header{Name: "Content-Encoding", Value: strings.ToLower(s.compression)})
@@ -190,17 +187,7 @@ func short(v any) string {
 
 func (f *Factory) route(spec string, o options) *sinks.Route {
 	return f.routes.Intern(spec, func() *sinks.Route {
-		h := make(http.Header)
-		if ct := contentTypes[o.BodyType]; ct != "" {
-			h.Set("Content-Type", ct)
-		}
-		for _, x := range o.Headers {
-			h.Set(x.Name, x.Value)
-		}
-		return &sinks.Route{Target: o.URL, Options: &request{
-			method: o.Method, header: h, host: h.Get("Host"), form: o.BodyType == "form", body: o.BodyType != "none",
-			timeout: time.Duration(min(o.TimeoutMs, math.MaxInt64/int64(time.Millisecond))) * time.Millisecond,
-		}}
+		return &sinks.Route{Target: o.URL, Options: newRequest(&o)}
 	})
 }
 

@@ -163,6 +163,58 @@ func TestQueue(t *testing.T) {
 	}
 }
 
+// Method, type of body and headers may be templates: a message's target is then what
+// they have become.
+func TestTemplates(t *testing.T) {
+	s := newServer(t)
+	for _, c := range []struct {
+		props map[string]any
+		line  string // the template, with | for the separator
+		made  string // what a message makes of it
+		want  string // the request, or part of the error
+	}{
+		{
+			map[string]any{"url": s.URL + "/x", "headers": map[string]any{"X-Key": "{{.k}}"}, "method": "post"},
+			s.URL + "/x|POST|json|X-Key|{{.k}}", s.URL + "/x|POST|json|X-Key|k1", "POST /x 1|application/json|k1",
+		},
+		{
+			map[string]any{"url": s.URL + "/{{.id}}", "Method": "{{.m}}"},
+			s.URL + "/{{.id}}|{{.m}}|", s.URL + "/7|put|", "PUT /7 1|application/json|",
+		},
+		{map[string]any{"url": s.URL, "method": "{{.m}}"}, s.URL + "|{{.m}}|", s.URL + "|get|", "GET / ||"},
+		{
+			map[string]any{"url": s.URL, "method": "post", "bodyType": "{{.b}}", "headers": map[string]any{"{{.n}}": "v"}},
+			s.URL + "|POST|{{.b}}|{{.n}}|v", s.URL + "|POST|text|X-Key|v", "POST / 1|text/plain|v",
+		},
+		{map[string]any{"url": s.URL, "method": "{{.m}}"}, s.URL + "|{{.m}}|", s.URL + "|fetch|", `method "fetch": want GET`},
+		{map[string]any{"url": s.URL, "bodyType": "{{.m}}"}, s.URL + "|GET|{{.m}}", s.URL + "|GET|zz", `bodyType "zz": want`},
+		{
+			map[string]any{"url": s.URL, "headers": map[string]any{"A": "{{.m}}"}},
+			s.URL + "|GET|none|A|{{.m}}", s.URL + "|GET|none|A|x\r\nB: y", "cannot be sent",
+		},
+		{
+			map[string]any{"url": s.URL, "headers": map[string]any{"A": "{{.m}}"}},
+			s.URL + "|GET|none|A|{{.m}}", s.URL + "|GET|none|A|x|B", "record separator",
+		},
+	} {
+		target, d := mustOpen(t, c.props)
+		if got := strings.ReplaceAll(target.Dynamic, separator, "|"); got != c.line {
+			t.Errorf("%v: got the template %q, want %q", c.props, got, c.line)
+		}
+		route, err := target.Restore(target.Route.Spec)
+		if err != nil || route != target.Route {
+			t.Errorf("%v: restored another route, %v", c.props, err)
+		}
+		_, err = d.Write(context.Background(), []sinks.Message{{Route: target.Route, Payload: []byte("1"), Target: strings.ReplaceAll(c.made, "|", separator)}})
+		switch {
+		case err != nil && (!errors.Is(err, sinks.ErrRefused) || !strings.Contains(err.Error(), c.want)):
+			t.Errorf("%v: got %v, want %q", c.props, err, c.want)
+		case err == nil && s.got[len(s.got)-1] != c.want:
+			t.Errorf("%v: got %s, want %s", c.props, s.got[len(s.got)-1], c.want)
+		}
+	}
+}
+
 // What one URL does, its rule alone waits for: others of the server get through, each in
 // its order. A server that is not there keeps all waiting, each once.
 func TestOneServerManyRules(t *testing.T) {
@@ -247,7 +299,6 @@ func TestProperties(t *testing.T) {
 		`property "format": want json if bodyType is json, got "delimited"`:             {"url": "http://x", "method": "post", "format": "delimited"},
 		`property "bodyType": formdata is not supported yet`:                            {"url": "http://x", "bodyType": "formdata"},
 		`property "method": want GET, POST, PUT, PATCH, DELETE or HEAD, got "fetch"`:    {"url": "http://x", "method": "fetch"},
-		`property "headers": templates are not supported yet, got "{{.a}}"`:             {"url": "http://x", "headers": map[string]any{"a": "{{.a}}"}},
 		`property "rootCaPath": open /nowhere: no such file or directory`:               {"url": "https://x", "rootCaPath": "/nowhere"},
 	} {
 		if _, err := new(Factory).Open(props); err == nil || err.Error() != want {

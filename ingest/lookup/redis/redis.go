@@ -42,15 +42,17 @@ type settings struct {
 	dataType string
 }
 
-func newSettings() *settings { return &settings{Options: Options{Timeout: lookup.DefaultTimeout}} }
+func newSettings() *settings {
+	return &settings{Options: Options{Addr: "127.0.0.1:6379", Timeout: lookup.DefaultTimeout}, dataType: "string"}
+}
 
 func (s *settings) table() props.Table {
 	return props.Table{
-		props.Text(&s.Addr, "addr", "host:port of the Redis server").Required(),
+		props.Text(&s.Addr, "addr", "host:port of the Redis server"),
 		props.Text(&s.Username, "username", "the user's name, if the server asks for one"),
 		props.Text(&s.Password, "password", "the user's password").Hidden(),
 		props.Whole(&s.DB, "db", 0, 1<<20, "the number of the database, if DATASOURCE does not say it"),
-		props.OneOf(&s.dataType, "dataType", "what a key holds: string (an object) or list (of objects)", "string", "list").Required(),
+		props.OneOf(&s.dataType, "dataType", "what a key holds: string (an object) or list (of objects)", "string", "list"),
 		props.Flag(&s.Ints, "useInt64ForWholeNumber", "takes whole numbers as bigint instead of float"),
 		props.Duration(&s.Timeout, "timeout", "how long connecting, and each write and read, may take"),
 	}

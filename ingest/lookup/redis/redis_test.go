@@ -246,8 +246,11 @@ func TestProps(t *testing.T) {
 	if o, err = ParseProps(map[string]any{"addr": "h:1", "dataType": "string", "db": 2}, "5"); err != nil || o.DB != 5 {
 		t.Errorf("DATASOURCE: got %+v, %v", o, err)
 	}
+	if o, err = ParseProps(nil, ""); err != nil || o.Addr != "127.0.0.1:6379" || o.List || o.DB != 0 {
+		t.Errorf("without settings: got %+v, %v", o, err)
+	}
 	_, err = ParseProps(map[string]any{"dataType": "hash"}, "x")
-	for _, want := range []string{`property "addr" is required: host:port`, `property "dataType": want string or list, got "hash"`, `DATASOURCE "x"`} {
+	for _, want := range []string{`property "dataType": want string or list, got "hash"`, `DATASOURCE "x"`} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)
 		}
