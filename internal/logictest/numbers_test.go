@@ -130,7 +130,7 @@ var bases = []int64{1 << 53, -1 << 53, 1<<62 + 1, 1<<63 - 3, -1<<63 + 2, 1712345
 // joined, cast and sent, in columns of every kind and against literals and each other.
 func TestNumbers(t *testing.T) {
 	execs := logictest.Executions()
-	for round := range 150 {
+	for round := range 200 {
 		r := rand.New(rand.NewPCG(5, uint64(round)))
 		kind := columnKinds[round%len(columnKinds)]
 		n := &numbers{t: t, base: bases[r.IntN(len(bases))], whole: kind.name == "BIGINT" || strings.HasPrefix(kind.name, "useInt64"), r: r}
@@ -182,7 +182,8 @@ func (n *numbers) run(x logictest.Execution, schema, fields, what string) {
 		input = append(input, fmt.Sprintf(`{"i":%d,"a":%s,"b":%s}`, i, row[0], row[1]))
 	}
 	got := map[string][]string{}
-	for _, line := range strings.Split(strings.TrimSpace(command("push s", strings.Join(input, "\n"))), "\n") {
+	out := command("push s", strings.Join(input, "\n")) + command("advance to=1000", "")
+	for _, line := range strings.Split(strings.TrimSpace(out), "\n") {
 		name, text, _ := strings.Cut(line, " ")
 		got[name] = append(got[name], n.plain(strings.TrimSpace(text))...)
 	}
@@ -330,6 +331,44 @@ func (n *numbers) windows(a func(i int) *big.Float, text func(*big.Float) string
 		{"max", "SELECT max(a) AS v, min(a) AS n FROM s" + window, func() []string {
 			x := sorted()
 			return []string{text(x[len(x)-1]) + text(x[0])}
+		}},
+		{"panes", "SELECT max(a) AS v, min(a) AS n FROM s GROUP BY TUMBLINGWINDOW(ss, 1)", func() []string {
+			x := sorted()
+			return []string{text(x[len(x)-1]) + text(x[0])}
+		}},
+		{"panegroups", "SELECT a AS v, count(*) AS n FROM s GROUP BY TUMBLINGWINDOW(ss, 1), a", func() (out []string) {
+			for _, x := range distinct() {
+				out = append(out, text(x)+" "+n.full(strconv.Itoa(times(x))))
+			}
+			return out
+		}},
+		{"having", "SELECT max(a) AS v FROM s" + window + " HAVING max(a) >= " + n.lit + " AND min(a) < " + n.other, func() []string {
+			x := sorted()
+			if x[len(x)-1].Cmp(number(n.t, n.lit)) < 0 || x[0].Cmp(number(n.t, n.other)) >= 0 {
+				return nil
+			}
+			return []string{text(x[len(x)-1])}
+		}},
+		{"last", "SELECT last_value(a, true) AS v FROM s" + window + " HAVING last_value(a, true) IN (" + n.lit + ", " + n.other + ")", func() []string {
+			x := a(len(n.rows) - 1)
+			if x.Cmp(number(n.t, n.lit)) != 0 && x.Cmp(number(n.t, n.other)) != 0 {
+				return nil
+			}
+			return []string{text(x)}
+		}},
+		{"filter", "SELECT count(*) FILTER (WHERE a = " + n.lit + ") AS v FROM s" + window, func() []string {
+			return []string{" " + n.full(strconv.Itoa(times(number(n.t, n.lit))))}
+		}},
+		{"joined", "SELECT s.i AS i, tab.i AS v FROM s INNER JOIN tab ON s.a = tab.k WHERE s.a > " + n.lit + " AND tab.k = " + n.other, func() (out []string) {
+			for i := range n.rows {
+				for k := range n.rows {
+					b := number(n.t, n.rows[k][1])
+					if a(i).Cmp(b) == 0 && a(i).Cmp(number(n.t, n.lit)) > 0 && b.Cmp(number(n.t, n.other)) == 0 {
+						out = append(out, " "+n.full(strconv.Itoa(i))+" "+n.full(strconv.Itoa(k)))
+					}
+				}
+			}
+			return out
 		}},
 		{"distinct", "SELECT DISTINCT a AS v FROM s" + window, func() []string { return lines(distinct()) }},
 		{"dedup", "SELECT length(deduplicate(a, true)) AS v FROM s" + window, func() []string {
