@@ -121,3 +121,26 @@ func TestClientWarnings(t *testing.T) {
 	r.sql("%s", text)
 	warned(r.ConfWarnings(api.ConfSources, "mqtt", "two", one), "stream s")
 }
+
+// A rule that is restarted keeps its subscription: one connection, made once, and
+// nothing is unsubscribed that a persistent session would then not gather.
+func TestRestartKeepsSubscription(t *testing.T) {
+	r := newRig(t, Options{})
+	addr := r.startBroker()
+	r.conf("mqtt", "k", map[string]any{"server": "tcp://" + addr, "clientid": "gw", "enableClientSession": true})
+	r.sql(`CREATE STREAM s () WITH (TYPE="mqtt", DATASOURCE="in", FORMAT="json", CONF_KEY="k")`)
+	out := r.listen("out")
+	r.rule("a", "SELECT seq FROM s", "out")
+	r.connected("a", "s")
+	p := newPublisher(t, addr)
+	for i := range 20 {
+		p.publish("in", fmt.Sprintf(`{"seq":%d}`, i))
+		if i%4 == 3 { // nothing is under way
+			out.wantSeq(i-3, i+1)
+			r.must(r.RestartRule("a"))
+		}
+	}
+	if n := r.connects("gw"); n != 1 {
+		t.Errorf("%d connections were made, want one", n)
+	}
+}

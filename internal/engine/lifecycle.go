@@ -426,9 +426,39 @@ func (e *Engine) StopRule(id string) error {
 	return e.setTriggered(id, false)
 }
 
+// stayConnected keeps the streams of a rule subscribed on their connections until what
+// it returns is called: what comes meanwhile must not be lost to a rule that goes on.
+// Sources of a stream's own are let go, as one that has an end begins anew.
+func (e *Engine) stayConnected(id string) (release func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var pinned []*stream
+	if r := e.mu.rules[id]; r != nil {
+		for _, name := range r.streams {
+			s := e.mu.streams[name]
+			if s == nil {
+				continue
+			}
+			if _, shared := s.source.(attached); shared {
+				s.pins++
+				pinned = append(pinned, s)
+			}
+		}
+	}
+	return func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		for _, s := range pinned {
+			s.pins--
+			e.leaveLocked(s)
+		}
+	}
+}
+
 // RestartRule stops and starts a rule; its windows begin anew.
 func (e *Engine) RestartRule(id string) error {
 	defer e.ruleLocks.lock(id)()
+	defer e.stayConnected(id)()
 	if !e.stop(id) {
 		return ruledef.ErrNotFound
 	}
