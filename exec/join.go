@@ -27,6 +27,7 @@ type joiner struct {
 	job      *job   // that is being joined
 	parked   int    // rows of jobs
 
+	firing   *window  // whose rows are joined; nil: those of the rules without one
 	memories memories // of stateful steps over rows that are not joined
 
 	pending []pendingRow

@@ -172,7 +172,7 @@ func (j *joiner) keyFaults(m *machine, k *planner.JoinKey) {
 	j.x.free(other)
 }
 
-// lose counts rows for every rule of the join, of which why tells what failed.
+// lose counts rows for the rules whose rows are joined; why tells what failed.
 func (j *joiner) lose(rows vec.Bitmap, why func(row int) string) {
 	last := lastOf(rows)
 	if last < 0 {
@@ -183,7 +183,7 @@ func (j *joiner) lose(rows vec.Bitmap, why func(row int) string) {
 		j.job.note = why(last)
 		return
 	}
-	j.charge(uint64(rows.Count()), why(last))
+	j.charge(j.firing, uint64(rows.Count()), why(last))
 }
 
 // pairFilter checks what an index leaves of a condition, many pairs at a time.

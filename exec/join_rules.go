@@ -69,9 +69,16 @@ func (j *joiner) fault(text string) {
 	}
 }
 
-// charge counts rows that every rule of the join lost, without telling it.
-func (j *joiner) charge(rows uint64, text string) {
-	for _, r := range j.rules().all {
-		j.x.charge(r, rows, text)
+// charge counts rows that the rules whose rows are joined lost, without telling them:
+// those in window w, or those in none.
+func (j *joiner) charge(w *window, rows uint64, text string) {
+	if w == nil {
+		for _, r := range j.rules().direct {
+			j.x.charge(r, rows, text)
+		}
+		return
+	}
+	for _, m := range w.base.Members {
+		j.x.charge(m.Rule, rows, text)
 	}
 }

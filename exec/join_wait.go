@@ -205,7 +205,11 @@ func (j *joiner) failed(b *job) {
 	if b.faults == 0 {
 		return
 	}
-	j.charge(b.faults, b.note)
+	var w *window
+	if b.window != nil {
+		w = b.window.w
+	}
+	j.charge(w, b.faults, b.note)
 }
 
 // loseRows counts the rows of a job that cannot be joined and takes them out.

@@ -16,7 +16,9 @@ func (j *joiner) gather(w *window, p *pane, rows []windowRow) {
 		j.collect(w, p, j.beside(rows), true)
 		return
 	}
+	j.firing = w
 	t, ok := j.joinRows()
+	j.firing = nil
 	j.collect(w, p, t, ok)
 }
 
@@ -151,6 +153,7 @@ func (j *joiner) joinSome(rows []windowRow) {
 			s.index.valid = false
 		}
 	}
+	j.firing = nil // a window that broke may have left itself
 	t, ok := j.joinRows()
 	switch {
 	case !ok && len(rows) > 1:
@@ -158,7 +161,9 @@ func (j *joiner) joinSome(rows []windowRow) {
 		j.joinSome(rows[len(rows)/2:])
 		return
 	case !ok:
-		j.fault(tooManyRows)
+		for _, r := range j.rules().direct {
+			j.x.faultFor(loss.Pairs, r, tooManyRows)
+		}
 		return
 	}
 	j.emitJoined(t)
@@ -196,7 +201,7 @@ func (j *joiner) emit(b *vec.Batch, events []int32) {
 	} else {
 		j.x.deliverEvents(m, events)
 	}
-	j.x.serial(m)
+	j.x.serial(m, events)
 	j.x.leave()
 }
 

@@ -251,7 +251,7 @@ func (x *Executor) runBound(n *live, b *vec.Batch) {
 	m.remember(n.prog.Analytics)
 	x.match(n, m)
 	x.deliver(m)
-	x.serial(m)
+	x.serial(m, nil)
 	n.feedStages(m)
 	x.leave()
 }

@@ -146,39 +146,63 @@ func (x *Executor) sendSpread(m *machine, p *projection, rule planner.RuleID, ro
 	}
 }
 
-// serial runs the rules whose conditions or fields count what they sent before:
-// one row after the other, each delivered before the next is looked at.
-func (x *Executor) serial(m *machine) {
+// serial runs the rules whose conditions or fields count what they sent before: one
+// message after the other, each delivered before the next is looked at. Rows of one of
+// events are one message; nil: each row is.
+func (x *Executor) serial(m *machine, events []int32) {
 	if len(m.prog.Serials) == 0 {
 		return
 	}
-	one := x.bitmap(m.rows)
-	defer x.free(one)
+	want := x.bitmap(m.rows)
+	defer x.free(want)
 	defer x.pay(m)
 	for i := range m.prog.Serials {
 		s := &m.prog.Serials[i]
 		if x.broken.rules[s.Rule] {
 			continue
 		}
-		for row := range m.rows {
-			clear(one)
-			one.Set(row)
-			x.hits(s.Rule)
-			for _, id := range s.Counting {
-				m.col(id, one)
+		for from := 0; from < m.rows; {
+			to := from + 1
+			for events != nil && to < m.rows && events[to] == events[from] {
+				to++
 			}
-			if !x.allHold(m, s, one, row) {
-				continue
-			}
-			sent := x.stats.Matched[s.Rule]
+			x.serialMessage(m, s, want, from, to)
+			from = to
+		}
+	}
+}
+
+// serialMessage has a rule look at the rows of one message.
+func (x *Executor) serialMessage(m *machine, s *planner.Serial, want vec.Bitmap, from, to int) {
+	clear(want)
+	for row := from; row < to; row++ {
+		want.Set(row)
+	}
+	x.hits(s.Rule)
+	for _, id := range s.Counting {
+		m.col(id, want)
+	}
+	for row := from; row < to; row++ {
+		if x.allHold(m, s, want, row) {
 			x.sending.pairs = append(x.sending.pairs, pair{s.Entry, int32(row)})
-			x.deliver(m)
-			if x.stats.Matched[s.Rule] > sent {
-				x.stats.hit[s.Rule] = x.now
-				if row < len(m.batch.At) && m.live.over {
-					x.stats.hit[s.Rule] = m.batch.At[row]
-				}
-			}
+		}
+	}
+	sent := x.stats.Matched[s.Rule]
+	if to-from == 1 {
+		x.deliver(m)
+	} else if pairs := x.sending.pairs; len(pairs) > 0 {
+		p := m.projAt(s.Proj)
+		p.ready = false
+		for i := range pairs {
+			p.want.Set(int(pairs[i].row))
+		}
+		x.message(m, s.Rule, s.Proj, pairs)
+		x.sending.pairs = pairs[:0]
+	}
+	if x.stats.Matched[s.Rule] > sent {
+		x.stats.hit[s.Rule] = x.now
+		if from < len(m.batch.At) && m.live.over {
+			x.stats.hit[s.Rule] = m.batch.At[from]
 		}
 	}
 }

@@ -87,6 +87,11 @@ func (c *caseFile) simulate() {
 			}
 		case "push":
 			to := ruleOf(rest)
+			for _, r := range rules { // what ends before the rows come
+				if r != nil {
+					r.Advance(now)
+				}
+			}
 			for _, text := range strings.Split(s.input, "\n") {
 				if text == "" {
 					continue
@@ -262,10 +267,26 @@ func (c *caseFile) play(e logictest.Execution) (out [][]string, broke string) {
 				lines = append(lines, name+" "+strings.TrimLeft(rest, " "))
 			}
 		}
+		if s.line == "stats" {
+			lines = c.comparable(lines)
+		}
 		slices.SortStableFunc(lines, byRule)
 		out = append(out, lines)
 	}
 	return out, ""
+}
+
+// comparable leaves out of stats what rules lose by ON that are over single rows: a row
+// that WHERE refuses is not joined, unless another rule wants it joined.
+func (c *caseFile) comparable(lines []string) []string {
+	for i, l := range lines {
+		for _, s := range c.steps {
+			if strings.HasPrefix(s.line, "rule "+ruleOf(l)) && strings.Contains(s.input, " JOIN ") && !strings.Contains(s.input, "WINDOW(") {
+				lines[i], _, _ = strings.Cut(l, " faults=")
+			}
+		}
+	}
+	return lines
 }
 
 // run has the executor run the file and compares; it returns what was wrong.

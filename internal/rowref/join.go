@@ -79,10 +79,10 @@ func (r *Rule) pushJoined(stream string, row map[string]any, now int64) {
 // each joins one row with tables. What it gives is a message: rows, or groups of them.
 func (r *Rule) each(row timed) {
 	joined := r.join([]timed{row})
+	r.win.end = row.ts
 	var err error
 	switch {
 	case r.overJoin:
-		r.win.end = row.ts
 		if joined = r.passing(joined); len(joined) > 0 {
 			err = r.emit(joined)
 		}

@@ -1,7 +1,6 @@
 package rowref
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -9,7 +8,6 @@ import (
 
 	"github.com/weir-engine/weir/exec/fn"
 	"github.com/weir-engine/weir/planner"
-	"github.com/weir-engine/weir/planner/sql"
 )
 
 // wild makes up statements of everything that there is: every function of the table,
@@ -22,8 +20,21 @@ type wild struct {
 	huge    bool            // numbers near the ends of their ranges
 	sources []string        // of the statement, by label
 	windows bool            // the statement has a window
+	tame    bool            // it is such as people write: one that goes wrong everywhere sends nothing
 	late    bool            // the rule comes later: what a table has by then depends on the others
+	places  []*place
+	pool    []string // of the place
+}
+
+// place is what rules of one case have in common: sources, windows, expressions.
+type place struct {
+	from    string
+	sources []string
+	tables  bool
+	tame    bool
+	wins    []string
 	pool    []string
+	aggs    []string
 }
 
 // wildSchema is the declaration of every source that has one.
@@ -46,7 +57,9 @@ func newWild(seed uint64) *wild {
 // column names a column of the statement's sources.
 func (g *wild) column() string {
 	col := g.one(wildCols...)
-	if g.chance(12) {
+	if g.tame {
+		col = g.one("id", "a", "a", "b", "c")
+	} else if g.chance(12) {
 		col = g.one("o->x", "o->y", "l[0]", "l[-1]", "o->x->y", "l[0:2]", "l[1:]")
 	}
 	if len(g.sources) > 1 && g.chance(90) {
@@ -59,6 +72,10 @@ func (g *wild) column() string {
 func (g *wild) expr(depth int) string {
 	if len(g.pool) > 0 && g.chance(15) {
 		return g.one(g.pool...)
+	}
+	if g.tame {
+		return g.one(g.column(), g.column(), g.f("(%s %s %s)", g.column(), g.one("+", "-", "*"), g.one(g.column(), "2")), g.f("coalesce(%s, 0)", g.column()),
+			g.f("CASE WHEN %s THEN %s ELSE 0 END", g.cond(0), g.column()))
 	}
 	if depth <= 0 || g.chance(35) {
 		if g.chance(25) {
@@ -106,6 +123,9 @@ var wildTexts = []string{"", "a", "b", "ab", "a%", "_", "10", "-2.5", "Ã©%", "æ—
 
 // cond makes a condition.
 func (g *wild) cond(depth int) string {
+	if g.tame {
+		return g.one(g.simpleCond(), g.f("%s %s %d", g.column(), g.one(">", ">=", "<", "!="), g.n(4)-1), g.f("%s > 1 OR %s < 2", g.column(), g.column()))
+	}
 	d := depth - 1
 	not := g.one("", "", "NOT ")
 	switch g.n(12) {
@@ -211,6 +231,13 @@ func topLevel(text string) []string {
 // agg makes an aggregate. Sums of numbers that cancel each other out depend on the
 // order in which they are added, which windows that share panes have of their own.
 func (g *wild) agg() string {
+	if g.tame {
+		f := g.one("count", "min", "max", "collect")
+		if !g.huge && g.chance(60) {
+			f = g.one("sum", "avg", "stddev")
+		}
+		return g.one("count(*)", g.f("%s(%s)", f, g.expr(0)), g.f("last_value(%s, true)", g.column()), g.f("%s(%s) FILTER (WHERE %s)", f, g.column(), g.cond(0)))
+	}
 	f := aggs[g.n(len(aggs))]
 	for g.huge && slices.Contains([]string{"avg", "sum", "stddev", "stddevs", "var", "vars", "percentile_cont", "median"}, f.Name) {
 		f = aggs[g.n(len(aggs))]
@@ -232,6 +259,11 @@ func (g *wild) agg() string {
 func (g *wild) analytic(depth int) string {
 	f := analytics[g.n(len(analytics))]
 	text := g.call(f, depth)
+	if g.tame {
+		of := g.f("coalesce(%s, 0)", g.column())
+		text = g.one("lag("+g.column()+")", "lag("+of+", 2, 7)", "acc_sum("+of+")", "acc_max("+of+")", "acc_count("+g.column()+")", "latest("+g.column()+", 0)",
+			"had_changed(true, "+g.column()+")", "changed_col(true, "+of+")")
+	}
 	if g.chance(15) {
 		text = f.Name + "(" + g.one("last_hit_count()", "true, last_hit_count()", "lag(a)") + ")"
 	}
@@ -266,143 +298,4 @@ func (g *wild) window() string {
 		win += g.f(" OVER (WHEN %s)", g.one(g.cond(1), g.cond(1), g.analytic(0)))
 	}
 	return win
-}
-
-// from chooses the sources.
-func (g *wild) from() string {
-	g.sources = []string{"st"}
-	if g.chance(55) {
-		return "st"
-	}
-	text := "st"
-	join := func(name, label, kind string) {
-		on := g.f("%s.id = %s.id", g.one(g.sources...), label)
-		if g.chance(20) {
-			on = g.f("%s.%s = %s.%s", g.one(g.sources...), g.one("a", "s", "p", "l"), label, g.one("c", "t", "b"))
-		}
-		g.sources = append(g.sources, label)
-		if g.chance(20) {
-			on += " AND " + g.cond(0)
-		}
-		text += g.f(" %s JOIN %s", kind, name)
-		if label != name {
-			text += " AS " + label
-		}
-		if kind != "CROSS" {
-			text += " ON " + on
-		}
-	}
-	kinds := []string{"INNER", "INNER", "LEFT", "LEFT", "RIGHT", "FULL", "CROSS"}
-	for range 1 + g.n(2) {
-		kind := g.n(4)
-		if g.late {
-			kind = 0
-		}
-		switch kind {
-		case 0, 1:
-			if !slices.Contains(g.sources, "u") && !slices.Contains(g.sources, "v") {
-				label := g.one("u", "u", "v")
-				join("u", label, g.one(kinds...))
-			}
-		case 2:
-			if !slices.Contains(g.sources, "h") {
-				join("h", "h", g.one(kinds...))
-			}
-		default:
-			if !slices.Contains(g.sources, "k") {
-				join("k", "k", g.one("INNER", "LEFT"))
-			}
-		}
-	}
-	return text
-}
-
-// declared tells whether a statement reads a source with declared columns: the reference
-// does not know what becomes of values of other types.
-func (g *wild) declared(text string) bool {
-	sel, err := sql.ParseSelect(text)
-	if err != nil {
-		return true
-	}
-	any := g.typed[sel.From.Name]
-	for _, j := range sel.Joins {
-		any = any || g.typed[j.Name]
-	}
-	return any
-}
-
-// statement makes a rule.
-func (g *wild) statement() string {
-	from := g.from()
-	g.windows = g.chance(50) || slices.Contains(g.sources, "u") || slices.Contains(g.sources, "v")
-	if g.pool == nil || g.chance(30) {
-		g.pool = nil
-		for range 3 {
-			g.pool = append(g.pool, g.one(g.expr(1), g.cond(1), g.analytic(0)))
-		}
-	}
-	if len(g.sources) == 1 { // what names the sources of others is of no use
-		g.pool = slices.DeleteFunc(g.pool, func(s string) bool { return strings.Contains(s, ".") })
-	}
-	groups := g.windows && g.chance(60)
-	q := "SELECT "
-	if g.chance(8) {
-		q += "DISTINCT "
-	}
-	q += g.items(groups) + " FROM " + from
-	if g.chance(45) {
-		q += " WHERE " + g.one(g.simpleCond(), g.cond(2), g.cond(1)+" AND "+g.simpleCond(), g.f("%s %s %s", g.analytic(0), g.cmp(), g.literal()))
-	}
-	if g.windows {
-		q += " GROUP BY "
-		if groups && g.chance(50) {
-			q += g.one(g.column(), g.column()+", "+g.column(), g.expr(1), g.cond(0)) + ", "
-		}
-		q += g.window()
-	}
-	if g.chance(20) {
-		q += " HAVING " + g.one(g.f("count(*) > %d", g.n(3)), g.f("%s %s %s", g.agg(), g.cmp(), g.literal()), g.cond(1), "last_agg_hit_count() < 3",
-			g.f("lag(%s) %s %s", g.agg(), g.cmp(), g.literal()))
-	}
-	if g.chance(25) {
-		q += " ORDER BY " + g.one(g.column(), g.column()+" DESC", g.expr(1), g.agg(), g.column()+", "+g.agg()+" DESC")
-	}
-	return q + g.limit()
-}
-
-// simpleCond makes a condition as rules mostly have them.
-func (g *wild) simpleCond() string {
-	return g.f("%s %s %s", g.column(), g.cmp(), g.literal())
-}
-
-// items makes a SELECT list.
-func (g *wild) items(groups bool) string {
-	var out []string
-	if !groups && g.chance(20) {
-		out = append(out, g.one("*", "*", g.one(g.sources...)+".*", "* EXCEPT (a, s)", "* REPLACE (1 AS a)"))
-	}
-	for i := range 1 + g.n(3) {
-		var e string
-		switch n := g.n(10); {
-		case groups && n < 6:
-			e = g.one(g.agg(), g.agg(), g.f("%s %s %s", g.agg(), g.one("+", "*", "||"), g.expr(0)))
-			if g.chance(15) {
-				e = g.f("%s(%s)", g.one("lag", "acc_count", "latest"), g.agg())
-			}
-		case n == 6:
-			e = g.analytic(1)
-		case n == 7:
-			e = g.one("row_number()", "window_start()", "window_end()", "row_number() OVER (PARTITION BY a ORDER BY b)", "last_hit_count()", "last_agg_hit_count()")
-		default:
-			e = g.expr(2)
-		}
-		out = append(out, fmt.Sprintf("%s AS x%d", e, i))
-		if g.chance(10) {
-			out = append(out, fmt.Sprintf("x%d + 1 AS y%d", i, i))
-		}
-	}
-	if g.chance(10) {
-		out = append(out, g.one("unnest("+g.column()+")", "extract("+g.column()+")", g.f("changed_cols(\"c_\", %s, %s)", g.one("true", "false"), g.expr(0)), "unnest(l)"))
-	}
-	return strings.Join(out, ", ")
 }

@@ -8,13 +8,15 @@ import (
 // payload makes a message of everything that a device may send.
 func (g *wild) payload(ts int64) string {
 	var parts []string
+	tame := g.chance(50)
 	add := func(name, value string) {
-		switch g.n(12) {
-		case 0:
+		switch n := g.n(12); {
+		case tame && n > 0:
+		case n == 0:
 			return
-		case 1:
+		case n == 1:
 			value = "null"
-		case 2:
+		case n == 2:
 			value = g.hostile()
 		}
 		parts = append(parts, g.f("%q:%s", name, value))

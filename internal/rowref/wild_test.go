@@ -69,10 +69,15 @@ func newWildCase(seed uint64) *caseFile {
 	for i := range 3 + w.n(4) {
 		c.wildRule(fmt.Sprintf("r%d", i))
 	}
+	for _, to := range []string{"h", "k", "u", "st"} { // so that joins find something
+		if w.chance(80) {
+			c.wildPush(to)
+		}
+	}
 	for i := range 2 + w.n(4) {
-		c.wildPush()
-		switch w.n(10) {
-		case 0, 1:
+		c.wildPush(w.one("st", "st", "st", "u", "u", "h", "k"))
+		switch w.n(11) {
+		case 0, 1, 10:
 			c.wildRule(fmt.Sprintf("s%d", i))
 		case 2:
 			if len(c.names) > 0 {
@@ -124,14 +129,13 @@ func (c *caseFile) wildRule(name string) {
 }
 
 // wildPush has rows come to one of the sources.
-func (c *caseFile) wildPush() {
+func (c *caseFile) wildPush(to string) {
 	g := c.wild
-	to := g.one("st", "st", "st", "u", "u", "h", "k")
 	n := 1 + g.n(10)
 	if g.chance(5) {
 		n = 60 + g.n(80)
 	}
-	c.now += int64(g.n(900))
+	c.now += int64(g.n(300))
 	var rows []string
 	for range n {
 		c.ts += int64(g.n(300))

@@ -147,7 +147,7 @@ func (r *Rule) closeUntil(ms int64) {
 	w := &r.win
 	for ms >= w.end {
 		w.kept = slices.DeleteFunc(w.kept, func(k timed) bool { return k.ts < w.end-w.length })
-		if len(w.rows()) > 0 || len(w.kept) == 0 && len(r.srcs) == 0 {
+		if len(w.rows()) > 0 || len(w.kept) == 0 || len(r.srcs) > 0 {
 			if err := r.fire(); err != nil {
 				r.lose(err)
 			}
