@@ -121,6 +121,10 @@ func TestRestPaths(t *testing.T) {
 		}
 		d.close()
 	}
+	// Five are no calls of eKuiper, but wrong paths and methods.
+	if n := len(asked) - 5; n != 141 {
+		t.Errorf("rest.txt asks %d calls of eKuiper, which has 141", n)
+	}
 	for name := range listed {
 		if asked[name] && differs[name] == "" {
 			t.Errorf("docs/compatibility.md lists %s, which answers as eKuiper does", name)
