@@ -78,6 +78,17 @@ func (s *stage) untimed(u untimely) {
 	}
 }
 
+// missFor is untimed for one rule, of a row that was counted already.
+func (x *Executor) missFor(rule planner.RuleID, u untimely) {
+	m := missed{last: u}
+	m.lost[u.why]++
+	x.stats.grow(rule)
+	x.stats.spread(&m, func(f func(planner.RuleID)) { f(rule) })
+	if x.wants(rule) {
+		x.out.Fault(rule, u.text())
+	}
+}
+
 // told returns the rules of s that want to be told of faults.
 func (s *stage) told() []listener { return s.in.faultRules(s.x, indexRules{index: s.base}) }
 

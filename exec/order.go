@@ -43,6 +43,15 @@ func (o *eventOrder) become(def *planner.EventOrder) {
 	}
 }
 
+// members returns the rules of o and, behind them, those that are about to enter: rows
+// that have no place in any order are lost for these, too.
+func (o *eventOrder) members() []planner.Member {
+	if n := len(o.coming); n > 0 {
+		return o.coming[n-1].def.Members
+	}
+	return o.def.Members
+}
+
 // coming is what an order will be when the rows from before came are gone.
 type coming struct {
 	def  *planner.EventOrder
@@ -54,7 +63,7 @@ type coming struct {
 func (o *eventOrder) feed(m *machine) {
 	rows := m.allRows()
 	if len(o.def.Guard) > 0 {
-		rows = o.guarded(m, rows, o.def.Members)
+		rows = o.guarded(m, rows, o.members())
 	}
 	m.col(o.def.Time, nil)
 	for _, s := range o.def.Rows {
@@ -70,6 +79,9 @@ func (o *eventOrder) feed(m *machine) {
 				o.release()
 			}
 			o.untimed(odd)
+			for _, m := range o.members()[len(o.def.Members):] {
+				o.x.missFor(m.Rule, odd)
+			}
 			continue
 		}
 		if o.begun && t < o.mark {
