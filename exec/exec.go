@@ -235,6 +235,11 @@ func (x *Executor) uniform(b *vec.Batch, r uint32) bool {
 
 // Advance ends the windows in processing time that are over at now.
 func (x *Executor) Advance(now int64) Receipt {
+	x.advance(now)
+	return x.receipt(0)
+}
+
+func (x *Executor) advance(now int64) {
 	if d := x.Deadline(); d > 0 && now >= d {
 		x.now = now
 		for _, n := range x.streams {
@@ -244,7 +249,6 @@ func (x *Executor) Advance(now int64) Receipt {
 		}
 		x.schedule()
 	}
-	return x.receipt(0)
 }
 
 // Deadline returns when Advance has something to do, in ms since 1970; 0: not

@@ -46,6 +46,9 @@ type cachedRows struct {
 	until int64 // ms since 1970
 }
 
+// forever is when rows are out of date that never are.
+const forever = math.MaxInt64
+
 // cache returns the cache of the source of a join step, nil if it has none.
 func (x *Executor) cache(s *planner.JoinSource, st *planner.JoinStep) *lookupCache {
 	if !s.Cache.On {
@@ -102,7 +105,7 @@ func (c *lookupCache) put(key string, rows *LookupRows, o planner.LookupCache, n
 			delete(c.entries, k)
 		}
 	}
-	until := int64(math.MaxInt64)
+	until := int64(forever)
 	if o.TTLMs > 0 {
 		until = now + o.TTLMs
 	}

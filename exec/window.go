@@ -33,6 +33,9 @@ type driver interface {
 	feed(m *machine, rows []int32)
 	// advance says that time has come to now: of the clock, or of the watermark.
 	advance(now int64)
+	// jump says that the clock was set by so many ms to now, see Executor.Jump. It is
+	// not called in event time.
+	jump(by, now int64)
 	// deadline returns when advance has something to do by the clock; 0: never.
 	deadline() int64
 	// adopt says that the window's def changed from old.

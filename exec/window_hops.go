@@ -16,8 +16,7 @@ import (
 // set, but every part is in as many windows as any other. Times only say when a part
 // is over, and what is told of a window.
 type hops struct {
-	begin int64 // where the first window begins
-	prev  int64 // end of the last window; of none: begin
+	prev  int64 // end of the last window; where the first begins
 	end   int64 // of the open window; 0: it has not begun
 	cutAt int64 // where the second part of the open hop begins; 0: it has none, or it began
 	part  int64 // the open part: twice the number of its hop, one more for the second part
@@ -25,24 +24,27 @@ type hops struct {
 
 // start begins the first window at now.
 func (h *hops) start(now int64, s *planner.WindowSpec, loc *time.Location) {
-	*h = hops{begin: now, prev: now, end: firstEnd(now, s, loc)}
+	*h = hops{prev: now, end: firstEnd(now, s, loc)}
 	h.divide(s, loc)
 }
 
 // divide finds where the second part of the open hop begins.
 func (h *hops) divide(s *planner.WindowSpec, loc *time.Location) {
-	h.cutAt = 0
-	rest := s.Length % s.Hop()
-	if rest == 0 {
-		return
-	}
-	h.cutAt = h.end - rest
-	if s.Unit == "dd" {
-		h.cutAt = firstTime(wallTime(h.end, loc)/dayMs*dayMs-rest, loc)
-	}
-	if h.cutAt <= h.prev {
+	if h.cutAt = h.cut(s, loc); h.cutAt != 0 && h.cutAt <= h.prev {
 		h.divided()
 	}
+}
+
+// cut returns where the open hop is divided; 0: nowhere.
+func (h *hops) cut(s *planner.WindowSpec, loc *time.Location) int64 {
+	rest := s.Length % s.Hop()
+	switch {
+	case rest == 0:
+		return 0
+	case s.Unit == "dd":
+		return firstTime(wallTime(h.end, loc)/dayMs*dayMs-rest, loc)
+	}
+	return h.end - rest
 }
 
 // divided begins the second part of the open hop.
@@ -92,16 +94,19 @@ func (h *hops) skip(now int64, s *planner.WindowSpec, loc *time.Location) int64 
 }
 
 // jump has the clock be set by so much to now. The open part goes on until the next
-// time at which one ends by the new clock.
+// time at which one ends by the new clock; a hop that has lasted for its length is over,
+// or one during which the clock is set again and again would never be.
 func (h *hops) jump(by, now int64, s *planner.WindowSpec, loc *time.Location) {
 	if h.end == 0 {
 		return
 	}
-	h.begin, h.prev = h.begin+by, h.prev+by
+	h.prev += by
 	h.end = firstEnd(now, s, loc)
 	if h.cutAt > 0 {
-		h.divide(s, loc)
-		h.cutAt = max(h.cutAt, now)
+		h.cutAt = max(h.cut(s, loc), now)
+	}
+	if now-h.prev >= s.Hop() {
+		h.end, h.cutAt = now, min(h.cutAt, now)
 	}
 }
 

@@ -67,6 +67,9 @@ type form interface {
 	row(k windowRow, when, emit bool, part string)
 	// time says that time has come to now and no row before it will follow.
 	time(now int64)
+	// jump says that the clock was set by so many ms to now. The rows that the window
+	// keeps have new times already.
+	jump(by, now int64)
 	// deadline returns when time has something to do by the clock; 0: never.
 	deadline() int64
 }

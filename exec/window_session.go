@@ -39,7 +39,12 @@ func (s *session) row(k windowRow, _, _ bool, _ string) {
 	s.time(k.ts)
 	s.begin(k)
 	s.last = k.ts
-	s.check = min(k.ts+s.r.spec().Interval, s.boundary(s.r.rows[0].ts))
+	s.look()
+}
+
+// look notes when the session ends if no row comes.
+func (s *session) look() {
+	s.check = min(s.last+s.r.spec().Interval, s.boundary(s.r.rows[0].ts))
 }
 
 // begin adds a row; it begins a session if none is open.

@@ -76,7 +76,7 @@ func (v *view) pass(now int64) {
 	for empty := 0; v.end > 0 && now >= v.due(); {
 		if v.cutAt > 0 {
 			v.divided()
-			v.cut()
+			v.nextPart()
 			continue
 		}
 		if len(v.panes) == 0 || len(v.panes) == 1 && v.panes[0].seen == 0 {
@@ -88,7 +88,7 @@ func (v *view) pass(now int64) {
 		}
 		v.fire()
 		v.next(v.spec(), v.zone())
-		v.cut()
+		v.nextPart()
 	}
 	v.w.x.due(v.deadline())
 }
@@ -114,8 +114,8 @@ func (v *view) empty() *pane {
 	return p
 }
 
-// cut ends the open pane, as another part begins, and forgets what no window holds.
-func (v *view) cut() {
+// nextPart ends the open pane, as another part begins, and forgets what no window holds.
+func (v *view) nextPart() {
 	if n := len(v.panes) - 1; v.open && v.panes[n].seen == 0 {
 		v.panes[n].part = v.part
 		v.flip, v.merged = min(v.flip, n), min(v.merged, n)

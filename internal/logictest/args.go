@@ -21,7 +21,7 @@ var (
 		"schema": {"strict", "int64", "table"}, "rule": {"event", "sendnil", "meta", "count", "faults"}, "stats": {"text"},
 	}
 	keys = map[string][]string{
-		"schema": {"timestamp", "timeformat", "retain", "key"}, "rule": {"late", "drift"}, "push": {"at", "topic", "kind"}, "advance": {"to"},
+		"schema": {"timestamp", "timeformat", "retain", "key"}, "rule": {"late", "drift"}, "push": {"at", "topic", "kind"}, "advance": {"to"}, "jump": {"to"},
 	}
 	named = map[string]bool{"schema": true, "rule": true, "drop": true, "push": true, "restart": true}
 )

@@ -52,6 +52,10 @@
 //
 // sets the clock, which begins at 0, and ends what is over by then.
 //
+// jump to=MS
+//
+// has somebody set the clock, forward or back. What is sent for that is printed.
+//
 // restart [NAME]
 //
 // stops a rule and starts it again, or all of them with everything they know.

@@ -103,6 +103,8 @@ func (s *session) do(d *datadriven.TestData) (string, error) {
 		return s.push(a, d.Input)
 	case "advance":
 		return s.advance(a)
+	case "jump":
+		return s.jump(a)
 	case "restart":
 		return "", s.restart(a.name)
 	case "explain":
@@ -113,7 +115,7 @@ func (s *session) do(d *datadriven.TestData) (string, error) {
 	case "stats":
 		return s.stats(a, d), nil
 	}
-	return "", fmt.Errorf("want schema, rule, drop, push, advance, restart, explain or stats")
+	return "", fmt.Errorf("want schema, rule, drop, push, advance, jump, restart, explain or stats")
 }
 
 func (s *session) advance(a args) (string, error) {
@@ -123,6 +125,19 @@ func (s *session) advance(a args) (string, error) {
 	}
 	err = s.clock(to)
 	return s.out.print(), err
+}
+
+// jump has somebody set the clock.
+func (s *session) jump(a args) (string, error) {
+	to, err := a.ms("to", s.now)
+	if err != nil {
+		return "", err
+	}
+	for _, e := range s.engines {
+		s.contained(e.x.Jump(to-s.now, to))
+	}
+	s.now = to
+	return s.out.print(), nil
 }
 
 // maxDeadlines is how many windows may end in one command: a clock that jumps by
