@@ -16,11 +16,11 @@ const degradedTime = time.Minute
 
 // degraded returns why the process is degraded, if it is.
 func (e *Engine) degraded() error {
-	n, last := e.panics.Total()
-	if n == 0 || time.Since(last) >= degradedTime {
+	n, ago := e.panics.Total()
+	if n == 0 || ago >= degradedTime {
 		return nil
 	}
-	return &api.DegradedError{Reason: fmt.Sprintf("%d panics since the start, the last at %s: see the log", n, last.UTC().Format(time.RFC3339))}
+	return &api.DegradedError{Reason: fmt.Sprintf("%d panics since the start, the last at %s: see the log", n, time.Now().Add(-ago).UTC().Format(time.RFC3339))}
 }
 
 // NotePanic counts a panic that was recovered from, by its value, and logs its stack;

@@ -23,6 +23,7 @@ import (
 	"github.com/weir-engine/weir/exec"
 	"github.com/weir-engine/weir/ingest"
 	"github.com/weir-engine/weir/ingest/twin/model"
+	"github.com/weir-engine/weir/internal/clock"
 	"github.com/weir-engine/weir/internal/engine/run"
 	"github.com/weir-engine/weir/internal/invariants"
 	"github.com/weir-engine/weir/internal/keyed"
@@ -62,6 +63,7 @@ type Options struct {
 	OnQuiet func()
 	// OnStop is called when a client asks the process to end.
 	OnStop func()
+	clock  clock.Source                           // nil: the clocks of the machine
 	rand   *rand.Rand                             // of the functions; nil: the executor's own
 	fold   func(*planner.Node) (vec.Value, error) // computes constants; nil: exec.FoldIn
 	// SetLevel changes the level of the log, which is Level, or debug if Debug is
@@ -78,6 +80,9 @@ func (o *Options) EnsureDefaults() {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
+	}
+	if o.clock == nil {
+		o.clock = clock.System()
 	}
 	if o.Rules.CheckpointInterval == 0 {
 		o.Rules = ruledef.DefaultOptions()
@@ -133,13 +138,14 @@ type Engine struct {
 	defLocks  *locks // of streams, tables and settings
 	ruleLocks *locks
 
-	feedSeq atomic.Uint64
-	started time.Time
-	panics  run.Panics
-	lost    loss.Ledger // what belongs to nobody else
-	stages  *metrics.Stages
-	quiet   *time.Timer   // runs OnQuiet
-	epochs  atomic.Uint64 // programs that the executor took
+	feedSeq  atomic.Uint64
+	started  time.Time
+	panics   run.Panics
+	clockSet clockSet
+	lost     loss.Ledger // what belongs to nobody else
+	stages   *metrics.Stages
+	quiet    *time.Timer   // runs OnQuiet
+	epochs   atomic.Uint64 // programs that the executor took
 
 	// mu guards the definitions and what runs for them. Functions that want it to be
 	// held have names that end in Locked; those that only look want it for reading.
@@ -212,6 +218,7 @@ func Open(o Options) (*Engine, error) {
 		Env:   e.env(),
 		Inbox: e.inbox, Counters: &e.counters, Lost: &e.lost, Stages: e.stages, Panics: &e.panics, Log: e.log,
 		Changes: e.changes, Listeners: e.listeners, Broken: e.broke, Release: e.queues.Release,
+		Clock: e.opt.clock, Jumped: e.jumped,
 	})
 	if err := e.load(); err != nil {
 		e.cancel()

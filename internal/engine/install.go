@@ -3,7 +3,6 @@ package engine
 import (
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/weir-engine/weir/internal/engine/run"
 	"github.com/weir-engine/weir/internal/loss"
@@ -18,7 +17,7 @@ var errClosing = errors.New("the engine is closing")
 // creates or starts a rule does not hold e.mu meanwhile, who binds rules anew does. Then
 // c is installed, or shut.
 func (e *Engine) open(c *compiled) {
-	if c.rests = c.sched.rests(time.Now()); c.rests {
+	if c.rests = c.sched.rests(e.wall()); c.rests {
 		return
 	}
 	for _, p := range c.parts {
@@ -81,7 +80,7 @@ func (e *Engine) installLocked(r *rule, c *compiled) error {
 	}
 	r.running, r.failed, r.broken, r.pending, r.message = true, false, false, false, ""
 	r.run++
-	r.startMs = time.Now().UnixMilli()
+	r.startMs = e.wall()
 	e.setPartsLocked(r, len(c.parts))
 	for i, p := range r.parts() {
 		p.running, p.wantsFaults = true, r.wantsFaults
@@ -257,7 +256,7 @@ func (e *Engine) uninstallLocked(r *rule) {
 	if r.wantsFaults {
 		e.exec.WantBad(-1)
 	}
-	r.stopMs = time.Now().UnixMilli()
+	r.stopMs = e.wall()
 	for _, p := range r.parts() {
 		p.running = false
 		e.leavePartLocked(p)

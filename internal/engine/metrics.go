@@ -44,6 +44,7 @@ func (e *Engine) Totals() metrics.Totals {
 	}
 	t.Epochs = e.epochs.Load()
 	t.Panics, _ = e.panics.Total()
+	t.ClockSets = e.clockSet.n.Load()
 	return t
 }
 

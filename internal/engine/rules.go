@@ -5,7 +5,6 @@ import (
 	"iter"
 	"slices"
 	"sort"
-	"time"
 
 	"github.com/weir-engine/weir/exec"
 	"github.com/weir-engine/weir/exec/fn"
@@ -178,7 +177,7 @@ func (e *Engine) compilePartLocked(c *compiled, i int) (p part, err error) {
 	env := planner.Env{Funcs: fn.Set{}, Catalog: catalog{e, c.inline}, Fold: e.foldLocked()}
 	p.query, err = planner.Bind(env, c.def.ID, sel, planner.Settings{
 		EventTime: o.IsEventTime, LateMs: o.LateTolerance.Milliseconds(), DriftMs: o.MaxFutureDrift.Milliseconds(), SendMeta: o.SendMetaToSink, SendNil: o.SendNilField,
-		RuleStartMs: time.Now().UnixMilli(), Epoch: e.startEpochLocked(sel), After: q.After, Before: q.Before, Part: i,
+		RuleStartMs: e.wall(), Epoch: e.startEpochLocked(sel), After: q.After, Before: q.Before, Part: i,
 	})
 	if err == nil {
 		err = e.checkTablesLocked(p.query)

@@ -135,7 +135,7 @@ func (e *Engine) RuleStatus(id string) ([]api.StatusField, error) {
 	f.add("message", r.message)
 	f.add("lastStartTimestamp", r.startMs)
 	f.add("lastStopTimestamp", r.stopMs)
-	f.add("nextStartTimestamp", r.nextStartLocked())
+	f.add("nextStartTimestamp", r.nextStartLocked(e.wall()))
 	f.sourcesLocked(e, r, counts, joined, names, lost)
 	c := r.sum(counts)
 	p := e.planOrNoneLocked(def)
@@ -148,6 +148,7 @@ func (e *Engine) RuleStatus(id string) ([]api.StatusField, error) {
 	}
 	sum := e.lostByLocked(r, c)
 	f.lost("", &sum)
+	f.clock(&e.clockSet)
 	return f.list, nil
 }
 

@@ -2,6 +2,8 @@ package engine
 
 import (
 	"time"
+
+	"github.com/weir-engine/weir/internal/clock"
 )
 
 // timing is the schedule of a rule that was started, whether it runs at the
@@ -11,19 +13,19 @@ type timing struct {
 	look int64 // when something may have to be done, in ms; -1: never
 }
 
-// rests tells whether a rule with schedule s has to wait at now.
-func (s *schedule) rests(now time.Time) bool {
+// rests tells whether a rule with schedule s has to wait at now, in ms since 1970.
+func (s *schedule) rests(now int64) bool {
 	if s == nil || s.once {
 		return false
 	}
-	on, _ := s.on(now.UnixMilli())
+	on, _ := s.on(now)
 	return !on
 }
 
 // sleepLocked makes r wait for its time.
 func (e *Engine) sleepLocked(r *rule, s *schedule) {
 	e.mu.AssertHeld()
-	now := time.Now().UnixMilli()
+	now := e.wall()
 	r.timing = &timing{schedule: s, look: s.next(now)}
 	if on, _ := s.on(now); on { // its time came while it was compiled
 		r.timing.look = now
@@ -42,7 +44,7 @@ func (e *Engine) wakeLocked(r *rule, s *schedule) {
 	if s == nil {
 		return
 	}
-	now := time.Now().UnixMilli()
+	now := e.wall()
 	r.timing = &timing{schedule: s}
 	if s.once {
 		r.timing.look = now + s.len.Milliseconds()
@@ -53,14 +55,15 @@ func (e *Engine) wakeLocked(r *rule, s *schedule) {
 }
 
 // longestWait is the longest time that keepTimes sleeps, so that a clock that was set
-// forward is noticed.
+// is noticed.
 const longestWait = 10 * time.Second
 
-// keepTimes starts and stops the rules that have a schedule. One timer serves all
-// of them; without such rules it does not run.
+// keepTimes starts and stops the rules that have a schedule. Schedules are times of the
+// clock on the wall. One timer serves all of them; without such rules it does not run.
 func (e *Engine) keepTimes() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	c := clock.New(e.opt.clock)
 	for {
 		select {
 		case <-timer.C:
@@ -68,7 +71,11 @@ func (e *Engine) keepTimes() {
 		case <-e.ctx.Done():
 			return
 		}
-		ids, look := e.due(time.Now().UnixMilli())
+		if _, by := c.Read(); by != 0 {
+			e.retime(by)
+		}
+		now := e.wall()
+		ids, look := e.due(now)
 		for _, id := range ids {
 			e.turn(id)
 		}
@@ -76,7 +83,7 @@ func (e *Engine) keepTimes() {
 		case len(ids) > 0:
 			timer.Reset(0)
 		case look > 0:
-			timer.Reset(min(max(time.Until(time.UnixMilli(look)), 0), longestWait))
+			timer.Reset(min(max(time.Duration(look-now)*time.Millisecond, 0), longestWait))
 		default:
 			timer.Stop()
 		}
@@ -84,7 +91,7 @@ func (e *Engine) keepTimes() {
 }
 
 // due lists the rules for which something has to be done at now, and returns when
-// that will next be so for others; 0: never.
+// that will next be so for others, or when to look at the clock; 0: never.
 func (e *Engine) due(now int64) (ids []string, look int64) {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
@@ -92,12 +99,18 @@ func (e *Engine) due(now int64) (ids []string, look int64) {
 		return nil, 0
 	}
 	for id, r := range e.mu.rules {
+		if r.timing == nil {
+			continue
+		}
+		at := r.timing.look
+		if at < 0 { // by this clock never; somebody may set it
+			at = now + longestWait.Milliseconds()
+		}
 		switch {
-		case r.timing == nil || r.timing.look < 0:
-		case r.timing.look <= now:
+		case at <= now:
 			ids = append(ids, id)
-		case look == 0 || r.timing.look < look:
-			look = r.timing.look
+		case look == 0 || at < look:
+			look = at
 		}
 	}
 	return ids, look
@@ -106,7 +119,7 @@ func (e *Engine) due(now int64) (ids []string, look int64) {
 // turn does what the schedule of a rule says for this moment.
 func (e *Engine) turn(id string) {
 	defer e.ruleLocks.lock(id)()
-	now := time.Now().UnixMilli()
+	now := e.wall()
 	e.mu.Lock()
 	r := e.mu.rules[id]
 	if r == nil || r.timing == nil || r.timing.look < 0 || r.timing.look > now || e.mu.closing {
@@ -141,10 +154,27 @@ func (e *Engine) turn(id string) {
 	e.mu.Unlock()
 }
 
+// retime has all rules with a schedule looked at by the new clock, as it was set by
+// so many ms. A run of a length that counts from the start ends when it would have.
+func (e *Engine) retime(by int64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now := e.wall()
+	for _, r := range e.mu.rules {
+		switch {
+		case r.timing == nil:
+		case r.timing.once:
+			r.timing.look += by
+		default:
+			r.timing.look = now
+		}
+	}
+}
+
 // nextStartLocked is what the status of a rule says about its next run.
-func (r *rule) nextStartLocked() int64 {
+func (r *rule) nextStartLocked(now int64) int64 {
 	if r.timing == nil {
 		return 0
 	}
-	return r.timing.next(time.Now().UnixMilli())
+	return r.timing.next(now)
 }

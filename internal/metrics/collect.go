@@ -22,6 +22,7 @@ var totalFamilies = []totalFamily{
 	total("weir_dropped_total", "Messages dropped at a bound that the user set.", func(t *Totals) uint64 { return t.Lost[loss.Dropped] }),
 	total("weir_bad_values_total", "Values that are null since they could not be converted.", func(t *Totals) uint64 { return t.BadValues }),
 	total("weir_panics_total", "Panics that were contained: faults of weir.", func(t *Totals) uint64 { return t.Panics }),
+	total("weir_clock_sets_total", "Times that the clock of the machine was set by more than a second.", func(t *Totals) uint64 { return t.ClockSets }),
 	total("weir_epochs_total", "Programs published after changes of rules.", func(t *Totals) uint64 { return t.Epochs }),
 	gauge("weir_queued_bytes", "Bytes that wait for destinations.", func(t *Totals) uint64 { return t.QueuedBytes }),
 	gauge("weir_left_messages", "Messages on disk for destinations that no rule sends to, which nobody delivers.", func(t *Totals) uint64 { return t.LeftMessages }),

@@ -77,6 +77,7 @@ type Totals struct {
 	BadValues    uint64 // values that are null since they could not be converted
 	Epochs       uint64 // programs published
 	Panics       uint64 // faults of weir that were contained
+	ClockSets    uint64 // times that the clock of the machine was set by more than a second
 	QueuedBytes  uint64 // waiting for destinations, a gauge
 	Lost         loss.Counts
 	LeftMessages uint64 // waiting for destinations that nobody delivers to, a gauge

@@ -50,6 +50,14 @@ func (b *Batcher) Len() int { return b.n }
 // nothing waits for a time.
 func (b *Batcher) Deadline() (ms int64, ok bool) { return b.deadline, b.deadline != 0 }
 
+// Jump says that the clock was set by so many ms: the batch waits as long as it would
+// have waited.
+func (b *Batcher) Jump(by int64) {
+	if b.deadline != 0 {
+		b.deadline += by
+	}
+}
+
 // Flush appends the batch to dst as one message and empties it. sent is false if
 // there was nothing.
 func (b *Batcher) Flush(e *Encoder, dst []byte) (out []byte, sent bool, err error) {

@@ -78,6 +78,16 @@ func (o *output) linger(now int64) {
 	}
 }
 
+// jump moves the times of the collected batches, as the clock was set by so many ms.
+func (o *output) jump(by int64) {
+	if o.soonest > 0 {
+		o.soonest += by
+	}
+	for _, b := range o.waiting {
+		b.Jump(by)
+	}
+}
+
 // deadline returns when linger has something to look at; 0: not before more is
 // collected. It is asked for after each batch, so it does not look at all that
 // wait.

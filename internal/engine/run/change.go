@@ -1,8 +1,6 @@
 package run
 
 import (
-	"time"
-
 	"github.com/weir-engine/weir/exec"
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/sinks"
@@ -58,7 +56,7 @@ func (r *Runner) pull() {
 	defer r.recovered(0)
 	c := r.o.Changes()
 	r.plan(&c)
-	now := time.Now().UnixMilli()
+	now := r.now()
 	for _, p := range c.Programs {
 		got := r.x.SetProgram(p.Stream, p.Program, now)
 		r.settle(&got)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/weir-engine/weir/exec"
+	"github.com/weir-engine/weir/internal/clock"
 	"github.com/weir-engine/weir/internal/loss"
 )
 
@@ -21,7 +22,7 @@ import (
 // for concurrent use.
 type Panics struct {
 	total atomic.Uint64
-	last  atomic.Int64 // when the last one was, ms since 1970
+	last  atomic.Int64 // when the last one was, ns by clock.Elapsed
 
 	mu   sync.Mutex
 	seen map[string]uint64
@@ -34,7 +35,7 @@ const maxSeen = 256
 // the count at every tenfold.
 func (p *Panics) Note(log *slog.Logger, what, text string, stack []byte) {
 	p.total.Add(1)
-	p.last.Store(time.Now().UnixMilli())
+	p.last.Store(int64(clock.Elapsed()))
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.seen == nil || len(p.seen) >= maxSeen {
@@ -49,12 +50,10 @@ func (p *Panics) Note(log *slog.Logger, what, text string, stack []byte) {
 	}
 }
 
-// Total returns how many there were and when the last was; a zero time: never.
-func (p *Panics) Total() (n uint64, last time.Time) {
-	if n = p.total.Load(); n > 0 {
-		last = time.UnixMilli(p.last.Load())
-	}
-	return n, last
+// Total returns how many there were and how long ago the last was, whatever was done
+// to the clock since.
+func (p *Panics) Total() (n uint64, ago time.Duration) {
+	return p.total.Load(), clock.Elapsed() - time.Duration(p.last.Load())
 }
 
 // tenfold tells whether n is a power of ten.
@@ -79,8 +78,8 @@ func (r *Runner) recovered(rows int) {
 // recoveredTimer is recovered for what the clock said.
 func (r *Runner) recoveredTimer() {
 	if v := recover(); v != nil {
-		r.notBefore = time.Now().Add(restTime).UnixMilli()
 		r.giveUp("what was due is given up", v, 0)
+		r.notBefore = r.now() + restTime.Milliseconds()
 	}
 }
 

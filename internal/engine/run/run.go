@@ -13,6 +13,7 @@ import (
 
 	"github.com/weir-engine/weir/exec"
 	"github.com/weir-engine/weir/ingest"
+	"github.com/weir-engine/weir/internal/clock"
 	"github.com/weir-engine/weir/internal/loss"
 	"github.com/weir-engine/weir/internal/metrics"
 	"github.com/weir-engine/weir/planner"
@@ -20,7 +21,7 @@ import (
 	"github.com/weir-engine/weir/vec"
 )
 
-// Options say what a Runner works with. All are needed. The functions are called on
+// Options say what a Runner works with. All are needed but Clock. The functions are called on
 // the executor goroutine and must not call the Runner's Call or Settle.
 type Options struct {
 	Env      exec.Env // but for Faults
@@ -30,6 +31,10 @@ type Options struct {
 	Stages   *metrics.Stages
 	Panics   *Panics
 	Log      *slog.Logger
+
+	Clock clock.Source // nil: that of the machine
+	// Jumped is told that the clock was set by so many ms; nil: nobody is.
+	Jumped func(by int64)
 
 	// Changes returns what changed since it was called last.
 	Changes func() Change
@@ -52,6 +57,7 @@ type Runner struct {
 
 	feeds     map[*ingest.Feed]*Feed
 	holding   holding
+	clock     *clock.Clock
 	notBefore int64 // nothing is due until then, ms since 1970
 
 	calls   chan func(*exec.Executor)
@@ -65,12 +71,16 @@ type Runner struct {
 
 // New makes a Runner. The caller calls Run, once.
 func New(o Options) *Runner {
+	if o.Clock == nil {
+		o.Clock = clock.System()
+	}
 	r := &Runner{
 		o: o, feeds: map[*ingest.Feed]*Feed{}, holding: holding{map[exec.Ticket]heldBatch{}, map[*Feed]uint32{}},
 		calls: make(chan func(*exec.Executor)), nudge: make(chan struct{}, 1), room: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	r.answers.ready = make(chan struct{}, 1)
 	r.out = &output{counters: o.Counters, lost: o.Lost, outlets: &outlets{of: map[*sinks.Queue]*Outlet{}}}
+	r.clock = clock.New(o.Clock)
 	o.Env.Faults = r.out.wantsFaults
 	r.x = exec.New(o.Env, r.out)
 	r.out.x = r.x
@@ -110,7 +120,7 @@ func (r *Runner) Attach(q *sinks.Queue, feeds []*Feed) *Outlet { return r.out.ou
 func (r *Runner) Detach(q *sinks.Queue, feeds []*Feed) { r.out.outlets.detach(q, feeds) }
 
 // maxBeat is the longest time that the executor sleeps, so that a clock that was
-// set forward is noticed.
+// set is noticed.
 const maxBeat = 10 * time.Second
 
 // Run runs batches as they come, ends windows in time, and does what calls ask for,
@@ -135,9 +145,9 @@ func (r *Runner) turn(ctx context.Context, timer *time.Timer) (more bool) {
 		r.out.flush()
 	}
 	r.tick()
-	wait := maxBeat
+	wait, now := maxBeat, r.now()
 	if d := r.deadline(); d > 0 {
-		wait = min(max(time.Until(time.UnixMilli(d)), 0), maxBeat)
+		wait = min(max(time.Duration(d-now)*time.Millisecond, 0), maxBeat)
 	}
 	timer.Reset(wait)
 	select {
@@ -204,10 +214,10 @@ func (r *Runner) process(f *ingest.Feed, b *vec.Batch) {
 			return
 		}
 	}
-	start := time.Now()
-	r.out.begin(start.UnixMilli())
+	start, now := time.Now(), r.now()
+	r.out.begin(now)
 	r.tellFaults()
-	got = r.x.Run(b, start.UnixMilli())
+	got = r.x.Run(b, now)
 	r.out.flush()
 	r.o.Stages.Observe(metrics.StageEvaluate, time.Since(start))
 	r.o.Stages.ObserveRows(b.Rows)
@@ -219,9 +229,8 @@ func (r *Runner) tick() {
 	if d == 0 {
 		return
 	}
-	start := time.Now()
-	now := start.UnixMilli()
-	if now < d {
+	start, now := time.Now(), r.now()
+	if now < r.deadline() { // it is another if the clock was set
 		return
 	}
 	if r.dirty.Load() {
@@ -236,6 +245,33 @@ func (r *Runner) tick() {
 	r.out.flush()
 	r.contain(nil)
 	r.o.Stages.Observe(metrics.StageTimers, time.Since(start))
+}
+
+// now returns the time of all that the executor does, in ms since 1970: it goes on
+// evenly, and where somebody sets the clock what is open is moved.
+func (r *Runner) now() int64 {
+	now, by := r.clock.Read()
+	if by != 0 {
+		r.jump(by, now)
+	}
+	return now
+}
+
+// jump moves what has a time, after what was due before the clock was set.
+func (r *Runner) jump(by, now int64) {
+	if r.o.Jumped != nil {
+		r.o.Jumped(by)
+	}
+	defer r.recovered(0)
+	r.notBefore += by
+	r.out.begin(now - by)
+	got := r.x.Jump(by, now)
+	r.settle(&got)
+	r.out.flush()
+	r.out.linger(now - by)
+	r.out.flush()
+	r.out.jump(by)
+	r.contain(nil)
 }
 
 // deadline returns when tick has something to do, in ms since 1970; 0: not before

@@ -139,8 +139,8 @@ func TestPanicInCall(t *testing.T) {
 	b.Call(func(*exec.Executor) { panic("bug: of the test") })
 	b.push(`{"a":1}`)
 	b.await(1)
-	if got, at := b.o.Panics.Total(); got != 1 || time.Since(at) > time.Hour {
-		t.Errorf("it panicked %d times, the last at %v", got, at)
+	if got, ago := b.o.Panics.Total(); got != 1 || ago < 0 || ago > time.Hour {
+		t.Errorf("it panicked %d times, the last %v ago", got, ago)
 	}
 	b.Call(func(*exec.Executor) {
 		if b.notBefore != 0 {

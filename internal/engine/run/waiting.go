@@ -49,7 +49,7 @@ func (r *Runner) takeAnswers() {
 
 func (r *Runner) found(a answered) {
 	defer r.recovered(0)
-	now := time.Now().UnixMilli()
+	now := r.now()
 	r.out.begin(now)
 	got := r.x.Found(a.l, a.rows, now)
 	r.out.flush()
