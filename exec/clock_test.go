@@ -112,7 +112,7 @@ func (p *hopsOnPaper) row() {
 // Windows whose content does not depend on what a clock shows.
 var evenWindows = []string{
 	"SLIDINGWINDOW(ss, 3)", "SLIDINGWINDOW(ss, 2, 1)", "SLIDINGWINDOW(ss, 2) OVER (WHEN n % 3 = 0)", "SLIDINGWINDOW(ms, 700, 1500) OVER (WHEN n % 4 = 1)",
-	"SESSIONWINDOW(hh, 20, 1)", "COUNTWINDOW(4)", "COUNTWINDOW(5, 2)", "STATEWINDOW(n % 5 = 0, n % 7 = 0)", "STATEWINDOW(n % 4 = 0) OVER (PARTITION BY n % 2)",
+	"SESSIONWINDOW(ss, 60, 1)", "COUNTWINDOW(4)", "COUNTWINDOW(5, 2)", "STATEWINDOW(n % 5 = 0, n % 7 = 0)", "STATEWINDOW(n % 4 = 0) OVER (PARTITION BY n % 2)",
 	"SLIDINGWINDOW(ss, 9) OVER (WHEN event_time() > 0 AND last_hit_count() < 40)",
 }
 

@@ -296,7 +296,7 @@ const quietTime = time.Second
 
 // env is what the executor needs from outside.
 func (e *Engine) env() exec.Env {
-	return exec.Env{Location: e.opt.Location, Started: e.started.UnixMilli(), Rand: e.opt.rand, State: e.keyed.Get, Lookup: e.ask}
+	return exec.Env{Location: e.opt.Location, Now: e.wall, Started: e.started.UnixMilli(), Rand: e.opt.rand, State: e.keyed.Get, Lookup: e.ask}
 }
 
 func signal(c chan struct{}) {

@@ -46,9 +46,10 @@ var rooms = []struct {
 	{"sinks/memory", []string{"vec/...", "sinks", "internal/membus", "internal/props"}},
 	{"sinks/nop", []string{"vec/...", "sinks", "sinks/log", "internal/props"}}, // nop is log that says nothing
 	{"sinks/...", []string{"vec/...", "sinks", "internal/props"}},
-	{"internal/mqttconn", []string{"internal/invariants", "internal/loss", "internal/props"}},
+	{"internal/mqttconn", []string{"internal/clock", "internal/invariants", "internal/loss", "internal/props"}},
 	{"internal/invariants", nil},
 	{"internal/loss", nil},
+	{"internal/clock", nil},
 	{"internal/props", nil},
 	{"internal/broker", nil},
 	{"internal/membus", nil},
@@ -57,10 +58,10 @@ var rooms = []struct {
 	{"internal/metrics", []string{"internal/loss"}},
 	{"internal/api", []string{"planner/ruledef"}},
 	{"internal/config", []string{"planner/ruledef", "internal/props"}},
-	{"internal/engine/run", []string{"vec", "planner", "exec", "ingest", "sinks", "sinks/encode", "internal/invariants", "internal/loss", "internal/metrics"}},
+	{"internal/engine/run", []string{"vec", "planner", "exec", "ingest", "sinks", "sinks/encode", "internal/clock", "internal/invariants", "internal/loss", "internal/metrics"}},
 	{"internal/engine", []string{
 		"vec/...", "planner/...", "exec/...", "ingest/...", "sinks/...", "internal/engine/run",
-		"internal/invariants", "internal/keyed", "internal/loss", "internal/mqttconn", "internal/membus", "internal/props", "internal/store", "internal/metrics", "internal/api",
+		"internal/clock", "internal/invariants", "internal/keyed", "internal/loss", "internal/mqttconn", "internal/membus", "internal/props", "internal/store", "internal/metrics", "internal/api",
 	}},
 	{"internal/rowref", []string{"vec/...", "planner/...", "exec/fn"}}, // not exec: it is what exec is held against
 	{"internal/logictest", []string{"vec/...", "planner/...", "exec/...", "ingest", "sinks/encode", "internal/rowref"}},

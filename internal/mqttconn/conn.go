@@ -33,6 +33,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/weir-engine/weir/internal/clock"
 	"github.com/weir-engine/weir/internal/loss"
 )
 
@@ -416,3 +417,7 @@ func (c *Conn) wait(ctx context.Context, changed <-chan struct{}) error {
 }
 
 func nowMs() int64 { return time.Now().UnixMilli() }
+
+// elapsedMs is what lengths of time are measured with, whatever somebody does to the
+// clock. It is never 0.
+func elapsedMs() int64 { return clock.Elapsed().Milliseconds() + 1 }

@@ -118,7 +118,7 @@ func (t *tap) fill() (int, error) {
 	t.end += n
 	t.reads++
 	if n > 0 {
-		t.lastRead.Store(nowMs())
+		t.lastRead.Store(elapsedMs())
 		return n, nil
 	}
 	if err == nil || errors.Is(err, io.EOF) {
@@ -154,7 +154,7 @@ func (t *tap) readSocket(p []byte) (int, error) {
 		setLowat(t.low, 1)
 		t.lowered = false
 	}
-	t.waiting.Store(nowMs())
+	t.waiting.Store(elapsedMs())
 	n, err := t.nc.Read(p)
 	t.waiting.Store(0)
 	return n, err
@@ -241,7 +241,7 @@ func (t *tap) packet(first byte, body, whole []byte, at int64) error {
 	case pktPubrec:
 		t.prompt = appendAck(t.prompt, pktPubrel, binary.BigEndian.Uint16(body))
 	case pktSuback:
-		return t.suback(binary.BigEndian.Uint16(body), body[2:], at)
+		return t.suback(binary.BigEndian.Uint16(body), body[2:])
 	case pktUnsuback:
 		t.unsuback(binary.BigEndian.Uint16(body))
 	default:
@@ -261,7 +261,7 @@ func (t *tap) message(at int64) error {
 		t.receipts.add(p.id, 1) // nobody acknowledges it: it stays with the broker
 		return nil
 	}
-	if p.retained && at < c.replayTo {
+	if p.retained && elapsedMs() < c.replayTo {
 		tp = c.narrow(tp)
 	}
 	c.stats.MessagesIn++
@@ -335,7 +335,7 @@ func (c *Conn) tooLarge(topic []byte, size int) error {
 	}
 	c.stats.Lost[loss.Oversized]++
 	c.quiet++
-	if now := nowMs(); now-c.loud >= loudEvery {
+	if now := elapsedMs(); c.loud == 0 || now-c.loud >= loudEvery {
 		c.log.Warn("messages are larger than maxPacketBytes and skipped", "messages", c.quiet, "topic", tp.Name, "bytes", size, "maxPacketBytes", c.opt.MaxPacket)
 		c.loud, c.quiet = now, 0
 	}

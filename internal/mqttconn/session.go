@@ -242,7 +242,7 @@ func (c *Conn) exactlyOnce(_ paho.Client, m paho.Message) {
 		t.fail(err)
 		return
 	}
-	if m.Retained() && at < c.replayTo {
+	if m.Retained() && elapsedMs() < c.replayTo {
 		tp = c.narrow(tp)
 	}
 	c.stats.MessagesIn++

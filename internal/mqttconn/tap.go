@@ -98,7 +98,7 @@ func newTap(c *Conn, nc net.Conn, gen uint32) *tap {
 			}
 		}
 	}
-	now := nowMs()
+	now := elapsedMs()
 	t.lastWrite.Store(now)
 	t.lastRead.Store(now)
 	return t
@@ -199,7 +199,7 @@ func (t *tap) put(b []byte) error {
 		t.fail(err)
 		return t.why()
 	}
-	t.lastWrite.Store(now.UnixMilli())
+	t.lastWrite.Store(elapsedMs())
 	return nil
 }
 

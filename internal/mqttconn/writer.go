@@ -31,8 +31,8 @@ func (t *tap) write() {
 		case <-t.closed:
 			return
 		case <-t.wake:
-		case now := <-tick.C:
-			if err := t.watch(now.UnixMilli()); err != nil {
+		case <-tick.C:
+			if err := t.watch(elapsedMs()); err != nil {
 				t.fail(err)
 				return
 			}
@@ -102,7 +102,7 @@ func (t *tap) subscriptions(b []byte) []byte {
 	on, off := tab.take()
 	b = t.ask(b, on, off)
 	if t.asking() {
-		t.roundMs = nowMs()
+		t.roundMs = elapsedMs()
 	}
 	if len(t.rounds) > 0 {
 		t.c.replayTo = 1<<63 - 1
@@ -139,7 +139,7 @@ func (t *tap) unsuback(id uint16) {
 }
 
 // suback takes the broker's answer to a SUBSCRIBE. The caller holds Conn.mu.
-func (t *tap) suback(id uint16, codes []byte, at int64) error {
+func (t *tap) suback(id uint16, codes []byte) error {
 	fs, ok := t.rounds[id]
 	if !ok {
 		return fmt.Errorf("malformed packet: SUBACK %d for no SUBSCRIBE", id)
@@ -153,13 +153,13 @@ func (t *tap) suback(id uint16, codes []byte, at int64) error {
 		f.sent = false
 		if codes[i] > 2 {
 			c.tab.refuse(f)
-			c.refusal = at
+			c.refusal = elapsedMs()
 			continue
 		}
 		f.acked = true
 	}
 	if len(t.rounds) == 0 {
-		c.replayTo = at + replayWait.Milliseconds()
+		c.replayTo = elapsedMs() + replayWait.Milliseconds()
 		t.kick()
 	}
 	c.announce()
