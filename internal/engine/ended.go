@@ -101,7 +101,7 @@ func (e *Engine) finish(runs []ruleRun) {
 		e.uninstallLocked(r)
 		if t != nil && t.tick != nil {
 			r.message = why
-			r.timing = &timing{schedule: t.schedule, look: t.next(time.Now().UnixMilli())}
+			r.timing = &timing{schedule: t.schedule, look: t.next(e.wall())}
 			signal(e.watch)
 			continue
 		}

@@ -101,7 +101,7 @@ func (r *Runner) Call(f func(*exec.Executor)) {
 // End has the windows of streams send what they have: no row will come to them.
 func (r *Runner) End(streams []uint32) {
 	r.Call(func(x *exec.Executor) {
-		now := time.Now().UnixMilli()
+		now := r.now()
 		r.out.begin(now)
 		got := x.End(streams, now)
 		r.settle(&got)
