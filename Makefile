@@ -10,6 +10,8 @@ COUNT     ?= 1
 TIMEOUT   ?= 15m
 # Made-up rule files of the equivalence test, five cases each.
 EQUIV_FILES ?= 20000
+# Files of wild rules, some five statements each.
+WILD_FILES  ?= 4000
 
 # What ships is static, so that is what is tested; the race detector needs C.
 export CGO_ENABLED ?= 0
@@ -48,7 +50,7 @@ run: build
 	bin/weir demo $(ARGS)
 
 test: testdeps
-	WEIR_EQUIV_FILES=$(EQUIV_FILES) $(GO) test -timeout $(TIMEOUT) ./...
+	WEIR_EQUIV_FILES=$(EQUIV_FILES) WEIR_WILD_FILES=$(WILD_FILES) $(GO) test -timeout $(TIMEOUT) ./...
 
 # Some tests run against mosquitto and redis-server where they are there. In CI
 # nothing is skipped.

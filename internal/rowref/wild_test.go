@@ -16,9 +16,9 @@ import (
 // The number of files is WEIR_WILD_FILES, with some five statements each, the first
 // seed WEIR_WILD_SEED.
 func TestWild(t *testing.T) {
-	files, first := 4000, 1
+	files, first := 1000, 1
 	if testing.Short() {
-		files = 400
+		files = 200
 	}
 	files, first = env(t, "WEIR_WILD_FILES", files), env(t, "WEIR_WILD_SEED", first)
 	const parts = 4
