@@ -128,3 +128,19 @@ func TestTableAlone(t *testing.T) {
 		t.Errorf("a lookup table alone: got %v", err)
 	}
 }
+
+// DESCRIBE and GET name the types that other dialects' names stand for.
+func TestTypesOfOtherDialects(t *testing.T) {
+	d := newDesk(t, Options{}, nil)
+	d.sql(`CREATE STREAM typed (a int, b double, c text, d bool, e varchar(20), f timestamp, g STRUCT(h real, i ARRAY(integer))) WITH (DATASOURCE="in/t", TYPE="memory")`)
+	got := string(d.get("/streams/typed"))
+	for _, want := range []string{`{"FieldType":"bigint","Name":"a"}`, `{"FieldType":"float","Name":"b"}`, `{"FieldType":"string","Name":"c"}`, `{"FieldType":"boolean","Name":"d"}`, `{"FieldType":"string","Name":"e"}`, `{"FieldType":"datetime","Name":"f"}`, `{"FieldType":"float","Name":"h"}`, `"ElementType":"bigint"`} {
+		if !strings.Contains(got, want) {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+	out := d.listen("typed")
+	d.rule("typed", "SELECT a + 1 AS x, upper(c) AS y, g->h AS z FROM typed", "typed")
+	d.publish("in/t", `{"a":1,"b":2.5,"c":"k","d":true,"e":"x","f":5,"g":{"h":1.5,"i":[1]}}`)
+	out.want(`{"x":2,"y":"K","z":1.5}`)
+}
