@@ -38,7 +38,7 @@ func (l *lane) deliver() outcome {
 		n, err := 0, l.open()
 		if err == nil {
 			var to *lane
-			if n, err, to = l.write(msgs); to != nil {
+			if n, to, err = l.write(msgs); to != nil {
 				to.takeOver(msgs, n, err)
 				return relieved
 			}
@@ -176,7 +176,7 @@ func (l *lane) failed(msgs []Message, err error) {
 
 // write gives msgs to the destination once. If that took so long that somebody else
 // went on with the lane, to is where the worker goes on; nothing of l is its own then.
-func (l *lane) write(msgs []Message) (n int, err error, to *lane) {
+func (l *lane) write(msgs []Message) (n int, to *lane, err error) {
 	start, dest := time.Now(), l.dest
 	j := l.begin(msgs)
 	f := l.takeOff(msgs, start) // from here on l may be another's
@@ -190,7 +190,7 @@ func (l *lane) write(msgs []Message) (n int, err error, to *lane) {
 	}
 	l.slow.Store(err != nil || took >= l.q.patience()/2)
 	if f == nil {
-		return n, err, nil
+		return n, nil, err
 	}
 	if err == nil {
 		l.q.learn(took)
@@ -202,7 +202,7 @@ func (l *lane) write(msgs []Message) (n int, err error, to *lane) {
 		to.slow.Store(true)
 		l.q.forgetJob(j)
 	}
-	return n, err, to
+	return n, to, err
 }
 
 // write is Destination.Write with a panic, which is a fault of ours, as an error: a

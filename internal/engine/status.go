@@ -416,6 +416,10 @@ func (f *fields) sink(o *ruleOutput, e *Engine) {
 	f.add(prefix+"destination_disk_bytes", st.DiskBytes)
 	f.add(prefix+"destination_disk_error", st.DiskError)
 	f.lost(prefix+"destination_", &st.Lost)
+	f.add(prefix+"destination_retries_total", st.Retries)
+	f.add(prefix+"destination_last_invocation", st.LastDeliveredMs)
+	f.add(prefix+"destination_last_exception", st.LastError)
+	f.add(prefix+"destination_last_exception_time", st.LastErrorMs)
 }
 
 // RuleHealth returns the state and the faults of all rules: in their rows, in what
