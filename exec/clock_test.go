@@ -14,7 +14,6 @@ import (
 // passed, off what the clock shows more.
 type gateway struct {
 	*changing
-	rnd       *rand.Rand
 	real, off int64
 	rows      int
 }
@@ -46,14 +45,14 @@ func (g *gateway) row() {
 // hopsOnPaper is a tumbling or hopping window as one would work it out on paper: hops
 // of rows, and when the open one is over by the clock on the wall.
 type hopsOnPaper struct {
-	length, hop         int64
-	start, end, half    int64 // of the open hop, in real time; half: where its second part begins
-	number              int
-	second              bool
-	hopOf               []int
-	secondOf            []bool // by row
-	said                []string
-	longest, fired, off int64
+	length, hop      int64
+	start, end, half int64 // of the open hop, in real time; half: where its second part begins
+	number           int
+	second           bool
+	hopOf            []int
+	secondOf         []bool // by row
+	said             []string
+	longest, off     int64
 }
 
 func (p *hopsOnPaper) open(now int64) {

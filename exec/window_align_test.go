@@ -53,3 +53,19 @@ func TestAlignedEnds(t *testing.T) {
 		}
 	}
 }
+
+// What a lookup gave is kept for as long as was said, whatever the clock shows.
+func TestCacheWhenClockIsSet(t *testing.T) {
+	const now, back = 7_200_000, -3_600_000
+	c := &lookupCache{entries: map[string]cachedRows{}}
+	rows := &LookupRows{}
+	c.put("a", rows, planner.LookupCache{Missing: true, TTLMs: 1000}, now)
+	c.put("b", rows, planner.LookupCache{Missing: true}, now)
+	c.jump(back)
+	if c.get([]byte("a"), now+back+999) == nil || c.get([]byte("a"), now+back+1000) != nil {
+		t.Error("a row is not kept for a second")
+	}
+	if c.get([]byte("b"), now+1e12) == nil {
+		t.Error("a row is not kept for ever")
+	}
+}

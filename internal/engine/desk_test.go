@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/vfs"
 
@@ -79,7 +80,8 @@ func TestSeriesMove(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := Options{Store: store.Options{FS: vfs.NewMem(), Dir: "data"}, Dir: t.TempDir()}
+	wall := newWallClock()
+	o := Options{Store: store.Options{FS: vfs.NewMem(), Dir: "data"}, Dir: t.TempDir(), clock: wall.read}
 	leaveBehind(t, o)
 	o.Sinks = sinks.Options{MemoryBytes: 16 << 10, MaxBytes: 300 << 10, DropOldest: true}
 	d := newDesk(t, o, b)
@@ -131,6 +133,7 @@ func TestSeriesMove(t *testing.T) {
 	if len(names) < 25 {
 		t.Fatalf("docs/operation.md names %d series: %q", len(names), names)
 	}
+	wall.set(time.Hour)
 	d.mayPanic = true
 	d.exec.Call(func(*exec.Executor) { panic("bug: of the test") })
 	for m := range strings.Lines(string(d.get("/metrics"))) {

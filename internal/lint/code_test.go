@@ -21,6 +21,7 @@ type source struct {
 	file  *ast.File
 	test  bool
 	pure  bool                    // of exec, planner or vec, and no test
+	timed bool                    // of a package that acts by the time, and no test
 	allow map[int]map[string]bool // by line: the rules of which it is excused
 }
 
@@ -40,6 +41,7 @@ func newSource(t reporter, path string, text []byte) (*source, error) {
 	room, _, _ := strings.Cut(path, "/")
 	s.test = strings.HasSuffix(path, "_test.go")
 	s.pure = !s.test && (room == "exec" || room == "planner" || room == "vec")
+	s.timed = !s.test && (strings.HasPrefix(path, "internal/engine/run/") || strings.HasPrefix(path, "internal/mqttconn/"))
 	s.allow = s.excuses()
 	return s, nil
 }
@@ -220,8 +222,14 @@ func leadingText(e ast.Expr) string {
 }
 
 // checkClock reports a look at the system's clock in packages that take the time
-// as an argument. A function value counts as much as a call.
+// as an argument, and one as a number in those that act by the time. A function value
+// counts as much as a call.
 func (s *source) checkClock(n *ast.SelectorExpr) {
+	if c, ok := n.X.(*ast.CallExpr); ok && n.Sel.Name == "UnixMilli" && s.timed {
+		if pkg, name := called(c.Fun); pkg == "time" && name == "Now" {
+			s.fault("clock", n, "time.Now().UnixMilli", "somebody may set it: take the time of internal/clock")
+		}
+	}
 	x, ok := n.X.(*ast.Ident)
 	if !s.pure || !ok || x.Name != "time" {
 		return

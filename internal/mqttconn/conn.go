@@ -416,7 +416,8 @@ func (c *Conn) wait(ctx context.Context, changed <-chan struct{}) error {
 	}
 }
 
-func nowMs() int64 { return time.Now().UnixMilli() }
+// nowMs is the clock on the wall, of what is told to clients.
+func nowMs() int64 { return time.Now().UnixMilli() } // lint:allow clock: nothing is measured with it
 
 // elapsedMs is what lengths of time are measured with, whatever somebody does to the
 // clock. It is never 0.
