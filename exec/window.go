@@ -159,7 +159,11 @@ func (w *window) feed(m *machine) {
 	if w.view != nil {
 		members = w.view.ring.def.Members // of all windows over these rows
 	}
-	rows := m.filtered(w.def.Filter, members)
+	filter := w.def.Filter
+	if w.def.Serial { // the window looks at it row by row
+		filter = planner.NoStep
+	}
+	rows := m.filtered(filter, members)
 	if len(w.def.Guard) > 0 {
 		rows = w.guarded(m, rows, members)
 	}

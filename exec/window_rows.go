@@ -200,6 +200,9 @@ func (r *rowWindow) feed(m *machine, rows []int32) {
 			mark = r.x.marks[row]
 		}
 		r.form.before(k.ts, mark)
+		if d.Serial && !r.holds(m, d.Filter, row) {
+			continue
+		}
 		r.form.row(k, r.holds(m, d.When, row), r.holds(m, d.Emit, row), r.partition(m, row))
 	}
 	r.x.due(r.deadline())

@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -137,11 +138,16 @@ func (w *BoundWindow) text() string {
 	return t.String()
 }
 
+// serial tells whether a condition of the window counts the results of the rule over it.
+func (w *BoundWindow) serial() bool {
+	return slices.ContainsFunc([]*Node{w.Filter, w.When, w.Emit}, func(n *Node) bool { return n != nil && n.hits })
+}
+
 // ring returns what is common to windows that gather the same rows in the same
 // groups, "" if w keeps rows of its own.
 func (w *BoundWindow) ring() string {
 	switch {
-	case !w.Spec.rings():
+	case !w.Spec.rings() || w.serial():
 		return ""
 	case !w.Group:
 		return w.text()
@@ -175,7 +181,7 @@ func (w *BoundWindow) define(s *stageBuilder) definition {
 	return &Window{
 		Stage: Stage{Guard: s.steps(w.Guard)}, Spec: w.Spec, Ring: w.ring(), After: w.After, Group: w.Group,
 		Where: s.steps(w.Where), Filter: s.step(w.Filter), When: s.step(w.When), Emit: s.step(w.Emit),
-		Serial: w.When != nil && w.When.hits, Parts: s.steps(w.Parts), Keys: s.steps(w.Keys),
+		Serial: w.serial(), Parts: s.steps(w.Parts), Keys: s.steps(w.Keys),
 	}
 }
 

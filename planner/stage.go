@@ -59,7 +59,7 @@ type Window struct {
 	When   StepID   // OVER (WHEN ...), or the begin condition of a state window
 	Emit   StepID   // state window: emit condition, or NoStep
 	Parts  []StepID // OVER (PARTITION BY ...)
-	Serial bool     // When counts the results of the one rule over the window
+	Serial bool     // a condition counts the results of the one rule over the window
 	Keys   []StepID
 	Group  bool // rows are grouped (keys or aggregates), else kept as rows
 	Aggs   []Agg
