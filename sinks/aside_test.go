@@ -124,7 +124,7 @@ type crowd struct {
 
 func newCrowd(t *testing.T, seed uint64, rules int) *crowd {
 	rnd := rand.New(rand.NewPCG(seed, 1))
-	h := &host{rnd: rnd, manner: map[string]*manner{}, got: map[string][]arrival{}}
+	h := &host{rnd: rand.New(rand.NewPCG(seed, 2)), manner: map[string]*manner{}, got: map[string][]arrival{}}
 	c := &crowd{t: t, h: h, rnd: rnd, put: map[string]time.Time{}, sent: make([]int, rules)}
 	for r := range rules {
 		c.place = append(c.place, fmt.Sprintf("p%d", r*2/3)) // some share one
