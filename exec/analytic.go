@@ -88,11 +88,12 @@ type recalls struct {
 
 // recalled returns the recalls of w.
 func (w *window) recalled() *recalls {
-	r, d := &w.recalls, w.def
-	if r.of == d {
-		return r
+	d := w.def
+	if w.recalls != nil && w.recalls.of == d {
+		return w.recalls
 	}
-	*r = recalls{of: d}
+	r := &recalls{of: d}
+	w.recalls = r
 	r.single = w.in.prog.StatefulIn(append(slices.Clone(d.Parts), d.Filter, d.When, d.Emit)...)
 	joined := slices.Concat(d.Where, d.Keys, d.Rows)
 	for _, a := range d.Aggs {

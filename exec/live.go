@@ -61,7 +61,7 @@ func (x *Executor) adopt(n *live, p *planner.Program) {
 		n.join.memories.keep(p)
 		for _, w := range n.windows {
 			w.memories.keep(p)
-			w.recalls = recalls{}
+			w.recalls = nil
 		}
 	}
 	n.prog, n.plan, n.listeners = p, nil, nil

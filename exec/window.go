@@ -22,7 +22,7 @@ type window struct {
 
 	groups   *agg.Groups     // that the aggregates are of
 	memories memories        // over a join: of stateful steps over the rows that it joins
-	recalls  recalls         // over a join
+	recalls  *recalls        // over a join; nil: not known
 	notes    map[cell]string // why values of batch are faults, by column
 }
 
