@@ -90,8 +90,8 @@ func (t indexRules) each(f func(es []planner.Entry, konst vec.Value)) {
 		}
 	case *planner.EqualIndex:
 		if !t.texts {
-			for k, num := range i.Nums {
-				f(i.AtNum(k), numConst(num))
+			for k := range i.Nums {
+				f(i.AtNum(k), i.Num(k))
 			}
 			return
 		}

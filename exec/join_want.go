@@ -33,9 +33,9 @@ func (f *feeder) wanted(m *machine) vec.Bitmap {
 			case v.Kind == vec.String && len(e.NumEntries) == 0:
 				return e.FindText(v.S) >= 0
 			case v.Kind == vec.Float64 && v.I == 0 && len(e.TextEntries) == 0:
-				return e.FindNum(v.F) >= 0
+				return e.FindNum(v.F, 0) >= 0
 			case v.Kind == vec.Int64 && len(e.TextEntries) == 0 && v.I > -1<<53 && v.I < 1<<53:
-				return e.FindNum(float64(v.I)) >= 0
+				return e.FindNum(float64(v.I), 0) >= 0
 			}
 			return true
 		})

@@ -1,8 +1,6 @@
 package exec
 
 import (
-	"math"
-
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/vec"
 )
@@ -271,7 +269,7 @@ func (x *Executor) equalValues(m *machine, e *planner.EqualIndex, c *equalCount,
 					x.choose(m, e.AtText(k), row)
 				}
 			case number:
-				if k := e.FindNum(floatOf(v)); k >= 0 {
+				if k := e.FindNum(nearest(v)); k >= 0 {
 					x.choose(m, e.AtNum(k), row)
 				}
 			}
@@ -292,15 +290,16 @@ func (x *Executor) equalValues(m *machine, e *planner.EqualIndex, c *equalCount,
 	}
 }
 
-// floatOf returns a number as a float64, NaN if there is none that equals it.
-func floatOf(v vec.Value) float64 {
-	if v.Kind == vec.Float64 && v.I == 0 {
-		return v.F
+// nearest returns the float64 nearest to a number and, where that is another, the whole
+// number that it is.
+func nearest(v vec.Value) (f float64, wide int64) {
+	if v.Kind == vec.Float64 {
+		return v.F, v.I
 	}
 	if f, ok := vec.ExactFloat(v.I); ok {
-		return f
+		return f, 0
 	}
-	return math.NaN()
+	return float64(v.I), v.I
 }
 
 func (x *Executor) matchTexts(m *machine, e *planner.EqualIndex, c *equalCount, col *vec.Column, last *lastRows) {

@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"sort"
@@ -78,15 +79,30 @@ func conjuncts(n *Node) []*Node {
 	return out
 }
 
-// exact returns a numeric constant as float64 if that loses nothing.
-func exact(v vec.Value) (float64, bool) {
+// number is a numeric constant: the float64 nearest to it and, where that is another
+// number, the whole number that it is.
+type number struct {
+	f float64
+	i int64
+}
+
+// numberOf returns a constant that is a number.
+func numberOf(v vec.Value) (n number, ok bool) {
 	switch v.Kind {
 	case vec.Float64:
-		return v.F, v.I == 0 && !math.IsNaN(v.F)
+		return number{v.F, v.I}, !math.IsNaN(v.F)
 	case vec.Int64:
-		return vec.ExactFloat(v.I)
+		if n.f, ok = vec.ExactFloat(v.I); !ok {
+			n.i = v.I
+		}
+		return n, true
 	}
-	return 0, false
+	return n, false
+}
+
+// compare orders numbers by their float64, and those that share one by i.
+func (n number) compare(o number) int {
+	return cmp.Or(cmp.Compare(n.f, o.f), cmp.Compare(n.i, o.i))
 }
 
 // atom is a condition in a form that an index may take: a value and what it is
@@ -95,7 +111,7 @@ type atom struct {
 	node  *Node // the value, or the whole condition for AtomTrue
 	kind  AtomKind
 	op    Op
-	nums  []float64 // one; several for IN
+	nums  []number // one; several for IN
 	texts []string
 }
 
@@ -111,8 +127,8 @@ func atomOf(n *Node) atom {
 		if c.Op != OpConst || x.Op == OpConst {
 			return whole
 		}
-		if f, ok := exact(c.Value); ok && op != OpNe {
-			return atom{node: x, kind: AtomNum, op: op, nums: []float64{f}}
+		if f, ok := numberOf(c.Value); ok && op != OpNe && (f.i == 0 || op == OpEq) {
+			return atom{node: x, kind: AtomNum, op: op, nums: []number{f}}
 		}
 		if c.Value.Kind == vec.String && op == OpEq {
 			return atom{node: x, kind: AtomText, op: op, texts: []string{c.Value.S}}
@@ -120,7 +136,7 @@ func atomOf(n *Node) atom {
 	case n.Op == OpIn && !n.Not && n.Args[0].Op != OpConst:
 		a := atom{node: n.Args[0], op: OpIn}
 		for _, c := range n.Args[1:] {
-			f, ok := exact(c.Value)
+			f, ok := numberOf(c.Value)
 			switch {
 			case c.Op != OpConst:
 				return whole
@@ -135,7 +151,7 @@ func atomOf(n *Node) atom {
 		if len(a.nums) > 0 == (len(a.texts) > 0) {
 			return whole // nothing, or kinds mixed
 		}
-		sort.Float64s(a.nums)
+		slices.SortFunc(a.nums, number.compare)
 		sort.Strings(a.texts)
 		return a
 	}
@@ -143,6 +159,13 @@ func atomOf(n *Node) atom {
 }
 
 func (a atom) equality() bool { return a.op == OpEq || a.op == OpIn }
+
+// wide tells whether a compares with numbers that float64 has not. Only an index
+// checks that; single rows take the whole condition.
+func (a atom) wide() bool {
+	return slices.ContainsFunc(a.nums, func(n number) bool { return n.i != 0 })
+}
+
 func (a atom) comparison() bool {
 	return a.kind == AtomNum && a.op != OpEq && a.op != OpIn
 }
@@ -167,6 +190,7 @@ func plan(where []*Node) access {
 		atoms[i] = atomOf(n)
 		s := 1
 		switch {
+		case i > 0 && atoms[i].wide():
 		case atoms[i].equality() && len(atoms[i].texts) > 0:
 			s = 4
 		case atoms[i].equality():

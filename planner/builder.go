@@ -57,25 +57,25 @@ type placed struct {
 	key        AtomKind      // inEqual: whether it is found by number or by text
 	num        float64       // inRank and inEqual
 	text       string        // inEqual
-	in         *keys         // inEqual: of IN
+	in         *keys         // inEqual: of IN, or a number that float64 has not
 	stage      *stageBuilder // inStage
 }
 
-// keys are the constants of an IN list: numbers or texts.
+// keys are the constants of an equality: numbers or texts.
 type keys struct {
-	nums  []float64
+	nums  []number
 	texts []string
 }
 
 // keys returns under what p is in an index of equalities.
-func (p *placed) keys() (nums []float64, texts []string) {
+func (p *placed) keys() (nums []number, texts []string) {
 	switch {
 	case p.in != nil:
 		return p.in.nums, p.in.texts
 	case p.key == AtomText:
 		return nil, []string{p.text}
 	}
-	return []float64{p.num}, nil
+	return []number{{f: p.num}}, nil
 }
 
 const (

@@ -26,18 +26,18 @@ func (b *Builder) enter(p *placed, pivot *atom, e Entry) {
 			p.key = AtomText
 		}
 		switch {
-		case pivot.op == OpIn:
+		case pivot.op == OpIn || pivot.wide():
 			p.in = &keys{pivot.nums, pivot.texts}
 		case p.key == AtomText:
 			p.text = pivot.texts[0]
 		default:
-			p.num = pivot.nums[0]
+			p.num = pivot.nums[0].f
 		}
 		p.step = b.intern(pivot.node)
 		b.watch(p.rest, p.step, p.key)
 		b.equal(p.step, b.guarded(p.rest)).add(e, pivot.nums, pivot.texts)
 	case pivot.comparison():
-		p.kind, p.num, p.op = inRank, pivot.nums[0], pivot.op
+		p.kind, p.num, p.op = inRank, pivot.nums[0].f, pivot.op
 		p.count = p.count && p.rest < 0
 		p.step = b.intern(pivot.node)
 		b.watch(p.rest, p.step, AtomNum)
@@ -59,12 +59,12 @@ func (b *Builder) addRest(rest []*Node, early int) int32 {
 	atoms := make([]Atom, len(rest))
 	for i, n := range rest {
 		a := atomOf(n)
-		if a.op == OpIn {
+		if a.op == OpIn || a.wide() {
 			a = atom{node: n, kind: AtomTrue}
 		}
 		atoms[i] = Atom{Step: b.intern(a.node), Kind: a.kind, Op: a.op, Early: i < early}
 		if a.kind == AtomNum {
-			atoms[i].Num = a.nums[0]
+			atoms[i].Num = a.nums[0].f
 		} else if a.kind == AtomText {
 			atoms[i].Text = strings.Clone(a.texts[0])
 		}

@@ -76,6 +76,9 @@ var pool = []string{
 	"SELECT * FROM s WHERE d IN ('x', 'dev%d', 'x')",
 	"SELECT * FROM s WHERE a IN (1, %d, 3)",
 	"SELECT * FROM s WHERE a = %d",
+	"SELECT * FROM s WHERE a = 900719925474099%d",
+	"SELECT * FROM s WHERE a IN (9007199254740993, 5, -900719925474099%d)",
+	"SELECT * FROM s WHERE b > %d AND a = 9007199254740993",
 	"SELECT * FROM s WHERE a != %d AND d LIKE 'x%%'",
 	"SELECT * FROM s WHERE a + %d > b",
 	"SELECT a->b->c AS x, a->b AS y FROM s WHERE a->b->d > %d",
@@ -213,7 +216,9 @@ func checkProgram(t *testing.T, p *planner.Program) {
 	}
 	for _, x := range p.Equals {
 		sorted("texts", len(x.Texts), func(i, j int) bool { return x.Texts[i] < x.Texts[j] }, x.TextStart, len(x.TextEntries))
-		sorted("numbers", len(x.Nums), func(i, j int) bool { return x.Nums[i] < x.Nums[j] }, x.NumStart, len(x.NumEntries))
+		sorted("numbers", len(x.Nums), func(i, j int) bool {
+			return x.Nums[i] < x.Nums[j] || x.Nums[i] == x.Nums[j] && x.Wide[i] < x.Wide[j]
+		}, x.NumStart, len(x.NumEntries))
 	}
 	for _, w := range p.Windows {
 		checkProgram(t, w.Out)
@@ -431,11 +436,39 @@ func TestEqualIndexFind(t *testing.T) {
 		if k := x.FindText(fmt.Sprintf("d%d", i)); k < 0 || x.AtText(k)[0].Rule != planner.RuleID(i+1) {
 			t.Errorf("d%d is not found", i)
 		}
-		if k := x.FindNum(float64(i)); k < 0 || x.AtNum(k)[0].Rule != planner.RuleID(i+101) {
+		if k := x.FindNum(float64(i), 0); k < 0 || x.AtNum(k)[0].Rule != planner.RuleID(i+101) {
 			t.Errorf("%d is not found", i)
 		}
 	}
-	if x.FindText("d") >= 0 || x.FindText("zz") >= 0 || x.FindNum(0.5) >= 0 || x.FindNum(99) >= 0 {
+	if x.FindText("d") >= 0 || x.FindText("zz") >= 0 || x.FindNum(0.5, 0) >= 0 || x.FindNum(99, 0) >= 0 || x.FindNum(5, 5) >= 0 {
 		t.Error("found what is not there")
+	}
+}
+
+// A rule that looks for a number beyond 2^53 is found by the index of equalities, as
+// any other, and numbers that share a float64 have places of their own.
+func TestWideNumbers(t *testing.T) {
+	b := planner.NewBuilder()
+	const first = 1712345678901234567
+	for i := range 100 {
+		b.Add(planner.RuleID(i+1), mustBind(t, planner.RuleID(i+1), fmt.Sprintf("SELECT b FROM s WHERE a = %d AND b > 3", first+i)).Root, false)
+	}
+	p := b.Program()
+	if len(p.Equals) != 1 || len(p.Equals[0].Nums) != 100 || len(p.Conds) != 0 || p.Always != nil {
+		t.Fatalf("got %d indexes of equalities, %d of conditions", len(p.Equals), len(p.Conds))
+	}
+	x := p.Equals[0]
+	for i := range 100 {
+		n := int64(first + i)
+		wide := n
+		if _, ok := vec.ExactFloat(n); ok {
+			wide = 0
+		}
+		if k := x.FindNum(float64(n), wide); k < 0 || x.AtNum(k)[0].Rule != planner.RuleID(i+1) || x.Num(k).I != n {
+			t.Errorf("%d: found at %d", n, k)
+		}
+		if k := x.FindNum(float64(n), -wide-1); k >= 0 {
+			t.Errorf("beside %d: found at %d", n, k)
+		}
 	}
 }

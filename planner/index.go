@@ -43,6 +43,7 @@ func (x *EqualIndex) clone() *EqualIndex {
 	c := *x
 	c.Texts, c.TextStart, c.TextEntries = slices.Clone(x.Texts), slices.Clone(x.TextStart), slices.Clone(x.TextEntries)
 	c.Nums, c.NumStart, c.NumEntries = slices.Clone(x.Nums), slices.Clone(x.NumStart), slices.Clone(x.NumEntries)
+	c.Wide = slices.Clone(x.Wide)
 	c.frozen = false
 	return &c
 }
@@ -53,8 +54,8 @@ func (x *RankIndex) find(key float64) (int, bool) {
 }
 
 func (x *RankIndex) add(e Entry, key float64) {
-	i, _ := x.find(key)
-	x.Keys, x.Start, x.Entries = insert(x.Keys, x.Start, x.Entries, i, key, e)
+	i, ok := x.find(key)
+	x.Keys, x.Start, x.Entries = insert(x.Keys, x.Start, x.Entries, i, ok, key, e)
 }
 
 func (x *RankIndex) remove(rule RuleID, key float64) {
@@ -63,21 +64,43 @@ func (x *RankIndex) remove(rule RuleID, key float64) {
 	}
 }
 
-func (x *EqualIndex) add(e Entry, nums []float64, texts []string) {
+// findNum returns the place of a number.
+func (x *EqualIndex) findNum(n number) (int, bool) {
+	return sort.Find(len(x.Nums), func(i int) int {
+		k := number{f: x.Nums[i]}
+		if x.Wide != nil {
+			k.i = x.Wide[i]
+		}
+		return n.compare(k)
+	})
+}
+
+func (x *EqualIndex) add(e Entry, nums []number, texts []string) {
 	for _, k := range nums {
-		i, _ := slices.BinarySearch(x.Nums, k)
-		x.Nums, x.NumStart, x.NumEntries = insert(x.Nums, x.NumStart, x.NumEntries, i, k, e)
+		i, ok := x.findNum(k)
+		if k.i != 0 && x.Wide == nil {
+			x.Wide = make([]int64, len(x.Nums))
+		}
+		if !ok && x.Wide != nil {
+			x.Wide = slices.Insert(x.Wide, i, k.i)
+		}
+		x.Nums, x.NumStart, x.NumEntries = insert(x.Nums, x.NumStart, x.NumEntries, i, ok, k.f, e)
 	}
 	for _, k := range texts {
-		i, _ := slices.BinarySearch(x.Texts, k)
-		x.Texts, x.TextStart, x.TextEntries = insert(x.Texts, x.TextStart, x.TextEntries, i, k, e)
+		i, ok := slices.BinarySearch(x.Texts, k)
+		x.Texts, x.TextStart, x.TextEntries = insert(x.Texts, x.TextStart, x.TextEntries, i, ok, k, e)
 	}
 }
 
-func (x *EqualIndex) remove(rule RuleID, nums []float64, texts []string) {
+func (x *EqualIndex) remove(rule RuleID, nums []number, texts []string) {
 	for _, k := range nums {
-		if i, ok := slices.BinarySearch(x.Nums, k); ok {
-			x.Nums, x.NumStart, x.NumEntries = remove(x.Nums, x.NumStart, x.NumEntries, i, rule)
+		i, ok := x.findNum(k)
+		if !ok {
+			continue
+		}
+		x.Nums, x.NumStart, x.NumEntries = remove(x.Nums, x.NumStart, x.NumEntries, i, rule)
+		if len(x.Nums) < len(x.Wide) {
+			x.Wide = slices.Delete(x.Wide, i, i+1)
 		}
 	}
 	for _, k := range texts {
@@ -87,10 +110,10 @@ func (x *EqualIndex) remove(rule RuleID, nums []float64, texts []string) {
 	}
 }
 
-// insert adds an entry under key, whose place is i. A rule is entered once a key,
+// insert adds an entry under key, whose place is i; there tells that it stands there. A rule is entered once a key,
 // however often its IN list names it.
-func insert[K comparable](keys []K, start []int32, entries []Entry, i int, key K, e Entry) ([]K, []int32, []Entry) {
-	if i == len(keys) || keys[i] != key {
+func insert[K any](keys []K, start []int32, entries []Entry, i int, there bool, key K, e Entry) ([]K, []int32, []Entry) {
+	if !there {
 		keys = slices.Insert(keys, i, key)
 		start = slices.Insert(start, i, start[i])
 	} else if at := entries[start[i]:start[i+1]]; slices.ContainsFunc(at, func(o Entry) bool { return o.Rule == e.Rule }) {
@@ -104,7 +127,7 @@ func insert[K comparable](keys []K, start []int32, entries []Entry, i int, key K
 }
 
 // remove takes a rule from key i, and the key if that was its last.
-func remove[K comparable](keys []K, start []int32, entries []Entry, i int, rule RuleID) ([]K, []int32, []Entry) {
+func remove[K any](keys []K, start []int32, entries []Entry, i int, rule RuleID) ([]K, []int32, []Entry) {
 	for j := start[i]; j < start[i+1]; j++ {
 		if entries[j].Rule != rule {
 			continue

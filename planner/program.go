@@ -129,6 +129,7 @@ type EqualIndex struct {
 	TextStart   []int32
 	TextEntries []Entry
 	Nums        []float64
+	Wide        []int64 // nil: all 0; not 0: the whole number that Nums[i] is only the nearest float64 of
 	NumStart    []int32
 	NumEntries  []Entry
 	frozen      bool
@@ -217,10 +218,30 @@ func (x *EqualIndex) FindText(s string) int {
 	return -1
 }
 
-// FindNum returns the position of f in Nums, or -1.
-func (x *EqualIndex) FindNum(f float64) int {
-	if i := sort.SearchFloat64s(x.Nums, f); i < len(x.Nums) && x.Nums[i] == f {
+// FindNum returns the position of a number in Nums, or -1: f, unless wide is not 0, of
+// which f is only the nearest float64.
+func (x *EqualIndex) FindNum(f float64, wide int64) int {
+	i := sort.SearchFloat64s(x.Nums, f)
+	if x.Wide != nil {
+		for i < len(x.Nums) && x.Nums[i] == f && x.Wide[i] != wide {
+			i++
+		}
+	} else if wide != 0 {
+		return -1
+	}
+	if i < len(x.Nums) && x.Nums[i] == f {
 		return i
 	}
 	return -1
+}
+
+// Num returns number i as a value, an Int64 if it is whole.
+func (x *EqualIndex) Num(i int) vec.Value {
+	if x.Wide != nil && x.Wide[i] != 0 {
+		return vec.IntValue(x.Wide[i])
+	}
+	if k, ok := vec.Whole(x.Nums[i]); ok {
+		return vec.IntValue(k)
+	}
+	return vec.FloatValue(x.Nums[i])
 }

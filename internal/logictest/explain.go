@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/weir-engine/weir/planner"
+	"github.com/weir-engine/weir/vec"
 )
 
 // plan is what explain prints: conditions and windows by text, and for each rule
@@ -76,9 +77,9 @@ func (p *plan) program(prog *planner.Program, above []need) {
 				enter(e, fmt.Sprintf("%s = %q", prog.Steps[x.Step].Text, k))
 			}
 		}
-		for i, k := range x.Nums {
+		for i := range x.Nums {
 			for _, e := range x.AtNum(i) {
-				enter(e, fmt.Sprintf("%s = %s", prog.Steps[x.Step].Text, number(k)))
+				enter(e, fmt.Sprintf("%s = %s", prog.Steps[x.Step].Text, vec.NumberText(x.Num(i))))
 			}
 		}
 	}
