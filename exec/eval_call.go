@@ -96,6 +96,9 @@ func (m *machine) callRow(f *fn.Bound, st *planner.Step, row int) (vec.Value, er
 	args := m.arguments(len(st.In))
 	for i, a := range st.In {
 		args[i] = m.value(a, row)
+		if args[i].Kind == vec.Missing && m.prog.Steps[a].Op != planner.OpColumn {
+			args[i] = vec.NullValue // only a field can be missing; kernels leave what is null out
+		}
 	}
 	if row < len(m.batch.At) {
 		m.x.ctx.EventTime = m.batch.At[row]
