@@ -113,7 +113,8 @@ func (r *rowWindow) spec() *planner.WindowSpec { return &r.w.def.Spec }
 // adopt finds the steps that a row is kept for. Rows that are there lack what a
 // new step gives; no rule that needs it has seen them.
 func (r *rowWindow) adopt(*planner.Window) {
-	if r.to != nil {
+	if r.to != nil { // nothing is kept but what the join wants; aggregates may stand elsewhere
+		r.pane, r.w.groups = pane{}, &agg.Groups{}
 		return
 	}
 	steps := keptSteps(r.w.def)
