@@ -319,7 +319,9 @@ func (b *binder) clauses(r *Bound) {
 			if !b.window || makesGroups(r, keys) {
 				b.checkHaving(s.Having.Pos(), n, keys)
 			}
-			having = append(having, conjuncts(n)...)
+			if having = append(having, conjuncts(n)...); len(having) == 0 {
+				having = []*Node{n} // it always holds, but not of an empty window
+			}
 		}
 	}
 	b.clause = "ORDER BY"

@@ -137,7 +137,9 @@ func (b *binder) arrow(e *sql.Arrow) *Node {
 	if x == nil {
 		return nil
 	}
-	if x.Op == OpColumn && x.From == nil && !x.Col.Meta && len(x.Col.Path) > 0 {
+	// Of a column of whichever source has it, that is the column, not what is in it.
+	anyOf := x.Op == OpColumn && b.joins() && !b.apart() && len(x.Col.Path) > 0 && x.Col.Path[0] == ""
+	if x.Op == OpColumn && x.From == nil && !x.Col.Meta && len(x.Col.Path) > 0 && !anyOf {
 		t, ok := typeAt(x.Col.Type, []string{e.Key})
 		if !ok { // always null
 			n := newNode(OpArrow, x)

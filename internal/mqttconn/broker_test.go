@@ -311,7 +311,7 @@ func TestUserAndPassword(t *testing.T) {
 	if err := waitChange(t, bad, func(s State) bool { return s.Err != nil }); err != nil {
 		t.Fatal(err)
 	}
-	if err := bad.State().Err; !strings.Contains(err.Error(), "not authorized") {
+	if err := bad.State().Err; !strings.Contains(strings.ToLower(err.Error()), "not authorized") {
 		t.Errorf("got %v", err)
 	}
 	good := mustNew(t, Options{Servers: []string{b.Addr()}, Username: "plant", Password: "secret"})

@@ -57,14 +57,16 @@ func (s *scope) project() (map[string]any, error) {
 
 // collects tells whether e is collect, or the name of it.
 func (s *scope) collects(e sql.Expr) bool {
-	switch e := e.(type) {
-	case *sql.Call:
-		return e.Name == "collect"
-	case *sql.Ident:
-		def, ok := s.r.aliases[e.Name]
-		return ok && e.Stream == "" && s.collects(def)
+	for seen := map[string]bool{}; ; {
+		name, ok := e.(*sql.Ident)
+		if !ok || name.Stream != "" || seen[name.Name] || s.r.aliases[name.Name] == nil {
+			break
+		}
+		seen[name.Name] = true // a AS a is the column
+		e = s.r.aliases[name.Name]
 	}
-	return false
+	call, ok := e.(*sql.Call)
+	return ok && call.Name == "collect"
 }
 
 // plain writes a bare column: null as null, missing not at all.
