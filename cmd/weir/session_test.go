@@ -49,7 +49,12 @@ func startWeir(t *testing.T, dir string) *weirProcess {
 		t.Fatal(err)
 	}
 	w := &weirProcess{t, cmd, "http://" + addr}
-	t.Cleanup(func() { w.end(syscall.SIGKILL) })
+	t.Cleanup(func() {
+		w.end(syscall.SIGKILL)
+		if said, err := os.ReadFile(log.Name()); err == nil && t.Failed() {
+			t.Logf("weir said:\n%s", said)
+		}
+	})
 	w.await("REST answers", func() bool {
 		res, err := http.Get(w.base + "/healthz")
 		if err != nil {
@@ -222,6 +227,11 @@ func TestSessionOverThePause(t *testing.T) {
 				addr := start(t)
 				x := newTester(t, addr)
 				dir := t.TempDir()
+				defer func() {
+					if missing, _ := x.missing(40); t.Failed() {
+						t.Logf("missing: %v", missing)
+					}
+				}()
 				w := startWeir(t, dir)
 				w.call("POST", "/connections", map[string]any{"id": "c", "typ": "mqtt", "props": map[string]any{
 					"server": "tcp://" + addr, "clientid": "gateway", "enableClientSession": true, "qos": 1,
@@ -233,16 +243,22 @@ func TestSessionOverThePause(t *testing.T) {
 						map[string]any{"mqtt": map[string]any{"server": "tcp://" + addr, "topic": "out/" + s, "qos": 1, "sendSingle": true}},
 					}})
 				}
-				for _, s := range []string{"a", "b"} {
-					w.await("the source is connected", func() bool {
-						return sourceIsUp.MatchString(w.call("GET", "/rules/"+s+"/status", nil))
-					})
+				up := func() {
+					for _, s := range []string{"a", "b"} {
+						w.await("the source is connected", func() bool {
+							return sourceIsUp.MatchString(w.call("GET", "/rules/"+s+"/status", nil))
+						})
+					}
 				}
+				up()
 				x.publish(0, 10)
 				w.await("the first messages", func() bool { m, _ := x.missing(10); return len(m) == 0 })
 				w.end(sig)
 				x.publish(10, 30)
 				w = startWeir(t, dir)
+				if name == "embedded" { // it loses what comes in the instant in which a client takes its session over
+					up()
+				}
 				x.publish(30, 40)
 				w.await("all messages", func() bool { m, _ := x.missing(40); return len(m) == 0 })
 				if _, twice := x.missing(40); sig == syscall.SIGTERM && len(twice) > 0 {
