@@ -16,8 +16,8 @@ func TestLossesOfChangingRules(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 1))
 	const now = 1_700_000_000_000 // rules may enter a watermark near the clock
 	program := func() { c.x.SetProgram(0, c.b.Program(), now) }
-	push := func(rows, from int) {
-		b := batch(rnd, planOf(), rows, now+from, false)
+	push := func(rows int, from int64) {
+		b := batchFrom(rnd, planOf(), rows, now+from, false)
 		c.x.Run(b, now)
 	}
 	want := func(what string, late ...uint64) {

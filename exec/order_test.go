@@ -18,18 +18,18 @@ func TestEntersOrder(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		start int64 // what the rule takes for now
-		times []int
+		times []int64
 		want  int
 	}{
 		{"no row", clock, nil, 1},
-		{"near the clock", clock, []int{clock}, 1},
-		{"behind the clock", clock, []int{clock - 59_000}, 1},
-		{"far behind", clock, []int{clock - 61_000}, 20},
-		{"some are late", clock, []int{clock, clock - 5000, clock}, 1},
-		{"the last ones are late", clock, []int{clock, clock - 5000}, 20},
-		{"ahead", clock, []int{clock + 1}, 20},
-		{"a replay", clock, []int{1000}, 20},
-		{"long ago", clock + 61_000, []int{clock}, 20},
+		{"near the clock", clock, []int64{clock}, 1},
+		{"behind the clock", clock, []int64{clock - 59_000}, 1},
+		{"far behind", clock, []int64{clock - 61_000}, 20},
+		{"some are late", clock, []int64{clock, clock - 5000, clock}, 1},
+		{"the last ones are late", clock, []int64{clock, clock - 5000}, 20},
+		{"ahead", clock, []int64{clock + 1}, 20},
+		{"a replay", clock, []int64{1000}, 20},
+		{"long ago", clock + 61_000, []int64{clock}, 20},
 	} {
 		c := newChanging(t)
 		c.start = tt.start
@@ -39,7 +39,7 @@ func TestEntersOrder(t *testing.T) {
 			p = c.b.Program()
 			c.x.SetProgram(0, p, clock)
 			for _, at := range tt.times {
-				c.x.Run(batch(rnd, planOf(), 1, at, false), clock)
+				c.x.Run(batchFrom(rnd, planOf(), 1, at, false), clock)
 			}
 		}
 		if got := len(p.Orders); got != tt.want {
@@ -116,7 +116,7 @@ func TestEnteringRules(t *testing.T) {
 				if c.late == 0 {
 					at++ // alone the first row does not wait for others of its time
 				}
-				b := batch(rnd, planOf(), 1, int(at), false)
+				b := batchFrom(rnd, planOf(), 1, at, false)
 				c.x.Run(b, now)
 				for _, r := range rules {
 					r.alone.x.Run(b, now)

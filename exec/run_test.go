@@ -44,6 +44,11 @@ var paths = [][]string{{"a"}, {"b"}, {"d"}, {"n"}, {"l"}}
 // batch makes rows with the columns a (number), b (number, sometimes null, text
 // or missing), d (device), l (a long text) and n (row number).
 func batch(r *rand.Rand, plan *vec.Plan, rows, from int, mixed bool) *vec.Batch {
+	return batchFrom(r, plan, rows, int64(from), mixed)
+}
+
+// batchFrom is batch for numbers of rows that an int may be too small for.
+func batchFrom(r *rand.Rand, plan *vec.Plan, rows int, from int64, mixed bool) *vec.Batch {
 	b := &vec.Batch{Plan: plan, Rows: rows, Cols: make([]vec.Column, len(plan.Cols)), Routes: &vec.Routes{Streams: [][]uint32{{0}}}}
 	b.Clean = b.Clean.Grow(rows)
 	for i := range b.Cols {
@@ -71,7 +76,7 @@ func batch(r *rand.Rand, plan *vec.Plan, rows, from int, mixed bool) *vec.Batch 
 			case "l":
 				col.SetString(row, fmt.Appendf(nil, longName, r.IntN(20)))
 			case "n":
-				col.SetInt(row, int64(from+row))
+				col.SetInt(row, from+int64(row))
 			}
 		}
 	}

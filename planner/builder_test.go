@@ -449,9 +449,9 @@ func TestEqualIndexFind(t *testing.T) {
 // any other, and numbers that share a float64 have places of their own.
 func TestWideNumbers(t *testing.T) {
 	b := planner.NewBuilder()
-	const first = 1712345678901234567
+	const first int64 = 1712345678901234567
 	for i := range 100 {
-		b.Add(planner.RuleID(i+1), mustBind(t, planner.RuleID(i+1), fmt.Sprintf("SELECT b FROM s WHERE a = %d AND b > 3", first+i)).Root, false)
+		b.Add(planner.RuleID(i+1), mustBind(t, planner.RuleID(i+1), fmt.Sprintf("SELECT b FROM s WHERE a = %d AND b > 3", first+int64(i))).Root, false)
 	}
 	p := b.Program()
 	if len(p.Equals) != 1 || len(p.Equals[0].Nums) != 100 || len(p.Conds) != 0 || p.Always != nil {
@@ -459,7 +459,7 @@ func TestWideNumbers(t *testing.T) {
 	}
 	x := p.Equals[0]
 	for i := range 100 {
-		n := int64(first + i)
+		n := first + int64(i)
 		wide := n
 		if _, ok := vec.ExactFloat(n); ok {
 			wide = 0
