@@ -95,7 +95,7 @@ func runCSV(t *testing.T, c csvCase, rnd *rand.Rand) {
 
 // csvRow is a row with some of the columns a to e.
 func csvRow(rnd *rand.Rand) map[string]any {
-	texts := []any{"x", "a,b", "c;d", `say "hi"`, "two\nlines", `"`, 1700000040000, 0.00001, true}
+	texts := []any{"x", "a,b", "c;d", `say "hi"`, "two\nlines", `"`, int64(1700000040000), 0.00001, true}
 	row := map[string]any{"a": texts[rnd.IntN(len(texts))]}
 	for _, k := range []string{"b", "c", "d", "e, f"} {
 		if rnd.IntN(3) == 0 {

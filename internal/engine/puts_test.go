@@ -253,7 +253,7 @@ func (v *puts) step() {
 func (v *puts) send(stream string) {
 	v.a++
 	v.ts += v.rnd.IntN(900)
-	payload := fmt.Sprintf(`{"a":%d,"b":%d,"ts":%d}`, v.a, v.a*7%11, 1_700_000_000_000+v.ts-v.rnd.IntN(1200))
+	payload := fmt.Sprintf(`{"a":%d,"b":%d,"ts":%d}`, v.a, v.a*7%11, 1_700_000_000_000+int64(v.ts-v.rnd.IntN(1200)))
 	if v.a%9 == 0 {
 		payload = fmt.Sprintf(`{"a":%d,"b":"x"}`, v.a)
 	}
