@@ -124,10 +124,10 @@ func TestFiniteBesideEndless(t *testing.T) {
 	both, table, out := r.listen("both"), r.listen("table"), r.listen("out")
 	r.rule("table", "SELECT s.seq, t.name FROM s INNER JOIN t ON s.seq = t.seq", "table")
 	r.rule("both", "SELECT count(*) AS c FROM f INNER JOIN s ON f.seq = s.seq GROUP BY COUNTWINDOW(4)", "both")
-	r.rule("two", "SELECT f.seq AS a, g.seq AS b FROM f INNER JOIN g ON f.seq = g.seq GROUP BY TUMBLINGWINDOW(hh, 1000)", "two")
 	r.rule("alone", "SELECT seq FROM g", "out")
-	out.next(1)
+	out.next(2)
 	r.over("alone")
+	r.rule("two", "SELECT f.seq AS a, g.seq AS b FROM f INNER JOIN g ON f.seq = g.seq GROUP BY TUMBLINGWINDOW(hh, 1000)", "two")
 	r.over("two")
 	if got := r.statusOf("both"); got != "running" {
 		t.Errorf("over an endless stream as well: %s", got)
