@@ -52,7 +52,7 @@ func TestPanicInDecoder(t *testing.T) {
 			}
 		}
 		in, f := mustFeed(t, o, paths("a", "x", "l", "o"))
-		got := push(t, in, f, all...)
+		got := pushTo(t, in, Guarded{f}, all...)
 		s := f.Stats()
 		in, f = mustFeed(t, o, paths("a", "x", "l", "o"))
 		if want := push(t, in, f, good...); !slices.Equal(got, want) {

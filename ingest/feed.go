@@ -33,6 +33,7 @@ type Feed struct {
 	at     int64
 	elems  []vec.Span // of an array payload
 	text   []byte     // scratch: the object of a message
+	before place      // of the message that is being pushed
 	routes []counters // by route
 
 	closed atomic.Bool

@@ -37,6 +37,18 @@ func typedPlan(schema []vec.Field, more ...vec.ColumnSpec) *vec.Plan {
 // goroutine pushes, as it blocks when there are many rows.
 func push(t testing.TB, in *Inbox, f *Feed, payloads ...string) []string {
 	t.Helper()
+	return pushTo(t, in, f, payloads...)
+}
+
+// pushTo is push for a feed that is guarded, or not.
+func pushTo(t testing.TB, in *Inbox, f interface {
+	Begin(at int64)
+	Route(streams []uint32) uint32
+	Push(payload []byte, route uint32, m *Meta, ack Ack) error
+	End()
+}, payloads ...string,
+) []string {
+	t.Helper()
 	done := make(chan error, 1)
 	go func() {
 		route := f.Route([]uint32{7})

@@ -248,19 +248,41 @@ func (s *Source) push(p *port, at int64, msgs []mqttconn.Message) {
 	p.feed.Begin(at)
 	defer p.feed.End()
 	for n := p.first; n != 0; {
+		n = s.pushFrom(p, n, msgs)
+	}
+}
+
+// pushFrom gives p its messages from item n on. It returns the item behind one over which
+// the feed panicked, else 0.
+func (s *Source) pushFrom(p *port, n int32, msgs []mqttconn.Message) (next int32) {
+	defer func() {
+		if v := recover(); v != nil {
+			x := &s.items[n-1]
+			m := &msgs[x.msg]
+			p.feed.GiveUp(v, m.Payload, x.route, s.ackOf(m))
+			next = x.next
+		}
+	}()
+	for n != 0 {
 		x := &s.items[n-1]
 		m := &msgs[x.msg]
 		s.meta = ingest.Meta{Topic: m.Topic.Name, MQTT: true, QoS: m.QoS, MessageID: m.ID}
-		var ack ingest.Ack
-		if m.Token != 0 {
-			ack = ingest.Ack{To: s.conn, Token: m.Token}
-		}
-		if p.feed.Push(m.Payload, x.route, &s.meta, ack) != nil {
+		if p.feed.Push(m.Payload, x.route, &s.meta, s.ackOf(m)) != nil {
 			s.refused(p, n, msgs)
-			return
+			return 0
 		}
 		n = x.next
 	}
+	return 0
+}
+
+// ackOf says who is told when a message is safe: the connection, if the broker waits for
+// that.
+func (s *Source) ackOf(m *mqttconn.Message) ingest.Ack {
+	if m.Token == 0 {
+		return ingest.Ack{}
+	}
+	return ingest.Ack{To: s.conn, Token: m.Token}
 }
 
 // refused deals with the messages from item n on that a closed feed did not take:

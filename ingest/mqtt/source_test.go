@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -302,5 +303,47 @@ func TestParseFilters(t *testing.T) {
 		if _, err := ParseFilters(s); err == nil {
 			t.Errorf("%q is taken", s)
 		}
+	}
+}
+
+// brittle is a decoder that panics over some messages.
+type brittle struct{ ingest.Decoder }
+
+func (d brittle) Decode(w *ingest.Writer, pos int, m *ingest.Meta) (int, error) {
+	if strings.Contains(string(w.Src()[pos:]), "bang") {
+		panic("bang")
+	}
+	return d.Decoder.Decode(w, pos, m)
+}
+
+// A panic over a message costs that message; those behind it in the same read arrive, and
+// all are acknowledged.
+func TestPanicOverMessage(t *testing.T) {
+	r := newRig(t)
+	var told atomic.Int32
+	o := ingest.Options{OnPanic: func(text string, _ []byte) {
+		if told.Add(1); text != "bang" {
+			t.Errorf("told of %q", text)
+		}
+	}}
+	o.NewDecoder = func(p *vec.Plan) (ingest.Decoder, error) {
+		d, err := ingest.NewObject(&o, p, []ingest.Mapping{{Col: 0, Path: []string{"a"}}})
+		return brittle{d}, err
+	}
+	f, err := ingest.NewFeed(r.in, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.SetPlan(r.plan)
+	t.Cleanup(f.Close)
+	r.add(1, f, 1, "in")
+	r.start(1)
+	r.send("in", 1, `{"a":1}`, `{"a":"bang"}`, `{"a":2}`, `{"a":"bang"}`, `{"a":"bang"}`, `{"a":3}`)
+	if got := len(r.take(3, true)); got != 3 {
+		t.Errorf("got %d rows", got)
+	}
+	r.acked(6)
+	if st := f.Stats(); told.Load() != 3 || st.DecodeErrors != 3 {
+		t.Errorf("told of %d, %+v", told.Load(), st)
 	}
 }

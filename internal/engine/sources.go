@@ -305,7 +305,7 @@ func (e *Engine) startOwnLocked(s *stream, use source.Use, o ingest.Options) err
 	if err != nil {
 		return err
 	}
-	src, err := use.Open(source.Target{Feed: f.Feed, Route: f.Route([]uint32{s.num})})
+	src, err := use.Open(source.Target{Feed: ingest.Guarded{Feed: f.Feed}, Route: f.Route([]uint32{s.num})})
 	if err != nil {
 		delete(e.mu.feeds, f.key)
 		return err
