@@ -72,7 +72,13 @@ func (e *Engine) bury(id string, drop bool) error {
 	g.Next++
 	text, err := json.Marshal(g)
 	if err == nil {
-		err = e.catalog.Put(kindGrave, id, text)
+		t := e.store.Begin()
+		t.MakesRoom()
+		if err = e.catalog.PutIn(t, store.Item{Kind: kindGrave, ID: id, Data: text}); err == nil {
+			err = t.Commit(store.Synced)
+		} else {
+			t.Discard()
+		}
 	}
 	if err != nil {
 		return ruledef.Errorf(ruledef.CodeIO, "delete rule %s: %w", id, err)

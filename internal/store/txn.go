@@ -29,6 +29,7 @@ type Txn struct {
 	b    *pebble.Batch
 	done []func(committed bool)
 	size int // bytes of new data
+	room bool
 }
 
 // Begin starts a Txn.
@@ -47,6 +48,10 @@ func (t *Txn) set(key, value []byte) {
 	_ = t.batch().Set(key, value, nil) // a batch without an index cannot fail
 }
 
+// MakesRoom says that the Txn has to be let through on a full disk, as deletions are: the
+// little that it writes is what they want.
+func (t *Txn) MakesRoom() { t.room = true }
+
 // OnEnd calls f when the Txn ends, after what it wrote can be read.
 func (t *Txn) OnEnd(f func(committed bool)) { t.done = append(t.done, f) }
 
@@ -59,7 +64,7 @@ func (t *Txn) Commit(d Durability) error {
 		return err
 	}
 	defer s.users.Done()
-	if t.size > 0 { // deletions are always let through: they make room
+	if t.size > 0 && !t.room { // deletions are always let through: they make room
 		if err := s.checkRoom(t.size); err != nil {
 			t.end(false)
 			return err
