@@ -20,7 +20,8 @@ type Options struct {
 	// Full: whoever feeds it must pause until OnRoom, or, with DropOldest, the
 	// oldest messages go, counted.
 	MaxBytes int64
-	// DropOldest drops the oldest messages at MaxBytes instead of being Full.
+	// DropOldest drops the oldest messages at MaxBytes instead of being Full, by whole
+	// chunks: those of up to 256 KiB that each lane fills and delivers may be beyond it.
 	DropOldest bool
 	// RetryMin and RetryMax bound the wait after an error, which doubles each
 	// time. Defaults 100 ms and 5 s.
