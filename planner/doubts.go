@@ -196,6 +196,9 @@ func (b *binder) tries(n *Node, lists [][]vec.Value) (out may, whole bool, why e
 	each = func(i int, null, konst bool) {
 		if i < len(lists) {
 			for _, v := range lists[i] {
+				if whole && out == mayNull|mayTrue|mayFalse {
+					return // more than that no condition gives
+				}
 				args[i] = v
 				each(i+1, null || v.IsNull(), konst && n.Args[i].Op == OpConst)
 			}

@@ -43,12 +43,19 @@ func (s *Server) createRule(w http.ResponseWriter, r *http.Request) {
 		faultOf(err, invalidRule).write(w)
 		return
 	}
-	warnings := s.engine.RuleWarnings(def)
+	warnings := s.warningsOf(def)
 	if err := s.engine.CreateRule(def); err != nil {
 		creationFault(def, err).write(w)
 		return
 	}
-	writeText(w, http.StatusCreated, warned("Rule "+def.ID+" was created successfully.", warnings))
+	writeText(w, http.StatusCreated, warned("Rule "+def.ID+" was created successfully.", warnings()))
+}
+
+// warningsOf returns what lists the warnings of a rule, once the engine has checked it.
+func (s *Server) warningsOf(def *ruledef.Def) func() []string {
+	def.Doubts = new([]string)
+	list := s.engine.RuleWarnings(def)
+	return func() []string { return append(list, *def.Doubts...) }
 }
 
 // creationFault words what a rule was refused for.
@@ -90,10 +97,20 @@ func (s *Server) createRules(w http.ResponseWriter, r *http.Request) {
 			def, err := ruledef.ParseFor("", text, *s.opts.RuleDefaults)
 			if err != nil {
 				faults[i].Error = invalidRule + ": " + err.Error()
-			} else if list := s.engine.RuleWarnings(def); list != nil && len(inVain) < maxWarnings {
+				if !yield(nil) {
+					return
+				}
+				continue
+			}
+			warnings := func() []string { return nil }
+			if len(inVain) < maxWarnings {
+				warnings = s.warningsOf(def)
+			}
+			more := yield(def)
+			if list := warnings(); list != nil {
 				inVain = append(inVain, bulkWarning{i, def.ID, list})
 			}
-			if !yield(def) {
+			if !more {
 				return
 			}
 		}
@@ -138,7 +155,7 @@ func (s *Server) replaceRule(w http.ResponseWriter, r *http.Request) {
 		faultOf(err, "Invalid rule json").write(w)
 		return
 	}
-	warnings := s.engine.RuleWarnings(def)
+	warnings := s.warningsOf(def)
 	state, err := s.engine.ReplaceRule(def)
 	if err != nil {
 		f := creationFault(def, err)
@@ -150,7 +167,7 @@ func (s *Server) replaceRule(w http.ResponseWriter, r *http.Request) {
 	if state != NoState {
 		text += "\n" + state.String()
 	}
-	writeText(w, http.StatusOK, warned(text, warnings))
+	writeText(w, http.StatusOK, warned(text, warnings()))
 }
 
 func (s *Server) validateRule(w http.ResponseWriter, r *http.Request) {
@@ -164,7 +181,7 @@ func (s *Server) validateRule(w http.ResponseWriter, r *http.Request) {
 		writeText(w, http.StatusUnprocessableEntity, invalidRule+": "+err.Error())
 		return
 	}
-	warnings := s.engine.RuleWarnings(def)
+	warnings := s.warningsOf(def)
 	sources, err := s.engine.ValidateRule(def)
 	if err != nil {
 		text := creationFault(def, err).message
@@ -182,7 +199,7 @@ func (s *Server) validateRule(w http.ResponseWriter, r *http.Request) {
 		Valid   bool     `json:"valid"`
 		// Of weir: what has no effect, if there is something.
 		Warnings []string `json:"warnings,omitempty"`
-	}{sources, true, warnings})
+	}{sources, true, warnings()})
 }
 
 func (s *Server) listRules(w http.ResponseWriter, _ *http.Request) {

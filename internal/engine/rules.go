@@ -120,6 +120,9 @@ func (e *Engine) compileLocked(def *ruledef.Def) (_ *compiled, err error) {
 			err = ruledef.Errorf(ruledef.CodeExecutor, "rule %s cannot be checked: a fault of weir: %v", def.ID, r)
 		}
 	}()
+	if def.Doubts != nil {
+		*def.Doubts = nil
+	}
 	flow, err := graph.Compile(def, fn.Set{})
 	if err != nil {
 		return nil, err
@@ -175,6 +178,9 @@ func (e *Engine) compilePartLocked(c *compiled, i int) (p part, err error) {
 	}
 	o := &c.def.Options
 	env := planner.Env{Funcs: fn.Set{}, Catalog: catalog{e, c.inline}, Fold: e.foldLocked()}
+	if c.def.Doubts != nil {
+		env.Compute = exec.ComputeIn(e.mu.zone)
+	}
 	p.query, err = planner.Bind(env, c.def.ID, sel, planner.Settings{
 		EventTime: o.IsEventTime, LateMs: o.LateTolerance.Milliseconds(), DriftMs: o.MaxFutureDrift.Milliseconds(), SendMeta: o.SendMetaToSink, SendNil: o.SendNilField,
 		RuleStartMs: e.wall(), Epoch: e.startEpochLocked(sel), After: q.After, Before: q.Before, Part: i,
@@ -187,6 +193,9 @@ func (e *Engine) compilePartLocked(c *compiled, i int) (p part, err error) {
 	}
 	if err != nil {
 		return p, ruledef.Errorf(ruledef.CodePlan, "%w", c.wordFault(q, err))
+	}
+	if c.def.Doubts != nil {
+		*c.def.Doubts = append(*c.def.Doubts, c.doubts(q, p.query)...)
 	}
 	p.window = p.query.Root.Stage != nil
 	p.count = true
@@ -205,6 +214,14 @@ func (e *Engine) compilePartLocked(c *compiled, i int) (p part, err error) {
 		p.actions = append(p.actions, ch)
 	}
 	return p, nil
+}
+
+// doubts returns what a statement can only lose rows by.
+func (c *compiled) doubts(q *graph.Query, bound *planner.Query) []string {
+	if c.def.Graph != nil {
+		return under("statement", q.SQL, bound.Doubts)
+	}
+	return bound.Doubts
 }
 
 // checkStreamsLocked refuses a stream that is gone after a restart for a rule that is

@@ -103,7 +103,8 @@ func sinkTable() props.Table {
 }
 
 // RuleWarnings lists what a rule says in vain: in its keys, its options, its sinks
-// and the sources of its graph.
+// and the sources of its graph; and what its statements can only lose rows by, unless
+// Doubts asks for that.
 func (e *Engine) RuleWarnings(def *ruledef.Def) []string {
 	out := append(ruledef.KeyWarnings(rawjson.Keys(def.Raw)), def.Warnings...)
 	flow, err := graph.Compile(def, fn.Set{})
@@ -124,6 +125,9 @@ func (e *Engine) RuleWarnings(def *ruledef.Def) []string {
 				out = append(out, under("sink", a.Type, list)...)
 			}
 		}
+	}
+	if def.Doubts != nil { // who checks the rule tells of them
+		return out
 	}
 	return append(out, e.doubts(def, flow)...)
 }
@@ -154,10 +158,7 @@ func (e *Engine) doubts(def *ruledef.Def, flow *graph.Flow) (out []string) {
 		if err != nil {
 			return nil
 		}
-		if def.Graph != nil {
-			under("statement", q.SQL, bound.Doubts)
-		}
-		out = append(out, bound.Doubts...)
+		out = append(out, c.doubts(q, bound)...)
 	}
 	return out
 }

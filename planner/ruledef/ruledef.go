@@ -26,6 +26,9 @@ type Def struct {
 
 	// Warnings tell of options that do not exist or have no effect.
 	Warnings []string
+	// Doubts, if not nil, is where the engine puts what the statements can only lose rows
+	// by when it checks the rule.
+	Doubts *[]string
 
 	// Raw is the submitted text. It shares memory with the argument of ParseFor.
 	Raw []byte
