@@ -106,6 +106,9 @@ type simPublisher struct {
 // that failed: a wrong address should be said, not waited for.
 func (p *simPublisher) connect(ctx context.Context) error {
 	for {
+		if err := ctx.Err(); err != nil { // else a refused attempt would hide it
+			return fmt.Errorf("sim: %w", err)
+		}
 		changed := p.conn.Changed()
 		st := p.conn.State()
 		if st.Connected {
@@ -117,7 +120,6 @@ func (p *simPublisher) connect(ctx context.Context) error {
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return fmt.Errorf("sim: %w", ctx.Err())
 		}
 	}
 }
