@@ -175,7 +175,6 @@ func (e *Engine) putConf(n confName, props map[string]any, may func(id string) b
 		}
 		return users
 	})
-	e.forgetProbe(n)
 	return nil
 }
 

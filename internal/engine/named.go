@@ -31,6 +31,7 @@ const (
 // probe is what is known of a named connection that nobody uses: whether it could be
 // reached.
 type probe struct {
+	given   map[string]any // its settings
 	state   string
 	err     string
 	sinceMs int64 // when it came to this state
@@ -197,65 +198,81 @@ func (e *Engine) ConnectionList() []api.Connection {
 func (e *Engine) probe(groups map[confName]map[string]any, names []confName) map[confName]probe {
 	late, cancel := context.WithTimeout(e.ctx, probeWait)
 	defer cancel()
-	for _, n := range names {
-		e.startProbe(n, groups[n])
+	e.probes.keep(groups)
+	tried, done := make([]*probe, len(names)), make([]chan struct{}, len(names))
+	for i, n := range names {
+		tried[i], done[i] = e.startProbe(n, groups[n])
 	}
 	out := map[confName]probe{}
-	for _, n := range names {
-		e.probes.mu.Lock()
-		done := e.probes.of[n].done
-		e.probes.mu.Unlock()
-		if done != nil {
+	for i, n := range names {
+		if done[i] != nil {
 			select {
-			case <-done:
+			case <-done[i]:
 			case <-late.Done():
 			}
 		}
-		e.probes.mu.Lock()
-		out[n] = *e.probes.of[n]
-		e.probes.mu.Unlock()
+		out[n] = e.probes.read(tried[i])
 	}
 	return out
 }
 
-// startProbe tries to reach a named connection, unless that was done lately.
-func (e *Engine) startProbe(n confName, given map[string]any) {
+// startProbe tries to reach a named connection, unless that was done lately with these
+// settings. It returns what is known of it, and what is closed when the attempt under
+// way is through; nil: none is.
+func (e *Engine) startProbe(n confName, given map[string]any) (p *probe, done chan struct{}) {
 	e.probes.mu.Lock()
 	defer e.probes.mu.Unlock()
-	p := e.probes.of[n]
-	if p == nil {
-		p = &probe{state: stateText(sinks.Connecting), sinceMs: time.Now().UnixMilli()}
+	p = e.probes.of[n]
+	if p == nil || !equalProps(p.given, given) {
+		p = &probe{given: given, state: stateText(sinks.Connecting), sinceMs: time.Now().UnixMilli()}
 		if e.probes.of == nil {
 			e.probes.of = map[confName]*probe{}
 		}
 		e.probes.of[n] = p
 	}
 	if p.done != nil || e.ctx.Err() != nil || time.Since(p.at) < probeAge {
-		return
+		return p, p.done
 	}
 	p.done = make(chan struct{})
 	e.wg.Go(func() {
 		err := e.PingConnection(e.ctx, api.ConfConnections, n.typ, given)
-		e.probes.mu.Lock()
-		defer e.probes.mu.Unlock()
-		state, text := stateText(sinks.Connected), ""
-		if err != nil {
-			state, text = stateText(sinks.Disconnected), loss.Text(err.Error())
-		}
-		if state != p.state {
-			p.sinceMs = time.Now().UnixMilli()
-		}
-		p.state, p.err, p.at = state, text, time.Now()
-		close(p.done)
-		p.done = nil
+		e.probes.end(p, err)
 	})
+	return p, p.done
 }
 
-// forgetProbe has a connection whose settings changed be tried anew.
-func (e *Engine) forgetProbe(n confName) {
-	e.probes.mu.Lock()
-	defer e.probes.mu.Unlock()
-	delete(e.probes.of, n)
+// end notes whether a connection could be reached.
+func (all *probes) end(p *probe, err error) {
+	state, text := stateText(sinks.Connected), ""
+	if err != nil {
+		state, text = stateText(sinks.Disconnected), loss.Text(err.Error())
+	}
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	if state != p.state {
+		p.sinceMs = time.Now().UnixMilli()
+	}
+	p.state, p.err, p.at = state, text, time.Now()
+	close(p.done)
+	p.done = nil
+}
+
+// read returns what is known of a connection.
+func (all *probes) read(p *probe) probe {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	return *p
+}
+
+// keep forgets the connections that are not defined any more.
+func (all *probes) keep(groups map[confName]map[string]any) {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	for n := range all.of {
+		if _, ok := groups[n]; !ok {
+			delete(all.of, n)
+		}
+	}
 }
 
 // stateText words the state of a connection.
@@ -291,6 +308,5 @@ func (e *Engine) DeleteConnection(id string) error {
 	delete(e.mu.confs, n)
 	e.mu.epoch++
 	e.mu.Unlock()
-	e.forgetProbe(n)
 	return e.catalog.Delete(kindConf, n.id())
 }

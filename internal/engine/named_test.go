@@ -174,6 +174,31 @@ func TestNamedConnections(t *testing.T) {
 	}
 }
 
+// A connection can go while a list waits for its state, and nothing is kept of it.
+func TestConnectionGoesWhileTried(t *testing.T) {
+	silent := deaf(t) // before the engine, which ends first
+	r := newRig(t, Options{})
+	r.must(r.PutConnection(api.Connection{ID: "c", Type: "mqtt", Props: map[string]any{"server": "tcp://" + silent}}))
+	tried := func() bool {
+		r.probes.mu.Lock()
+		defer r.probes.mu.Unlock()
+		return len(r.probes.of) > 0
+	}
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() {
+		if list := r.ConnectionList(); len(list) != 1 || list[0].Status != "connecting" {
+			t.Errorf("got %+v", list)
+		}
+	})
+	r.await("it is tried", tried)
+	r.must(r.DeleteConnection("c"))
+	wg.Wait()
+	if list := r.ConnectionList(); len(list) != 0 || tried() {
+		t.Errorf("listed are %+v, and something is kept: %v", list, tried())
+	}
+}
+
 // A broker is pinged beside a client of the same name, which goes on.
 func TestPingBesideClient(t *testing.T) {
 	r := newRig(t, Options{Dir: filepath.Join(t.TempDir(), "files")})
