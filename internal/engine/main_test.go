@@ -202,12 +202,25 @@ func (r *rig) status(id, key string) any {
 	r.t.Helper()
 	fields, err := r.RuleStatus(id)
 	r.must(err)
-	for _, f := range fields {
+	return r.field(fields, key)
+}
+
+// streamStatus returns one field of a stream's status.
+func (r *rig) streamStatus(name, key string) any {
+	r.t.Helper()
+	fields, err := r.StreamStatus(api.Stream, name)
+	r.must(err)
+	return r.field(fields, key)
+}
+
+func (r *rig) field(status []api.StatusField, key string) any {
+	r.t.Helper()
+	for _, f := range status {
 		if f.Key == key {
 			return f.Value
 		}
 	}
-	r.t.Fatalf("status of %s has no %s", id, key)
+	r.t.Fatalf("got no %s in status %v", key, status)
 	return nil
 }
 

@@ -97,17 +97,3 @@ func TestSchemaOfWhatIsRead(t *testing.T) {
 	r.must(r.DeleteRule("r2"))
 	want("s", "")
 }
-
-// streamStatus returns one field of a stream's status.
-func (r *rig) streamStatus(name, key string) any {
-	r.t.Helper()
-	fields, err := r.StreamStatus(api.Stream, name)
-	r.must(err)
-	for _, f := range fields {
-		if f.Key == key {
-			return f.Value
-		}
-	}
-	r.t.Fatalf("status of stream %s has no %s", name, key)
-	return nil
-}
