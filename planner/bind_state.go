@@ -84,9 +84,12 @@ func (b *binder) sealSince(n *Node) *Node {
 
 // stateful is the analytic calls of a rule in their order.
 type stateful struct {
-	byText map[string]*Node // as they were before they were chained
-	last   *Node            // the last one that can fail, which those after it wait for
+	byText map[string]chainedCall // as they were before they were chained
+	last   *Node                  // the last one that can fail, which those after it wait for
 }
+
+// chainedCall is a call, and what those right after it wait for.
+type chainedCall struct{ call, last *Node }
 
 // chained has n, an analytic call, stay as it is for rows in which an earlier
 // call of the rule failed, as in eKuiper. Where no earlier one can fail,
@@ -96,8 +99,8 @@ func (b *binder) chained(n *Node) *Node {
 	if n.agg {
 		c = &b.states[1]
 	}
-	if old := c.byText[n.Text]; old != nil {
-		return old
+	if old := c.byText[n.Text]; old.call != nil && old.last == c.last {
+		return old.call // one between them that fails would have this one stay as it is
 	}
 	text := n.Text
 	args := len(n.Args)
@@ -115,12 +118,12 @@ func (b *binder) chained(n *Node) *Node {
 		b.sealSince(n.inherit())
 	}
 	if c.byText == nil {
-		c.byText = map[string]*Node{}
+		c.byText = map[string]chainedCall{}
 	}
-	c.byText[text] = n
 	if canFail(n) {
 		c.last = n
 	}
+	c.byText[text] = chainedCall{n, c.last}
 	return n
 }
 
