@@ -207,20 +207,20 @@ func (c *Counters) deliver(msgs []Message, now uint32) {
 
 // drop counts msgs as dropped.
 func (c *Counters) drop(msgs []Message) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.runs(msgs, func(n *counter, rule uint32, k int) {
 		n.waiting.Add(-int32(k))
+		c.mu.Lock() // not before: runs may take it for a new page
+		defer c.mu.Unlock()
 		c.lose(rule)[loss.Dropped] += uint64(k)
 	})
 }
 
 // undrop takes drop back: a worker had msgs, which are delivered after all.
 func (c *Counters) undrop(msgs []Message) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.runs(msgs, func(n *counter, rule uint32, k int) {
 		n.waiting.Add(int32(k))
+		c.mu.Lock()
+		defer c.mu.Unlock()
 		c.lose(rule)[loss.Dropped] -= uint64(k)
 	})
 }
