@@ -127,13 +127,13 @@ func (l *lane) next() *chunk {
 			l.mu.Unlock()
 			continue
 		}
-		if l.closing {
-			l.mu.Unlock()
+		end := l.closing
+		l.idle = !end
+		l.mu.Unlock()
+		l.pass(len(l.q.phases)) // also at the end: others may wait for it
+		if end {
 			return nil
 		}
-		l.idle = true
-		l.mu.Unlock()
-		l.pass(len(l.q.phases))
 		l.rest()
 	}
 }
