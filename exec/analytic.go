@@ -68,10 +68,17 @@ func (m *machine) remember(steps []planner.StepID) {
 }
 
 // rememberFor is remember for a message of a window, to the rules that keep chooses:
-// the others' calls, which are not theirs, do not see it.
+// the others' calls, which are not theirs, do not see it. Whose a call is is found once
+// for a program, and kept as long as there are rules that see less than others.
 func (m *machine) rememberFor(keep func(planner.RuleID) bool) {
+	n := m.live
+	if keep == nil {
+		n.stateful = nil
+	} else if n.stateful == nil && len(m.prog.Analytics) > 0 {
+		n.stateful = m.prog.RulesOfStateful()
+	}
 	for _, s := range m.prog.Analytics {
-		if keep != nil && !slices.ContainsFunc(m.prog.RulesOf(s), keep) {
+		if keep != nil && !slices.ContainsFunc(n.stateful[s], keep) {
 			m.memos[s] = memo{gen: m.gen, all: true, col: missing, done: m.memos[s].done}
 			continue
 		}

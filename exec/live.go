@@ -21,7 +21,8 @@ type live struct {
 	memories  memories    // of stateful steps
 	ranks     []rankCount
 	equals    []equalCount
-	listeners map[indexRules][]listener // rules that want to be told of faults; made at the first
+	listeners map[indexRules][]listener           // rules that want to be told of faults; made at the first
+	stateful  map[planner.StepID][]planner.RuleID // see rememberFor; nil: not known
 	windows   []*window
 	orders    []*eventOrder
 	feeds     []*feeder
@@ -64,7 +65,7 @@ func (x *Executor) adopt(n *live, p *planner.Program) {
 			w.recalls = nil
 		}
 	}
-	n.prog, n.plan, n.listeners = p, nil, nil
+	n.prog, n.plan, n.listeners, n.stateful = p, nil, nil, nil
 	n.ranks = resize(n.ranks, len(p.Ranks))
 	for i, r := range p.Ranks {
 		c := &n.ranks[i]

@@ -18,19 +18,7 @@ func (p *Program) StatefulIn(steps ...StepID) []StepID {
 		return nil
 	}
 	found := map[StepID]bool{}
-	var look func(s StepID)
-	look = func(s StepID) {
-		if s == NoStep || found[s] {
-			return
-		}
-		found[s] = true
-		for _, a := range p.Steps[s].In {
-			look(a)
-		}
-	}
-	for _, s := range steps {
-		look(s)
-	}
+	p.below(found, steps)
 	var out []StepID
 	for _, s := range p.Analytics {
 		if found[s] {
@@ -38,6 +26,34 @@ func (p *Program) StatefulIn(steps ...StepID) []StepID {
 		}
 	}
 	return out
+}
+
+// RulesOfStateful returns RulesOf for all stateful steps of a program over a window, in
+// no order and some rules twice. It looks at the program once.
+func (p *Program) RulesOfStateful() map[StepID][]RuleID {
+	out := map[StepID][]RuleID{}
+	found := map[StepID]bool{}
+	p.eachEntry(func(e Entry, by ...StepID) {
+		clear(found)
+		p.below(found, by)
+		p.below(found, p.stepsOf(e))
+		for s := range found {
+			if p.Steps[s].Op == OpAnalytic {
+				out[s] = append(out[s], e.Rule)
+			}
+		}
+	})
+	return out
+}
+
+// below adds steps, and those that they need, to found.
+func (p *Program) below(found map[StepID]bool, steps []StepID) {
+	for _, s := range steps {
+		if s != NoStep && !found[s] {
+			found[s] = true
+			p.below(found, p.Steps[s].In)
+		}
+	}
 }
 
 // AllRules returns all rules of the program, those of its windows included.
@@ -115,35 +131,11 @@ func (u *users) rules() []RuleID {
 	if p.Join != nil && u.inJoin() {
 		u.all = true
 	}
-	entries := func(by StepID, es []Entry) {
-		for _, e := range es {
-			if u.needs(by) || u.inEntry(e) {
-				u.out = append(u.out, e.Rule)
-			}
+	p.eachEntry(func(e Entry, by ...StepID) {
+		if u.needs(by...) || u.needs(p.stepsOf(e)...) {
+			u.out = append(u.out, e.Rule)
 		}
-	}
-	if p.Always != nil {
-		entries(NoStep, p.Always.Send)
-		entries(NoStep, p.Always.Count)
-	}
-	for _, x := range p.Ranks {
-		entries(x.Step, x.Entries)
-	}
-	for _, x := range p.Equals {
-		entries(x.Step, x.TextEntries)
-		entries(x.Step, x.NumEntries)
-	}
-	for _, x := range p.Conds {
-		entries(x.Step, x.Send)
-		entries(x.Step, x.Count)
-	}
-	for _, s := range p.Serials {
-		if u.needs(s.Where...) || u.needs(s.Counting...) {
-			u.out = append(u.out, s.Rule)
-		} else {
-			entries(NoStep, []Entry{s.Entry})
-		}
-	}
+	})
 	for _, w := range p.Windows {
 		u.inStage(&w.Stage, w.Aggs, u.needs(w.Filter, w.When, w.Emit) || u.needs(w.Where...) || u.needs(w.Parts...) || u.needs(w.Keys...))
 	}
@@ -171,17 +163,50 @@ func (u *users) inJoin() bool {
 	})
 }
 
-func (u *users) inEntry(e Entry) bool {
-	if u.all {
-		return true
+// eachEntry calls f for the rules over the input, with what finds them. A rule may come
+// several times.
+func (p *Program) eachEntry(f func(e Entry, by ...StepID)) {
+	entries := func(es []Entry, by ...StepID) {
+		for _, e := range es {
+			f(e, by...)
+		}
 	}
-	if e.Rest >= 0 && slices.ContainsFunc(u.p.Rests[e.Rest], func(a Atom) bool { return u.needs(a.Step) }) {
-		return true
+	if p.Always != nil {
+		entries(p.Always.Send)
+		entries(p.Always.Count)
 	}
-	x := u.p.Projs[e.Proj]
-	return u.needs(x.Star, x.Meta, x.Spread) || u.needs(x.Numbered...) ||
-		slices.ContainsFunc(x.Fields, func(f Field) bool { return u.needs(f.Step) }) ||
-		slices.ContainsFunc(x.Order, func(o Order) bool { return u.needs(o.Step) })
+	for _, x := range p.Ranks {
+		entries(x.Entries, x.Step)
+	}
+	for _, x := range p.Equals {
+		entries(x.TextEntries, x.Step)
+		entries(x.NumEntries, x.Step)
+	}
+	for _, x := range p.Conds {
+		entries(x.Send, x.Step)
+		entries(x.Count, x.Step)
+	}
+	for _, s := range p.Serials {
+		f(s.Entry, slices.Concat(s.Where, s.Counting)...)
+	}
+}
+
+// stepsOf returns the steps that a rule needs beside those that find it.
+func (p *Program) stepsOf(e Entry) []StepID {
+	x := p.Projs[e.Proj]
+	out := append([]StepID{x.Star, x.Meta, x.Spread}, x.Numbered...)
+	if e.Rest >= 0 {
+		for _, a := range p.Rests[e.Rest] {
+			out = append(out, a.Step)
+		}
+	}
+	for _, f := range x.Fields {
+		out = append(out, f.Step)
+	}
+	for _, o := range x.Order {
+		out = append(out, o.Step)
+	}
+	return out
 }
 
 // inStage adds the rules of a stage whose own steps are marked, else those that
