@@ -14,7 +14,7 @@ import (
 // from the text of its rule.
 type plans struct {
 	mu   sync.Mutex
-	last map[string]rememberedPlan // by rule
+	last map[*rule]rememberedPlan // not by id, which may be another rule's since
 }
 
 type rememberedPlan struct {
@@ -31,7 +31,7 @@ func (e *Engine) EachNode(f func(n metrics.Node) bool) {
 	e.mu.RUnlock()
 	e.plans.mu.Lock()
 	defer e.plans.mu.Unlock()
-	next := map[string]rememberedPlan{}
+	next := map[*rule]rememberedPlan{}
 	defer func() { e.plans.last = next }()
 	for _, id := range ids {
 		for _, n := range e.nodes(id, counts, next) {
@@ -43,12 +43,12 @@ func (e *Engine) EachNode(f func(n metrics.Node) bool) {
 }
 
 // nodes returns the nodes of a rule. plans.mu is held, so that next can be filled.
-func (e *Engine) nodes(id string, counts []ruleCounts, next map[string]rememberedPlan) []metrics.Node {
+func (e *Engine) nodes(id string, counts []ruleCounts, next map[*rule]rememberedPlan) []metrics.Node {
 	e.mu.RLock()
 	r := e.mu.rules[id]
 	var known rememberedPlan
 	if r != nil && r.running {
-		known = e.plans.last[id]
+		known = e.plans.last[r]
 		if known.run != r.run || known.epoch != e.mu.epoch {
 			known = rememberedPlan{run: r.run, epoch: e.mu.epoch}
 		}
@@ -68,7 +68,7 @@ func (e *Engine) nodes(id string, counts []ruleCounts, next map[string]remembere
 		e.mu.RUnlock()
 	}
 	if known.run != 0 {
-		next[id] = known
+		next[r] = known
 	}
 	e.mu.RLock()
 	defer e.mu.RUnlock()

@@ -266,3 +266,24 @@ func TestNodes(t *testing.T) {
 		t.Errorf("got %d nodes after the end, want 1", n)
 	}
 }
+
+// TestNodesOfNamesakes has a rule come in the place of one that was deleted.
+func TestNodesOfNamesakes(t *testing.T) {
+	r := newRig(t, Options{})
+	r.memoryStream("s", "in")
+	for _, c := range []struct{ sql, op string }{
+		{"SELECT a FROM s WHERE a > 1", "2_filter"},
+		{"SELECT count(*) AS c FROM s GROUP BY COUNTWINDOW(2)", "2_window"},
+	} {
+		r.rule("a", c.sql, "out")
+		var ops []string
+		r.EachNode(func(n metrics.Node) bool {
+			ops = append(ops, n.Op)
+			return true
+		})
+		if !slices.Contains(ops, c.op) {
+			t.Errorf("%s: got %q, want %s among them", c.sql, ops, c.op)
+		}
+		r.must(r.DeleteRule("a"))
+	}
+}
