@@ -104,6 +104,7 @@ func (e *Engine) setLevel(c *configured) {
 // in the constants and formats of rules, and in the sources that read times, so that
 // all rules begin anew.
 func (e *Engine) setZone(loc *time.Location) {
+	defer e.defLocks.lock("timezone")() // the executor and the rules have the same one
 	e.mu.RLock()
 	same := e.mu.zone.String() == loc.String()
 	e.mu.RUnlock()

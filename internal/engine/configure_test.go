@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -84,6 +85,31 @@ func TestTimezoneChanges(t *testing.T) {
 				t.Errorf("%s:\n got %s\nwant %s", name, got[i], want[i])
 			}
 		}
+	}
+}
+
+// TestTimezonesAtOnce has calls set different time zones at the same time: one of them
+// holds for all.
+func TestTimezonesAtOnce(t *testing.T) {
+	r := newRig(t, Options{Location: time.UTC})
+	r.memoryStream("s", "in")
+	out := r.listen("out")
+	r.rule("r", "SELECT hour(ts) AS h FROM s", "out")
+	var wg sync.WaitGroup
+	for range 20 {
+		for _, name := range []string{"Asia/Shanghai", "UTC", "America/New_York"} {
+			wg.Go(func() {
+				if err := r.Configure(map[string]any{"timezone": name}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		r.publish("in", `{"ts":1711846800000}`)
+		r.Engine.mu.RLock()
+		zone := r.Engine.mu.zone
+		r.Engine.mu.RUnlock()
+		out.want(fmt.Sprintf(`{"h":%d}`, time.UnixMilli(1711846800000).In(zone).Hour()))
 	}
 }
 
