@@ -237,15 +237,13 @@ func (e *Engine) confUsersLocked(n confName) []string {
 		if s.feed == nil || n.typ != s.typ() {
 			continue
 		}
-		key := or(strings.ToLower(s.def.Options.ConfKey), "default")
 		switch n.kind {
 		case "sources":
-			if n.key == "default" || n.key == key {
+			if n.key == "default" || n.key == strings.ToLower(s.def.Options.ConfKey) {
 				out = append(out, name)
 			}
 		case "connections":
-			group, common := e.confLocked(confName{"sources", n.typ, key}), e.confLocked(confName{"sources", n.typ, "default"})
-			if strings.EqualFold(selected(s.def.Options.Extra, group, common), n.key) {
+			if strings.EqualFold(e.selectedLocked(s), n.key) {
 				out = append(out, name)
 			}
 		}

@@ -3,10 +3,8 @@ package engine
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/weir-engine/weir/exec/fn"
-	"github.com/weir-engine/weir/internal/props"
 	"github.com/weir-engine/weir/planner"
 	"github.com/weir-engine/weir/planner/graph"
 	"github.com/weir-engine/weir/planner/ruledef"
@@ -168,14 +166,7 @@ func (e *Engine) selectorLocked(s *stream) string {
 	if !e.types.sources[s.typ()].Named {
 		return ""
 	}
-	key := or(strings.ToLower(s.def.Options.ConfKey), "default")
-	for _, given := range []map[string]any{s.def.Options.Extra, e.confLocked(confName{"sources", s.typ(), key}), e.confLocked(confName{"sources", s.typ(), "default"})} {
-		if v, ok := props.Get(given, "connectionSelector"); ok {
-			sel, _ := v.(string)
-			return sel
-		}
-	}
-	return ""
+	return e.selectedLocked(s)
 }
 
 // sourceKeyLocked returns how eKuiper calls a source in the status of rules: by its

@@ -117,6 +117,13 @@ func selected(given ...map[string]any) string {
 	return ""
 }
 
+// selectedLocked returns the connection that the settings of a source name.
+func (e *Engine) selectedLocked(s *stream) string {
+	e.mu.AssertRHeld()
+	group := e.confLocked(confName{"sources", s.typ(), strings.ToLower(s.def.Options.ConfKey)})
+	return selected(s.def.Options.Extra, group, e.confLocked(confName{"sources", s.typ(), "default"}))
+}
+
 // activateLocked starts the source of s.
 func (e *Engine) activateLocked(s *stream) error {
 	e.mu.AssertHeld()
