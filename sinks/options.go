@@ -92,8 +92,8 @@ type Stats struct {
 	Received, Delivered uint64
 	// Lost is what it did not: loss.Refused messages for good, loss.Dropped ones
 	// were given up by DropOldest, loss.Discarded ones by Queues.Discard,
-	// loss.Stored ones could not be read from disk again, loss.Unsaved ones not be
-	// stored at the end.
+	// loss.Deleted ones by Queues.Drop, loss.Stored ones could not be read from disk
+	// again, loss.Unsaved ones not be stored at the end.
 	Lost loss.Counts
 	// Retries is the attempts that failed and were made again.
 	Retries uint64
