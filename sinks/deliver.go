@@ -181,8 +181,8 @@ func (l *lane) write(msgs []Message) (n int, to *lane, err error) {
 	j := l.begin(msgs)
 	f := l.takeOff(msgs, start) // from here on l may be another's
 	n, err = l.q.write(j.ctx, dest, msgs)
-	if j.end() && err != nil && n < len(msgs) {
-		err = errDropped
+	if j.end() && n < len(msgs) && !errors.Is(err, ErrRefused) {
+		err = errDropped // whatever it says of being ended
 	}
 	took := time.Since(start)
 	if tell := l.q.o.OnWrite; tell != nil {

@@ -155,6 +155,7 @@ func (l *lane) begin(msgs []Message) *job {
 		j.ctx, j.cancel = context.WithCancel(j.parent)
 	}
 	j.msgs = msgs
+	j.interruptLocked(l.q.counters) // Drop may have come since the lane looked
 	return j
 }
 
@@ -170,6 +171,10 @@ func (j *job) end() (cut bool) {
 func (j *job) interrupt(c *Counters) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	j.interruptLocked(c)
+}
+
+func (j *job) interruptLocked(c *Counters) {
 	if len(j.msgs) > 0 && !j.cut && (c.unwanted(j.msgs) > 0 || len(c.wanted(j.msgs)) < len(j.msgs)) {
 		j.cut = true
 		j.cancel()
