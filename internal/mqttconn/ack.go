@@ -1,7 +1,5 @@
 package mqttconn
 
-import paho "github.com/eclipse/paho.mqtt.golang"
-
 // Expect says that the message with token will be acknowledged n times, once for
 // each who keeps it. It is called before the first Ack of it; 0 acknowledges it.
 func (c *Conn) Expect(token uint64, n int) {
@@ -54,17 +52,18 @@ func (c *Conn) Ack(tokens []uint64) {
 type held struct {
 	token uint64
 	left  int
-	msg   paho.Message // of the connection that brought it last
-	gen   uint32       // of that connection
+	gen   uint32 // of the connection that brought it last
 }
 
 // release acknowledges h if nobody keeps it any more. The caller holds mu.
 func (c *Conn) release(h *held) {
-	if h.left > 0 || c.live == nil || c.live.gen != h.gen {
+	t := c.live
+	if h.left > 0 || t == nil || t.gen != h.gen {
 		return // a session that is resumed brings it again
 	}
-	delete(c.held, uint16(h.token))
-	c.live.released = append(c.live.released, h.msg)
+	id := uint16(h.token)
+	delete(c.held, id)
+	t.prompt = appendAck(t.prompt, pktPubrec, id)
 	c.stats.Acked++
-	c.live.kick()
+	t.kick()
 }

@@ -227,7 +227,7 @@ func (c *Conn) exactlyOnce(_ paho.Client, m paho.Message) {
 	id := m.MessageID()
 	if h := c.held[id]; h != nil && m.Duplicate() {
 		// It was handed on by a connection before: only the answer is due.
-		h.msg, h.gen = m, t.gen
+		h.gen = t.gen
 		c.release(h)
 		c.mu.Unlock()
 		return
@@ -246,7 +246,7 @@ func (c *Conn) exactlyOnce(_ paho.Client, m paho.Message) {
 		tp = c.narrow(tp)
 	}
 	c.stats.MessagesIn++
-	h := &held{token: uint64(t.gen)<<32 | qos2Bit | uint64(id), left: 1, msg: m, gen: t.gen}
+	h := &held{token: uint64(t.gen)<<32 | qos2Bit | uint64(id), left: 1, gen: t.gen}
 	c.held[id] = h
 	if len(tp.Subs) == 0 || c.handler == nil {
 		c.stats.Lost[loss.Unrouted]++

@@ -7,8 +7,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
-
-	paho "github.com/eclipse/paho.mqtt.golang"
 )
 
 const (
@@ -66,8 +64,7 @@ type tap struct {
 
 	// Guarded by Conn.mu.
 	receipts receipts
-	prompt   []byte         // answers that wait for nobody
-	released []paho.Message // QoS 2, to acknowledge
+	prompt   []byte // answers that wait for nobody
 	lastID   uint16
 	rounds   map[uint16][]*filter
 	ends     map[uint16]bool // UNSUBSCRIBEs without an answer
@@ -124,10 +121,6 @@ func (t *tap) leave() {
 	live := t.c.live == t
 	b := t.acks(nil)
 	if live {
-		for _, m := range t.released {
-			b = appendAck(b, pktPubrec, m.MessageID())
-		}
-		t.released = nil
 		on, off := t.c.tab.farewell()
 		b = t.ask(b, on, off)
 	}

@@ -71,24 +71,15 @@ func (t *tap) acks(b []byte) []byte {
 func (t *tap) flush() {
 	c := t.c
 	t.wmu.Lock()
+	defer t.wmu.Unlock()
 	c.mu.Lock()
 	b := t.acks(nil)
 	if c.live == t {
 		b = t.subscriptions(b)
 	}
-	released := t.released
-	t.released = nil
 	c.mu.Unlock()
-	var err error
 	if len(b) > 0 {
-		err = t.put(b)
-	}
-	t.wmu.Unlock()
-	if err != nil {
-		return
-	}
-	for _, m := range released {
-		m.Ack()
+		_ = t.put(b) // an error has closed the tap
 	}
 }
 
