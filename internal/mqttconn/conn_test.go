@@ -257,3 +257,40 @@ func TestTwoClientsOfOneName(t *testing.T) {
 		}
 	})
 }
+
+// A broker that keeps the session closes the connection after the goodbye: else the next
+// client of the name may come before it has read that, and what it has not read by then,
+// acknowledgements and ends of filters, is cut off.
+func TestCloseWaitsForTheBroker(t *testing.T) {
+	for _, test := range []struct {
+		name, clientID string
+		closes         time.Duration // when the broker does; 0: never
+		takes          time.Duration
+	}{
+		{"closes", "x", time.Second, time.Second},
+		{"does not close", "x", 0, leaveWait},
+		{"clean session", "", 0, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFake()
+				f.stays = true
+				c, _ := fakeConnTest(t, f, Options{ClientID: test.clientID})
+				c.Start()
+				if err := c.WaitConnected(patient(t)); err != nil {
+					t.Fatal(err)
+				}
+				start := time.Now()
+				if test.closes > 0 {
+					time.AfterFunc(test.closes, f.drop)
+				}
+				c.Close()
+				if d := time.Since(start); d != test.takes {
+					t.Errorf("closed after %v, want %v", d, test.takes)
+				}
+				synctest.Wait()
+				f.drop()
+			})
+		})
+	}
+}

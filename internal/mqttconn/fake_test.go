@@ -31,6 +31,7 @@ type fake struct {
 	silent   bool // no PINGRESP
 	deaf     bool // no answer to SUBSCRIBE
 	slow     bool // no answer to UNSUBSCRIBE until answer is called
+	stays    bool // does not close after DISCONNECT
 	kept     bool // says that it kept the session
 	retained map[string]string
 
@@ -183,6 +184,9 @@ func (c *fakeConn) packet(r *bufio.Reader) error {
 			out = []byte{pktPingresp, 0}
 		}
 	case pktDisconnect:
+		if f.stays {
+			return nil
+		}
 		return io.EOF
 	}
 	return c.write(out)

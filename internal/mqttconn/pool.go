@@ -235,11 +235,14 @@ func (p *Pool) Each(f func(c *Conn, users int)) {
 	}
 }
 
-// Close closes the connections that are there.
+// Close closes the connections that are there, all at once: one whose broker does not
+// answer takes a while.
 func (p *Pool) Close() {
+	var wg sync.WaitGroup
 	for _, c := range p.Conns() {
-		c.Close()
+		wg.Go(c.Close)
 	}
+	wg.Wait()
 }
 
 // Lost returns what all connections lost, those that were closed included.

@@ -16,6 +16,9 @@ const (
 	maxMessages = 512
 	// writeWait is how long one write may take before the broker counts as dead.
 	writeWait = time.Minute
+	// leaveWait is how long the end of a connection waits for a broker that is to close
+	// it after the goodbye, and does not.
+	leaveWait = 5 * time.Second
 )
 
 // tap is one network connection to the broker, and the net.Conn that the client
@@ -113,23 +116,40 @@ func (t *tap) fail(err error) {
 	})
 }
 
-// leave says goodbye to the broker and closes the tap.
+// leave says goodbye to the broker and closes the tap. A broker that keeps the session
+// closes it first: the next client of the name may come before it has read the goodbye,
+// and what it has not read by then, acknowledgements and ends of filters, is cut off.
 func (t *tap) leave() {
-	_ = t.nc.SetWriteDeadline(time.Now().Add(time.Second))
-	t.wmu.Lock() // what the writer took to send goes before
-	t.c.mu.Lock()
-	live := t.c.live == t
-	b := t.acks(nil)
-	if live {
-		on, off := t.c.tab.farewell()
-		b = t.ask(b, on, off)
-	}
-	t.c.mu.Unlock()
-	if live {
-		_, _ = t.nc.Write(append(b, disconnect...)) // nobody is left to tell
+	t.hurry()
+	t.wmu.Lock() // what the writer took to send goes before, and nothing after
+	if b, live := t.farewell(); live {
+		t.hurry()
+		_, err := t.nc.Write(append(b, disconnect...))
+		if err == nil && !t.c.opt.CleanSession {
+			select {
+			case <-t.closed:
+			case <-time.After(leaveWait):
+			}
+		}
 	}
 	t.wmu.Unlock()
 	t.fail(ErrClosed)
+}
+
+// hurry bounds what is written when nobody waits for it any more.
+func (t *tap) hurry() { _ = t.nc.SetWriteDeadline(time.Now().Add(time.Second)) }
+
+// farewell returns what is to be told before the end, if the broker has let us in.
+func (t *tap) farewell() (b []byte, live bool) {
+	c := t.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.live != t {
+		return nil, false
+	}
+	b = t.acks(nil)
+	on, off := c.tab.farewell()
+	return t.ask(b, on, off), true
 }
 
 // Read gives the client library what is its own. It returns as soon as the tap
