@@ -167,7 +167,7 @@ func TestCSVColumns(t *testing.T) {
 		s.write("x,y\n1,2", "y,x\n4,3", "x\n5", "y,x\n\"6,\"\"\n\",5\n8,7", "x,y\n")
 		s.close()
 		s = newSink(t, dir, props) // another process
-		s.write("y\n9", "x,z\n1,2", "z,x,y\n3,2,1")
+		s.write("y,x\n", "y\n9", "x,z\n1,2", "z,x,y\n3,2,1")
 		s.close()
 		names, err := filepath.Glob(filepath.Join(dir, "a*"))
 		if err != nil || len(names) != 2 || filepath.Base(names[1]) != "a.csv" {
