@@ -29,7 +29,8 @@ type columns struct {
 // maxColumns bounds the columns that rows may bring.
 const maxColumns = 4096
 
-// take returns the columns with those of rows.
+// take returns the columns with those of rows. With too many none is added, so that the
+// next message may bring its own.
 func (c *columns) take(rows []map[string]any) ([]string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -39,15 +40,18 @@ func (c *columns) take(rows []map[string]any) ([]string, error) {
 	n := len(c.names)
 	for _, m := range rows {
 		for k := range m {
-			if _, ok := c.known[k]; ok {
-				continue
+			if _, ok := c.known[k]; !ok {
+				c.known[k] = struct{}{}
+				c.names = append(c.names, k)
 			}
-			if len(c.known) >= maxColumns {
-				return nil, fmt.Errorf("format delimited: more than %d columns; name those to send in fields", maxColumns)
-			}
-			c.known[k] = struct{}{}
-			c.names = append(c.names, k)
 		}
+	}
+	if len(c.names) > maxColumns {
+		for _, k := range c.names[n:] {
+			delete(c.known, k)
+		}
+		c.names = slices.Clone(c.names[:n])
+		return nil, fmt.Errorf("format delimited: more than %d columns; name those to send in fields", maxColumns)
 	}
 	slices.Sort(c.names[n:])
 	return c.names, nil

@@ -487,4 +487,8 @@ func TestOwnColumns(t *testing.T) {
 	if _, _, err := e.AppendMessage(nil, p, 0); err == nil {
 		t.Error("any number of columns is taken")
 	}
+	p = input{rows: []string{`{"d":1,"B":2}`}, star: true}.projection()
+	if got := rows(t, e, p, 1)[0]; got != ",,,2,,1" {
+		t.Errorf("after a message with too many columns: got %.80s", got)
+	}
 }
