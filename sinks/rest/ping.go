@@ -3,8 +3,6 @@ package rest
 import (
 	"context"
 	"net/http"
-	"net/url"
-	"strings"
 )
 
 // Ping asks the server of an action for an answer, whichever it is. One that messages
@@ -13,10 +11,9 @@ func (f *Factory) Ping(ctx context.Context, given map[string]any) error {
 	if _, err := f.Open(given); err != nil {
 		return err
 	}
-	s, _ := read(given)
-	static, _, _ := strings.Cut(s.URL, "{{")
-	u, err := url.Parse(static)
-	if err != nil || u.Host == "" {
+	s, faults := read(given) // of which Open has told
+	server, _ := destination(&faults, s.URL)
+	if server == anyServer {
 		return nil
 	}
 	config, err := s.tls.config()
@@ -25,7 +22,7 @@ func (f *Factory) Ping(ctx context.Context, given map[string]any) error {
 	}
 	l := newLane(config, false)
 	defer l.Close()
-	req, err := http.NewRequestWithContext(ctx, http.MethodHead, u.Scheme+"://"+u.Host+"/", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, server+"/", nil)
 	if err != nil {
 		return err
 	}
