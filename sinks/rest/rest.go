@@ -73,8 +73,7 @@ func newSettings() *settings {
 func (s *settings) table() props.Table {
 	return append(props.Table{
 		props.Text(&s.URL, "url", "where requests go; may be a template").Required(),
-		props.OneOf(&s.Method, "method", "the method of requests; may be a template",
-			http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodHead),
+		props.OneOf(&s.Method, "method", "the method of requests; may be a template", methods...),
 		props.OneOf(&s.BodyType, "bodyType", "what the body is, as Content-Type has it; may be a template", "none", "text", "json", "html", "xml", "javascript", "form", "binary", "formdata").
 			Otherwise("none with GET and HEAD, else json"),
 		props.Map(&s.Headers, "headers", "headers of requests; names and values may be templates"),
