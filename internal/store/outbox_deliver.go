@@ -35,16 +35,22 @@ func (o *Outbox) Next(buf []byte) (b Block, ok bool, err error) {
 		}
 		return Block{}, false, fmt.Errorf("outbox %q: %w", o.key, err)
 	}
-	b, err = decodeBlock(it.Key(), it.Value())
+	b, err = o.block(it.Key(), it.Value(), c)
 	if err != nil {
 		return Block{}, false, fmt.Errorf("outbox %q: %w", o.key, err)
 	}
+	b.Data = append(buf[:0], b.Data...)
+	return b, true, nil
+}
+
+// block returns what is left of a block for a cursor at c; its Data is v's.
+func (o *Outbox) block(k, v []byte, c cursor) (Block, error) {
+	b, err := decodeBlock(k, v)
 	if b.seq == c.seq {
 		b.Skip = min(c.skip, b.Messages)
 	}
-	b.Data = append(buf[:0], b.Data...)
 	b.Earlier = b.seq < o.opened
-	return b, true, nil
+	return b, err
 }
 
 // First calls look with the first block that is left, if there is one; data is valid
@@ -153,16 +159,11 @@ func (o *Outbox) Drop(look func(Block)) (messages, bytes int64, err error) {
 func (o *Outbox) eachOfFirst(look func(Block)) error {
 	c := o.cursor
 	return o.s.each(o.blockKey(c.seg, c.seq), o.segKey(spaceBlock, c.seg+1), func(k, v []byte) error {
-		b, err := decodeBlock(k, v)
-		if err != nil {
-			return err
+		b, err := o.block(k, v, c)
+		if err == nil {
+			look(b)
 		}
-		if b.seq == c.seq {
-			b.Skip = min(c.skip, b.Messages)
-		}
-		b.Earlier = b.seq < o.opened
-		look(b)
-		return nil
+		return err
 	})
 }
 
