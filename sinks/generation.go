@@ -88,10 +88,12 @@ func (q *Queue) leftBehind(n int) ([][]agedBox, error) {
 	}
 	slices.SortFunc(boxes, func(a, b leftBox) int {
 		switch {
-		case a.aside != b.aside:
-			return cmp.Compare(b2i(b.aside), b2i(a.aside))
-		case a.aside:
+		case a.aside && b.aside:
 			return cmp.Compare(b.gen, a.gen)
+		case a.aside:
+			return -1
+		case b.aside:
+			return 1
 		}
 		return cmp.Compare(a.gen, b.gen)
 	})
@@ -109,13 +111,6 @@ func (q *Queue) leftBehind(n int) ([][]agedBox, error) {
 		older[to] = append(older[to], agedBox{b.box, len(q.phases) - 1})
 	}
 	return older, nil
-}
-
-func b2i(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // leftBoxes opens the outboxes of the destination in which something is left, and
