@@ -1,15 +1,11 @@
 package api
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
 	"strings"
-
-	"github.com/goccy/go-yaml"
 )
 
 // statementV2 is a stream or table in the second shape of exports.
@@ -110,42 +106,6 @@ func (v *datasetV2) definitions() (d Definitions, err error) {
 		d.Rules[id] = string(text)
 	}
 	return d, errors.Join(errs[:]...)
-}
-
-// maxNesting bounds the levels of YAML: its reader calls itself for each.
-const maxNesting = 64
-
-// alias is a reference to another part of a text, of which few can stand for much.
-var alias = regexp.MustCompile(`(?m)(^|[:,\[{-])[ \t]+\*[^ \t\n*]`)
-
-// readYAML reads v from YAML without aliases.
-func readYAML(text []byte, v *datasetV2) error {
-	depth := 0
-	for line := range bytes.Lines(text) {
-		head := line[:min(len(line), 4*maxNesting)]
-		if bytes.Count(head, []byte("- "))+bytes.Count(head, []byte("? ")) > maxNesting {
-			return fmt.Errorf("yaml: nested more than %d levels", maxNesting)
-		}
-		for _, c := range line {
-			switch c {
-			case '[', '{':
-				depth++
-			case ']', '}':
-				depth = max(depth-1, 0)
-			}
-			if depth > maxNesting {
-				return fmt.Errorf("yaml: nested more than %d levels", maxNesting)
-			}
-		}
-	}
-	if alias.Match(text) {
-		return errors.New("yaml: aliases are not supported")
-	}
-	text, err := yaml.YAMLToJSON(text)
-	if err != nil {
-		return fmt.Errorf("yaml: %w", err)
-	}
-	return json.Unmarshal(text, v)
 }
 
 func (s *Server) importV2(w http.ResponseWriter, r *http.Request) {

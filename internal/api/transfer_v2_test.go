@@ -96,6 +96,32 @@ func TestV2Hostile(t *testing.T) {
 	}
 }
 
+// TestYAMLBounds has texts each of which takes more than its length without bound, and
+// some that only look so.
+func TestYAMLBounds(t *testing.T) {
+	const deep, odd = "nested more than 64 levels", "are not supported"
+	many := func(s string) string { return strings.Repeat(s, 1000) }
+	steps := ""
+	for i := range 100 {
+		steps += strings.Repeat(" ", i) + "a:\n"
+	}
+	for name, c := range map[string]struct{ text, want string }{
+		"dashes far right": {"streams:\n" + many(" ") + many("- ") + "a", deep}, "wide dashes": {many("-     ") + "a", deep}, "dashes with tabs": {many("-\t") + "a", deep},
+		"dashes in brackets": {"streams: [" + many("- "), deep}, "brackets in quotes": {many(`[ "]", `), deep}, "braces over lines": {many("{a:\n "), deep},
+		"keys": {many("a: "), deep}, "merges": {many("<<: "), deep}, "steps": {steps, deep}, "wide keys": {many("?    ") + "a", odd},
+		"anchors": {"streams: " + many("&a ") + "b", odd}, "tags": {"streams: " + many("!!str ") + "b", odd}, "tags over lines": {"streams:\n" + many("  !a\n") + "  b", odd},
+		"aliases in brackets": {"a: &a [x,x]\nb: &b [*a,*a]\nstreams: [*b]", odd}, "alias of a key": {"? *a", odd}, "tagged alias": {"a: !!seq *a", odd},
+		"long": {strings.Repeat("#\n", maxTokens+1), "JSON may be longer"},
+		"text": {"rules:\n" + many("  r: 'SELECT a, *, b[{ & !x'\n"), ""}, "block": {"rules:\n  r: |\n" + many("    - [ - { *a &b !!c\n"), ""},
+		"wide": {"rules:\n" + many("  r: {a: {b: [1, 2]}, c: 'd', e: \"f\"}\n  - \n"), ""},
+	} {
+		err := checkYAML(c.text)
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want %q", name, err, c.want)
+		}
+	}
+}
+
 func TestUploadSchema(t *testing.T) {
 	s := newServer(t, newFake(), Options{})
 	upload := func(path, field, file, text string) *httptest.ResponseRecorder {
