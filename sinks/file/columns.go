@@ -142,7 +142,7 @@ func (d *destination) setAside(k key, f *form) error {
 // file.
 func (o *output) align(f *form, payload []byte) []byte {
 	head, lines := f.split(payload)
-	if len(head) == 0 || len(lines) == 0 || string(head) == o.head {
+	if len(head) == 0 || string(head) == o.head {
 		return lines
 	}
 	delim := f.delimiter()

@@ -167,13 +167,13 @@ func TestCSVColumns(t *testing.T) {
 		s.write("x,y\n1,2", "y,x\n4,3", "x\n5", "y,x\n\"6,\"\"\n\",5\n8,7", "x,y\n")
 		s.close()
 		s = newSink(t, dir, props) // another process
-		s.write("y,x\n", "y\n9", "x,z\n1,2", "z,x,y\n3,2,1")
+		s.write("y\n9", "y\n", "x,z\n1,2", "z,x,y\n3,2,1")
 		s.close()
 		names, err := filepath.Glob(filepath.Join(dir, "a*"))
 		if err != nil || len(names) != 2 || filepath.Base(names[1]) != "a.csv" {
 			t.Fatalf("got the files %v, %v", names, err)
 		}
-		for i, want := range []string{"x,y\n1,2\n3,4\n5,\n5,\"6,\"\"\n\"\n7,8\n,9\n", "x,y,z\n1,,2\n2,1,3\n"} {
+		for i, want := range []string{"x,y\n1,2\n3,4\n5,\n5,\"6,\"\"\n\"\n7,8\n,9\n,\n", "x,y,z\n1,,2\n2,1,3\n"} {
 			if got := unpacked(t, names[i], compression); got != want {
 				t.Errorf("%s %s: got %q, want %q", compression, names[i], got, want)
 			}
