@@ -26,6 +26,9 @@ const asWeir = "WEIR_TEST_PROCESS"
 // patience is how long a test waits for another process.
 const patience = 30 * time.Second
 
+// patient asks another process.
+var patient = &http.Client{Timeout: patience}
+
 // weirProcess is a process of weir serve.
 type weirProcess struct {
 	t    *testing.T
@@ -56,7 +59,7 @@ func startWeir(t *testing.T, dir string) *weirProcess {
 		}
 	})
 	w.await("REST answers", func() bool {
-		res, err := http.Get(w.base + "/healthz")
+		res, err := patient.Get(w.base + "/healthz")
 		if err != nil {
 			return false
 		}
@@ -83,9 +86,15 @@ func (w *weirProcess) await(what string, cond func() bool) {
 
 // end ends the process by a signal and waits for it.
 func (w *weirProcess) end(sig syscall.Signal) {
-	if w.cmd.ProcessState == nil {
-		_ = w.cmd.Process.Signal(sig)
-		_ = w.cmd.Wait()
+	w.t.Helper()
+	if w.cmd.ProcessState != nil {
+		return
+	}
+	_ = w.cmd.Process.Signal(sig)
+	kill := time.AfterFunc(patience, func() { _ = w.cmd.Process.Kill() })
+	defer kill.Stop()
+	if err := w.cmd.Wait(); err != nil && sig != syscall.SIGKILL {
+		w.t.Errorf("weir ended by %v: %v", sig, err)
 	}
 }
 
@@ -99,7 +108,7 @@ func (w *weirProcess) call(method, path string, body any) string {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	res, err := http.DefaultClient.Do(req)
+	res, err := patient.Do(req)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -168,7 +177,9 @@ func newTester(t *testing.T, addr string) *tester {
 	}
 	c.Start()
 	t.Cleanup(c.Close)
-	if err := c.WaitAcked(t.Context(), 1); err != nil {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := c.WaitAcked(ctx, 1); err != nil {
 		t.Fatal(err)
 	}
 	return x

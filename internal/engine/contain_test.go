@@ -138,9 +138,7 @@ func TestPanicInTimer(t *testing.T) {
 	r.rule("bad", "SELECT count(*) * rand() AS c FROM s GROUP BY TUMBLINGWINDOW(ms, 20)", "bad")
 	r.broken("bad")
 	r.publish("in", `{"a":1}`)
-	for got := ""; got != `{"c":1}`; {
-		got = out.next(1)[0]
-	}
+	r.await("the row is in a window", func() bool { return out.next(1)[0] == `{"c":1}` })
 	if got := r.panicked(); got > 20 {
 		t.Errorf("it panicked %d times", got)
 	}

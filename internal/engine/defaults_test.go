@@ -111,7 +111,7 @@ func TestRestTemplates(t *testing.T) {
 		`{"rest":{"url":"%s/{{.id}}","method":"{{.m}}","bodyType":"{{.b}}","headers":{"X-Device":"{{.id}}/{{.n}}"},"fields":["n"],"sendSingle":true}}`, server.URL))))
 	r.publish("in", `{"id":"a","m":"post","b":"json","n":1700000040000}`, `{"id":"b","m":"bad","b":"json","n":1}`, `{"id":"c","m":"put","b":"text","n":2}`)
 	for _, want := range []string{`POST /a a/1700000040000 application/json {"n":1700000040000}`, `PUT /c c/2 text/plain {"n":2}`} {
-		if text := <-got; text != want {
+		if text := recv(t, got); text != want {
 			t.Errorf("got %s, want %s", text, want)
 		}
 	}

@@ -288,7 +288,7 @@ func TestLookupClose(t *testing.T) {
 		return r.mu.closing
 	})
 	g.open()
-	<-done
+	recv(t, done)
 	out.want(`{"name":"row a","v":1}`)
 }
 

@@ -247,6 +247,17 @@ func (r *rig) await(what string, cond func() bool) {
 	}
 }
 
+// recv returns what comes next on a channel.
+func recv[T any](t testing.TB, from <-chan T) (v T) {
+	t.Helper()
+	select {
+	case v = <-from:
+	case <-time.After(patience):
+		t.Fatal("waited in vain")
+	}
+	return v
+}
+
 // connected waits until a rule's source has its data.
 func (r *rig) connected(rule, stream string) {
 	r.t.Helper()

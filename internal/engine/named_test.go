@@ -96,7 +96,11 @@ func TestPing(t *testing.T) {
 		{api.ConfSources, "nope", m{}, "nope"},
 		{api.ConfSinks, "nope", m{}, "nope"},
 	} {
-		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		wait := patience
+		if c.want == "deadline" {
+			wait = 300 * time.Millisecond
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), wait)
 		err := r.PingConnection(ctx, c.kind, c.typ, c.props)
 		cancel()
 		if c.props["server"] == "tcp://"+host {

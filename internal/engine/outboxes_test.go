@@ -130,7 +130,7 @@ func TestOutboxesOfRulesThatAreGone(t *testing.T) {
 		got <- req.URL.Path + " " + req.Header.Get("Authorization")
 	})
 	for range 2 {
-		if text := <-got; text != "/deleted geheim" {
+		if text := recv(t, got); text != "/deleted geheim" {
 			t.Errorf("got %s", text)
 		}
 	}
@@ -164,7 +164,7 @@ func TestOutputsOfDeletedRule(t *testing.T) {
 	r.wantOutbox(addr, api.OutboxDelivering, 1)
 	got := make(chan string, 1)
 	serve(r, addr, func(_ http.ResponseWriter, req *http.Request) { got <- req.URL.Path })
-	<-got
+	recv(t, got)
 }
 
 // freeAddr returns an address that nobody listens on.
