@@ -79,11 +79,7 @@ func (p *parser) argument(c *Call) Expr {
 	}
 	p.next()
 	t = p.tok()
-	if _, ok := typeNames[p.word()]; !ok {
-		p.expected("bigint, float, string, boolean, datetime or bytea")
-		return nil
-	}
-	kind, ok := p.simpleType()
+	kind, ok := p.simpleType("bigint, float, string, boolean, datetime or bytea")
 	if !ok {
 		return nil
 	}

@@ -131,7 +131,7 @@ func (p *parser) columnType() (vec.Type, bool) {
 	defer p.leave()
 	const types = "BIGINT, FLOAT, STRING, DATETIME, BOOLEAN, BYTEA, ARRAY(type) or STRUCT(fields)"
 	t := vec.Type{}
-	switch word := p.word(); word {
+	switch p.word() {
 	case "ARRAY":
 		p.next()
 		if !p.want(tLParen, `"(" and the type of the elements`) {
@@ -151,12 +151,8 @@ func (p *parser) columnType() (vec.Type, bool) {
 		t.Fields, ok = p.columns()
 		return t, ok
 	default:
-		if _, ok := typeNames[word]; !ok {
-			p.expected("type: " + types)
-			return t, false
-		}
 		var ok bool
-		t.Kind, ok = p.simpleType()
+		t.Kind, ok = p.simpleType("type: " + types)
 		return t, ok
 	}
 }

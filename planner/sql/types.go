@@ -27,11 +27,13 @@ var typeNames = func() map[string]vec.Kind {
 }()
 
 // simpleType reads the name of a type of single values, and what other dialects have
-// behind it: DOUBLE PRECISION, VARCHAR(20), DECIMAL(10, 2).
-func (p *parser) simpleType() (vec.Kind, bool) {
+// behind it: DOUBLE PRECISION, VARCHAR(20), DECIMAL(10, 2). Where none is, want was
+// expected.
+func (p *parser) simpleType(want string) (vec.Kind, bool) {
 	name := p.word()
 	kind, ok := typeNames[name]
 	if !ok {
+		p.expected(want)
 		return 0, false
 	}
 	p.next()
