@@ -2,7 +2,6 @@ package planner
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/weir-engine/weir/planner/sql"
 )
@@ -101,10 +100,16 @@ func (r *Bound) each(f func(*Node) bool) {
 	}
 }
 
+// recalls tells whether n itself, whatever its operands are, depends on rows or results
+// before.
+func (n *Node) recalls() bool {
+	return n.Op == OpAnalytic || n.Op == OpCall && n.Func.PerRule
+}
+
 // remembers tells whether something in r itself depends on rows or results before.
 func (r *Bound) remembers() (yes bool) {
 	r.each(func(n *Node) bool {
-		yes = yes || n.Op == OpAnalytic || n.Op == OpCall && strings.Contains(n.Func.Name, "_hit_")
+		yes = yes || n.recalls()
 		return !yes
 	})
 	return yes
@@ -112,28 +117,33 @@ func (r *Bound) remembers() (yes bool) {
 
 // Remembers tells whether what rule sends depends on the rows, or its results, since it
 // started.
-func (b *Builder) Remembers(rule RuleID) bool {
+func (b *Builder) Remembers(rule RuleID) (yes bool) {
 	p := b.rules[rule]
-	switch {
-	case p == nil:
+	if p == nil {
 		return false
-	case p.kind == inSerial:
-		return true
-	case p.kind == inStage:
-		w := p.stage.win
-		return w == nil || !w.Spec.single() || w.Spec.EventTime || p.stage.out.Remembers(rule)
 	}
-	steps := []StepID{p.step}
-	if p.rest >= 0 {
-		for _, a := range b.prog.Rests[p.rest] {
-			steps = append(steps, a.Step)
+	var steps []StepID
+	switch p.kind {
+	case inSerial:
+		return true
+	case inStage:
+		w := p.stage.win
+		if w == nil || !w.Spec.single() || w.Spec.EventTime || p.stage.out.Remembers(rule) {
+			return true
+		}
+		steps = slices.Concat(w.Where, w.Parts, w.Keys, []StepID{w.Filter, w.When, w.Emit})
+	default:
+		steps = append(b.prog.stepsOf(Entry{Proj: p.proj, Rest: p.rest}), p.step)
+	}
+	for _, s := range steps {
+		if s != NoStep {
+			b.prog.Steps[s].reach(func(n *Node) bool {
+				yes = yes || n.recalls()
+				return !yes
+			})
 		}
 	}
-	x := b.prog.Projs[p.proj]
-	for _, f := range x.Fields {
-		steps = append(steps, f.Step)
-	}
-	return len(b.prog.StatefulIn(append(steps, x.Star, x.Meta, x.Spread)...)) > 0
+	return yes
 }
 
 // single tells whether every row is a window of its own.
