@@ -30,6 +30,8 @@ func TestEntersOrder(t *testing.T) {
 		{"ahead", clock, []int64{clock + 1}, 20},
 		{"a replay", clock, []int64{1000}, 20},
 		{"long ago", clock + 61_000, []int64{clock}, 20},
+		{"a moment before the last row", clock - 50, []int64{clock}, 1},
+		{"the clock was set back", clock - 3_600_000, []int64{clock}, 20},
 	} {
 		c := newChanging(t)
 		c.start = tt.start

@@ -149,7 +149,8 @@ func (o *OrderState) Fed(now int64, near bool) {
 }
 
 // NearMs is how far behind the clock the latest event time of an order may be, and how
-// long ago that came, for rules to enter it.
+// long ago that came, for rules to enter it. If it came later than now, the clock was
+// set back: the order is as far ahead.
 const NearMs = 60_000
 
 // open tells whether a rule that starts at now may enter the order: to have seen what it
@@ -157,7 +158,8 @@ const NearMs = 60_000
 // than the tolerance.
 func (o *OrderState) open(now int64) bool {
 	near := o.near.Load()
-	return near == 0 || near > 0 && now-near <= NearMs
+	ago := now - near
+	return near == 0 || near > 0 && -NearMs <= ago && ago <= NearMs
 }
 
 // JoinFeed hands the rows of a stream to a join.
