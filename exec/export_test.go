@@ -42,6 +42,14 @@ func (x *Executor) MineAggregate(stream uint32, name, where string) {
 	}
 }
 
+// Coming returns how many definitions wait to become those of orders of event time.
+func (x *Executor) Coming(stream uint32) (n int) {
+	for _, o := range x.streams[stream].orders {
+		n += len(o.coming)
+	}
+	return n
+}
+
 // minedAggregate is an aggregate that panics in one of its methods.
 type minedAggregate struct {
 	agg.State

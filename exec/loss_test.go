@@ -15,6 +15,7 @@ func TestLossesOfChangingRules(t *testing.T) {
 	c := newChanging(t)
 	rnd := rand.New(rand.NewPCG(1, 1))
 	const now = 1_700_000_000_000 // rules may enter a watermark near the clock
+	c.start = now
 	program := func() { c.x.SetProgram(0, c.b.Program(), now) }
 	push := func(rows int, from int64) {
 		b := batchFrom(rnd, planOf(), rows, now+from, false)

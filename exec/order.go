@@ -25,6 +25,9 @@ type eventOrder struct {
 // adopt makes def what o is. Rules that enter must not see the rows that wait, which came
 // before them: as long as there are any, o stays what it was. It cannot if a rule has gone.
 func (o *eventOrder) adopt(def *planner.EventOrder) {
+	if def == o.latest() {
+		return
+	}
 	if o.def != nil && len(o.rows) > 0 && def.Removed == o.def.Removed && len(def.Members) > len(o.def.Members) {
 		o.came++
 		o.coming = append(o.coming, coming{def, o.came})
@@ -43,14 +46,17 @@ func (o *eventOrder) become(def *planner.EventOrder) {
 	}
 }
 
+// latest returns what o is, or is to become in the end.
+func (o *eventOrder) latest() *planner.EventOrder {
+	if n := len(o.coming); n > 0 {
+		return o.coming[n-1].def
+	}
+	return o.def
+}
+
 // members returns the rules of o and, behind them, those that are about to enter: rows
 // that have no place in any order are lost for these, too.
-func (o *eventOrder) members() []planner.Member {
-	if n := len(o.coming); n > 0 {
-		return o.coming[n-1].def.Members
-	}
-	return o.def.Members
-}
+func (o *eventOrder) members() []planner.Member { return o.latest().Members }
 
 // coming is what an order will be when the rows from before came are gone.
 type coming struct {

@@ -60,6 +60,28 @@ func TestEntersOrder(t *testing.T) {
 	}
 }
 
+// What waits for the rows from before a rule came is kept once, however often other
+// rules change as long as no row comes.
+func TestComingOnce(t *testing.T) {
+	const clock = 1_700_000_000_000
+	rnd := rand.New(rand.NewPCG(1, 1))
+	c := newChanging(t)
+	c.start, c.late = clock, 1000
+	for i := range 2 {
+		c.add(t, aloneRule{id: planner.RuleID(i + 1), text: fmt.Sprintf("SELECT n FROM s WHERE a > %d", i), event: true})
+		c.x.SetProgram(0, c.b.Program(), clock)
+		c.x.Run(batchFrom(rnd, planOf(), 1, clock, false), clock)
+	}
+	for i := range 20 {
+		c.add(t, aloneRule{id: 3, text: fmt.Sprintf("SELECT n FROM s WHERE a = %d", i)})
+		c.x.SetProgram(0, c.b.Program(), clock)
+		c.b.Remove(3)
+	}
+	if got := c.x.Coming(0); got != 1 {
+		t.Errorf("%d definitions wait, want 1", got)
+	}
+}
+
 // A rule that enters an order sends what it sends alone: nothing of the rows that waited
 // when it came, and all of those that come in order from then on. Only where another
 // leaves as long as they wait it may have them, too.
