@@ -86,7 +86,7 @@ func (t indexRules) each(f func(es []planner.Entry, konst vec.Value)) {
 	switch i := t.index.(type) {
 	case *planner.RankIndex:
 		for k, key := range i.Keys {
-			f(i.At(k), numConst(key))
+			f(i.At(k), planner.ConstOf(key))
 		}
 	case *planner.EqualIndex:
 		if !t.texts {

@@ -58,18 +58,9 @@ func holdsAtom(a *planner.Atom, col *vec.Column, row int) (ok, good bool) {
 func atomConst(a *planner.Atom) vec.Value {
 	switch a.Kind {
 	case planner.AtomNum:
-		return numConst(a.Num)
+		return planner.ConstOf(a.Num)
 	case planner.AtomText:
 		return vec.StringValue(a.Text)
 	}
 	return vec.NullValue
-}
-
-// numConst returns a constant of an index as it was written: indexes hold floats, and
-// 5 is a whole number.
-func numConst(f float64) vec.Value {
-	if i, ok := vec.Whole(f); ok {
-		return vec.IntValue(i)
-	}
-	return vec.FloatValue(f)
 }

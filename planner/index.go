@@ -110,8 +110,8 @@ func (x *EqualIndex) remove(rule RuleID, nums []number, texts []string) {
 	}
 }
 
-// insert adds an entry under key, whose place is i; there tells that it stands there. A rule is entered once a key,
-// however often its IN list names it.
+// insert adds an entry under key, whose place is i; there tells that it stands there. A
+// rule is entered once a key, however often its IN list names it.
 func insert[K any](keys []K, start []int32, entries []Entry, i int, there bool, key K, e Entry) ([]K, []int32, []Entry) {
 	if !there {
 		keys = slices.Insert(keys, i, key)

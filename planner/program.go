@@ -240,8 +240,14 @@ func (x *EqualIndex) Num(i int) vec.Value {
 	if x.Wide != nil && x.Wide[i] != 0 {
 		return vec.IntValue(x.Wide[i])
 	}
-	if k, ok := vec.Whole(x.Nums[i]); ok {
-		return vec.IntValue(k)
+	return ConstOf(x.Nums[i])
+}
+
+// ConstOf returns a number of an index as the constant that it was: indexes hold floats,
+// and 5 is a whole number.
+func ConstOf(f float64) vec.Value {
+	if i, ok := vec.Whole(f); ok {
+		return vec.IntValue(i)
 	}
-	return vec.FloatValue(x.Nums[i])
+	return vec.FloatValue(f)
 }
