@@ -1,19 +1,15 @@
 package engine
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
-	"github.com/weir-engine/weir/exec/fn"
 	"github.com/weir-engine/weir/ingest/lookup"
 	"github.com/weir-engine/weir/internal/api"
-	"github.com/weir-engine/weir/internal/props"
 	"github.com/weir-engine/weir/internal/store"
-	"github.com/weir-engine/weir/planner/graph"
 	"github.com/weir-engine/weir/planner/ruledef"
 )
 
@@ -77,55 +73,6 @@ func (e *Engine) confLocked(n confName) map[string]any {
 	return e.mu.confs[n]
 }
 
-// sinkPropsLocked returns an action's properties over the group that it names, over
-// the connection that one of the two names.
-func (e *Engine) sinkPropsLocked(a ruledef.Action) (map[string]any, error) {
-	e.mu.AssertRHeld()
-	out := a.Props
-	for _, ref := range []struct{ prop, kind string }{{"resourceId", "sinks"}, {"connectionSelector", "connections"}} {
-		v, _ := props.Get(out, ref.prop)
-		key, ok := v.(string)
-		if !ok || key == "" {
-			continue
-		}
-		group := e.confLocked(confName{ref.kind, a.Type, strings.ToLower(key)})
-		if group == nil {
-			return nil, fmt.Errorf("sink %s: %s %s does not exist", a.Type, ref.prop, key)
-		}
-		out = props.Merge(group, out)
-	}
-	return e.serverOfSourcesLocked(a.Type, out), nil
-}
-
-// serverOfSourcesLocked adds, for a sink that shares its connections with sources and
-// says nothing of its server, that of the sources' default group: what is needed to
-// connect there, not what belongs to a client.
-func (e *Engine) serverOfSourcesLocked(typ string, given map[string]any) map[string]any {
-	e.mu.AssertRHeld()
-	group := e.confLocked(confName{"sources", typ, "default"})
-	if group == nil || !e.types.sources[typ].Named {
-		return given
-	}
-	for _, name := range []string{"server", "servers"} {
-		if v, _ := props.Get(given, name); v != nil {
-			return given
-		}
-	}
-	base := map[string]any{}
-	for name, v := range group {
-		if slices.ContainsFunc(ofServer, func(of string) bool { return strings.EqualFold(of, name) }) {
-			base[name] = v
-		}
-	}
-	return props.Merge(base, given)
-}
-
-// ofServer are the properties of a connection that are those of its server.
-var ofServer = []string{
-	"server", "servers", "username", "password", "protocolVersion", "certificationPath", "privateKeyPath", "rootCaPath",
-	"certificationRaw", "privateKeyRaw", "rootCARaw", "insecureSkipVerify", "tlsMinVersion",
-}
-
 // PutConfKey creates or replaces a group; what uses it connects anew. It is refused if
 // a started rule could not go on.
 func (e *Engine) PutConfKey(kind api.ConfKind, typ, key string, props map[string]any) error {
@@ -154,7 +101,7 @@ func (e *Engine) putConf(n confName, props map[string]any, may func(id string) b
 	if err != nil {
 		return ruledef.Errorf(ruledef.CodeConfig, "settings %s: %w", n.id(), err)
 	}
-	senders := e.senders(n)
+	senders := e.sendersAfter(n, props)
 	if err := e.checkSettings(n, props, senders, may); err != nil {
 		return err
 	}
@@ -176,51 +123,6 @@ func (e *Engine) putConf(n confName, props map[string]any, may func(id string) b
 		return users
 	})
 	return nil
-}
-
-// senders lists the rules with a sink that takes its settings from a group, or by way
-// of one from a connection.
-func (e *Engine) senders(n confName) []string {
-	if n.kind == "sources" {
-		return nil
-	}
-	groups := map[string]map[string]any{}
-	e.mu.RLock()
-	ids := slices.Collect(maps.Keys(e.mu.rules))
-	for m, group := range e.mu.confs {
-		if m.kind == "sinks" && m.typ == n.typ {
-			groups[m.key] = group
-		}
-	}
-	e.mu.RUnlock()
-	uses := func(a ruledef.Action) bool {
-		res, _ := props.Get(a.Props, "resourceId")
-		name, _ := res.(string)
-		if n.kind == "connections" {
-			sel, _ := props.Get(props.Merge(groups[strings.ToLower(name)], a.Props), "connectionSelector")
-			name, _ = sel.(string)
-		}
-		return a.Type == n.typ && strings.EqualFold(name, n.key)
-	}
-	var out []string
-	for _, id := range ids {
-		text, err := e.RuleText(id)
-		if lower := bytes.ToLower(text); err != nil || !bytes.Contains(lower, []byte("resourceid")) && !bytes.Contains(lower, []byte("connectionselector")) {
-			continue // most have none, and are not parsed
-		}
-		def, err := ruledef.ParseFor(id, text, e.opt.Rules)
-		if err != nil {
-			continue
-		}
-		flow, err := graph.Compile(def, fn.Set{})
-		if err != nil {
-			continue
-		}
-		if slices.ContainsFunc(flow.Queries, func(q graph.Query) bool { return slices.ContainsFunc(q.Actions, uses) }) {
-			out = append(out, id)
-		}
-	}
-	return out
 }
 
 func equalProps(a, b map[string]any) bool {

@@ -66,9 +66,13 @@ func TestMissingFile(t *testing.T) {
 }
 
 // An MQTT sink that names no server sends to that of the sources' default group, with
-// what it takes to connect there; one that names any is left alone.
+// what it takes to connect there, and goes with it; one that names any is left alone.
 func TestSinkTakesServerOfSources(t *testing.T) {
 	b, err := broker.Start(broker.Options{Listen: "127.0.0.1:0", Username: "u", Password: "p"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := broker.Start(broker.Options{Listen: "127.0.0.1:0", Username: "u", Password: "p"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,6 +80,7 @@ func TestSinkTakesServerOfSources(t *testing.T) {
 	t.Cleanup(func() {
 		r.close()
 		b.Close()
+		second.Close()
 	})
 	r.must(r.PutConfKey(api.ConfSources, "mqtt", "default", map[string]any{"server": "tcp://" + b.Addr(), "username": "u", "password": "p", "clientid": "mine", "qos": 1}))
 	r.memoryStream("m", "in")
@@ -90,6 +95,18 @@ func TestSinkTakesServerOfSources(t *testing.T) {
 	r.publish("in", `{"seq":2}`)
 	back.want(`{"seq":2}`)
 	r.await("the other waits", func() bool { return r.status("else", "sink_mqtt_0_0_buffer_length") == int64(1) })
+	start := r.status("up", "lastStartTimestamp")
+	to := func(addr string, qos int) {
+		r.must(r.PutConfKey(api.ConfSources, "mqtt", "default", map[string]any{"server": "tcp://" + addr, "username": "u", "password": "p", "qos": qos}))
+		r.connected("back", "back")
+	}
+	to(b.Addr(), 0)
+	if r.status("up", "lastStartTimestamp") != start {
+		t.Error("what belongs to clients has the sink begin anew")
+	}
+	to(second.Addr(), 0)
+	r.publish("in", `{"seq":3}`)
+	back.want(`{"seq":3}`)
 	short(r)
 }
 

@@ -84,10 +84,7 @@ type use struct {
 
 // usesOf returns who uses named connections.
 func (e *Engine) usesOf(names []confName) map[confName]use {
-	senders := map[confName][]string{}
-	for _, n := range names {
-		senders[n] = e.senders(n)
-	}
+	senders := e.senders(names...)
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	out := map[confName]use{}

@@ -152,11 +152,9 @@ func (e *Engine) checkSettings(n confName, given map[string]any, senders []strin
 	e.mu.RLock()
 	ids := e.startedLocked(e.confUsersLocked(n)...)
 	e.mu.RUnlock()
-	for _, id := range senders {
-		if !slices.Contains(ids, id) {
-			ids = append(ids, id)
-		}
-	}
+	ids = append(ids, senders...)
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
 	stop := e.wouldStop(slices.DeleteFunc(ids, may), func() func() {
 		old, had := e.mu.confs[n]
 		e.mu.confs[n] = given
