@@ -77,13 +77,21 @@ func (e *Engine) checkCreate(c *sql.Create) error {
 	return nil
 }
 
+// triedAtOnce is how many rules are bound for a trial while nobody else can do anything,
+// the executor included.
+const triedAtOnce = 64
+
 // wouldStop makes a change of definitions, for as long as it takes to see which of
 // the rules called ids, those of them that run or wait for their time, could not go
-// on with it. change runs under e.mu and returns what undoes it.
-func (e *Engine) wouldStop(ids []string, change func() (undo func())) []string {
-	if len(ids) == 0 {
-		return nil
+// on with it. change runs under e.mu, more than once, and returns what undoes it.
+func (e *Engine) wouldStop(ids []string, change func() (undo func())) (out []string) {
+	for some := range slices.Chunk(ids, triedAtOnce) {
+		out = append(out, e.someWouldStop(some, change)...)
 	}
+	return out
+}
+
+func (e *Engine) someWouldStop(ids []string, change func() (undo func())) (out []string) {
 	defs := make([]*ruledef.Def, len(ids))
 	for i, id := range ids {
 		defs[i], _ = e.stored(id) // nil: deleted meanwhile
@@ -96,7 +104,6 @@ func (e *Engine) wouldStop(ids []string, change func() (undo func())) []string {
 		undo()
 		e.mu.epoch++
 	}()
-	var out []string
 	for i, id := range ids {
 		r := e.mu.rules[id]
 		if defs[i] == nil || r == nil || !r.running && r.timing == nil {

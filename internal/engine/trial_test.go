@@ -110,6 +110,32 @@ func kindNamed(kind string) api.StreamKind {
 	return api.Stream
 }
 
+// A change is tried with all rules, however many they are, and leaves them alone.
+func TestChangeStopsSomeOfMany(t *testing.T) {
+	r := newRig(t, Options{})
+	text := func(columns string) string {
+		return fmt.Sprintf(`CREATE STREAM s (%s) WITH (TYPE="memory", DATASOURCE="in", FORMAT="json")`, columns)
+	}
+	r.sql("%s", text("a BIGINT, b BIGINT"))
+	out := r.listen("out")
+	r.rule("a", "SELECT b FROM s", "out")
+	const n = 2*triedAtOnce + 1
+	for i := range n {
+		r.rule(fmt.Sprintf("r%03d", i), "SELECT a FROM s", "none")
+	}
+	r.rule("z", "SELECT b FROM s", "out")
+	err := r.ReplaceStream(api.Stream, "s", text("a BIGINT"))
+	if err == nil || !strings.Contains(err.Error(), "rule a: ") || !strings.Contains(err.Error(), "rule z: ") || strings.Contains(err.Error(), "rule r") {
+		t.Errorf("got %v, want the rules a and z", err)
+	}
+	err = r.ReplaceStream(api.Stream, "s", text("b BIGINT"))
+	if more := fmt.Sprintf("and %d more", n-manyNamed); err == nil || !strings.HasSuffix(err.Error(), more) {
+		t.Errorf("got %v, want %s", err, more)
+	}
+	r.publish("in", `{"a":1,"b":2}`)
+	out.want(`{"b":2}`, `{"b":2}`)
+}
+
 // A graph whose source cannot run is refused as the stream would be, when it is
 // validated and when it is created.
 func TestUnrunnableGraph(t *testing.T) {
