@@ -216,6 +216,9 @@ var errCompare = errors.New("incompatible types for comparison")
 
 // equal is the template function eq: it tells whether a is equal to one of others.
 func equal(a any, others ...any) (bool, error) {
+	if len(others) == 0 {
+		return false, errors.New("missing argument for comparison")
+	}
 	x, number := numberOf(a)
 	for _, b := range others {
 		y, both := numberOf(b)
@@ -258,11 +261,6 @@ func ordered(holds func(c int) bool) func(a, b any) (bool, error) {
 
 // numberOf returns a Go number of any type.
 func numberOf(x any) (vec.Value, bool) {
-	switch v := reflect.ValueOf(x); v.Kind() {
-	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
-		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr, reflect.Float32, reflect.Float64:
-		n := rawjson.FromAny(x)
-		return n, n.Kind.Numeric()
-	}
-	return vec.Value{}, false
+	n := rawjson.FromAny(x)
+	return n, n.Kind.Numeric()
 }

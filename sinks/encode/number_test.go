@@ -34,6 +34,7 @@ func TestTemplateNumbers(t *testing.T) {
 		`{{if eq .id 9007199254740993}}a{{end}}{{if le 9007199254740993 .o.id}}b{{end}}`:                                   "ab",
 		`{{if eq \"a\" \"a\"}}a{{end}}{{if lt \"a\" \"b\"}}b{{end}}{{if eq true true}}c{{end}}{{if eq .none nil}}d{{end}}`: "abcd",
 		`{{if eq .f \"23.5\"}}{{end}}`:                                                                                     "error: dataTemplate:1:5: executing \"dataTemplate\" at <eq .f \"23.5\">: error calling eq: incompatible types for comparison",
+		`{{if eq .f}}{{end}}`:                                                                                              "error: dataTemplate:1:5: executing \"dataTemplate\" at <eq .f>: error calling eq: missing argument for comparison",
 		`{{if gt .l 5}}{{end}}`:                                                                                            "error: dataTemplate:1:5: executing \"dataTemplate\" at <gt .l 5>: error calling gt: incompatible types for comparison",
 		`{{$x := .ts}}{{$x}}{{with .ts}}{{.}}{{end}} {{default 1 .ts}}`:                                                    "17000000400001700000040000 1700000040000",
 		`{{define \"t\"}}<{{.}}>{{end}}{{template \"t\" .ts}}`:                                                             "<1700000040000>",
