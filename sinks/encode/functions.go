@@ -27,9 +27,10 @@ var builtins = map[string]any{
 // own are the names that are bound to each Template.
 var own = map[string]any{tickFunc: true, textFunc: true, "prop": true}
 
-// functions returns the functions that templates have beside the builtins: sprig's functions, without those that reach the environment
-// or the network and with bounds on those that make text out of nothing, and
-// eKuiper's json and base64.
+// functions returns the functions that templates have beside the builtins: sprig's,
+// without those that reach the environment or the network and with bounds on those that
+// make text out of nothing, those of numbers, see addNumbers, and eKuiper's json and
+// base64.
 var functions = sync.OnceValue(func() template.FuncMap {
 	m := sprig.TxtFuncMap()
 	for _, name := range []string{"env", "expandenv", "getHostByName"} {
