@@ -261,7 +261,7 @@ func end(ctx context.Context, lanes []*lane) {
 		select {
 		case <-l.done:
 		case <-ctx.Done():
-			for _, l := range lanes {
+			for _, l := range slices.Concat(l.q.lanes, lanes) { // see Close: one may be of a lane that has ended
 				l.cancel()
 			}
 			<-l.done
