@@ -55,26 +55,33 @@ const (
 // Put. A rule comes back when nothing of it is left aside and its last delivery was
 // swift.
 type asides struct {
-	some atomic.Bool
+	counters *Counters
+	some     atomic.Bool
 
 	mu     sync.Mutex // taken under the mu of a lane of the queue, before that of one here
-	rules  map[uint32]*lane
-	routes map[*Route]*lane // of messages whose rule is not known
+	orders map[order]*lane
 	lanes  []*lane
 	made   int // lanes, ever
 	next   int // of the rules that share lanes
 	closed bool
 }
 
+// order is what messages are in order by: their rule, whatever numbers it had since it
+// was started first, and the action. The owner is "" where it is not known.
+type order struct {
+	owner string
+	route *Route
+}
+
+func (a *asides) order(m *Message) order { return order{a.counters.ownerOf(m.Rule), m.Route} }
+
 // find returns where the messages of m's rule are, nil if they are not set aside. The
 // caller holds mu.
 func (a *asides) find(m *Message) *lane {
-	if m.Rule != NoRule {
-		if l := a.rules[m.Rule]; l != nil {
-			return l
-		}
+	if l := a.orders[a.order(m)]; l != nil {
+		return l
 	}
-	return a.routes[m.Route] // what an earlier process left goes first
+	return a.orders[order{"", m.Route}] // they may be of m's rule
 }
 
 // has tells whether the messages of m's rule are set aside.
@@ -101,7 +108,7 @@ func (a *asides) follow(msgs []Message, disk bool) (n int) {
 			return n
 		}
 		end := n + 1
-		for end < len(msgs) && a.find(&msgs[end]) == l {
+		for end < len(msgs) && (sameAction(&msgs[end], &msgs[end-1]) || a.find(&msgs[end]) == l) {
 			end++
 		}
 		l.hand(msgs[n:end], disk)
@@ -149,14 +156,9 @@ func (a *asides) makeRoom() {
 
 // forget ends l, which is idle. The caller holds mu and that of l.
 func (a *asides) forget(l *lane) {
-	for r, x := range a.rules {
+	for o, x := range a.orders {
 		if x == l {
-			delete(a.rules, r)
-		}
-	}
-	for r, x := range a.routes {
-		if x == l {
-			delete(a.routes, r)
+			delete(a.orders, o)
 		}
 	}
 	for i, x := range a.lanes {
@@ -219,16 +221,12 @@ func (q *Queue) setAside(msgs []Message, disk, share bool) (l *lane, fresh bool,
 		a.next++
 		l = a.lanes[a.next%len(a.lanes)]
 	}
-	if a.rules == nil {
-		a.rules, a.routes = make(map[uint32]*lane), make(map[*Route]*lane)
+	if a.orders == nil {
+		a.orders = make(map[order]*lane)
 	}
 	for i := range msgs {
-		m := &msgs[i]
-		if m.Rule != NoRule {
-			a.rules[m.Rule] = l
-		}
-		if m.Rule >= firstEarlier { // what its rule queues in this process has another number
-			a.routes[m.Route] = l
+		if i == 0 || !sameAction(&msgs[i], &msgs[i-1]) {
+			a.orders[a.order(&msgs[i])] = l
 		}
 	}
 	a.some.Store(true)

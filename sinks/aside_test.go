@@ -117,9 +117,13 @@ type crowd struct {
 	h     *host
 	rnd   *rand.Rand
 	place []string // by rule
-	num   []uint32 // by rule, of this process
+	owner []string // by rule
+	num   []uint32 // by rule, since it started
 	sent  []int    // by rule
 	put   map[string]time.Time
+
+	counters *Counters // of this process
+	given    int       // numbers in it
 }
 
 func newCrowd(t *testing.T, seed uint64, rules int) *crowd {
@@ -128,17 +132,26 @@ func newCrowd(t *testing.T, seed uint64, rules int) *crowd {
 	c := &crowd{t: t, h: h, rnd: rnd, put: map[string]time.Time{}, sent: make([]int, rules)}
 	for r := range rules {
 		c.place = append(c.place, fmt.Sprintf("p%d", r*2/3)) // some share one
+		c.owner = append(c.owner, fmt.Sprint("rule ", r))
 	}
-	c.renumber()
+	c.begin()
 	return c
 }
 
-// renumber gives the rules other numbers, as a new process does.
+// begin begins a process.
+func (c *crowd) begin() {
+	c.counters, c.given = new(Counters), 0
+	c.renumber()
+}
+
+// renumber starts the rules: they get other numbers.
 func (c *crowd) renumber() {
 	c.num = nil
-	for _, n := range c.rnd.Perm(len(c.place)) {
-		c.num = append(c.num, uint32(n))
+	for r, n := range c.rnd.Perm(len(c.place)) {
+		c.num = append(c.num, uint32(c.given+n))
+		c.counters.Own(c.num[r], &c.owner[r])
 	}
+	c.given += len(c.place)
 }
 
 // send puts n messages of random rules.
@@ -237,8 +250,8 @@ func (c *crowd) heal() {
 }
 
 // Many rules send to one host, at some places of which messages are slow, fail, hang
-// or are refused: each rule has all its messages out in order and once, and those
-// whose places are well do not wait for the others.
+// or are refused: each rule has all its messages out in order and once, also if it
+// is started anew meanwhile, and those whose places are well do not wait for the others.
 func TestOneHostManyRules(t *testing.T) {
 	for seed := range uint64(40) {
 		for _, apart := range []Apart{ByRule, ByPlace} {
@@ -246,9 +259,12 @@ func TestOneHostManyRules(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					c := newCrowd(t, seed, 3+int(seed%20)*4)
 					bad := c.misbehave(time.Millisecond)
-					q := mustQueue(t, c.h.target(apart, 1+int(seed%4)), Options{}, nil, nil)
+					q := mustQueue(t, c.h.target(apart, 1+int(seed%4)), Options{}, nil, c.counters)
 					defer q.Close(done())
 					for range 60 {
+						if seed%4 == 0 && c.rnd.IntN(10) == 0 { // over one lane
+							c.renumber()
+						}
 						c.send(q, 1+c.rnd.IntN(40))
 						<-time.After(time.Duration(c.rnd.IntN(1000)) * time.Millisecond)
 					}
@@ -304,7 +320,7 @@ func overRestarts(t *testing.T, seed uint64, apart Apart) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		q, err := NewQueue(c.h.target(apart, 1+c.rnd.IntN(4)), o, st, nil)
+		q, err := NewQueue(c.h.target(apart, 1+c.rnd.IntN(4)), o, st, c.counters)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -324,7 +340,7 @@ func overRestarts(t *testing.T, seed uint64, apart Apart) {
 		switch c.rnd.IntN(15) {
 		case 0:
 			shut(q)
-			c.renumber()
+			c.begin()
 			q = open()
 		case 1:
 			c.h.set(true)

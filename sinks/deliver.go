@@ -146,6 +146,10 @@ func sameRule(a, b *Message) bool {
 	return a.Rule == b.Rule && (a.Rule != NoRule || a.Route == b.Route)
 }
 
+// sameAction tells whether two messages are of one action of one rule, as far as that is
+// known.
+func sameAction(a, b *Message) bool { return a.Rule == b.Rule && a.Route == b.Route }
+
 // failed notes that msgs[0] was not taken. It waits, unless the rule is set aside.
 func (l *lane) failed(msgs []Message, err error) {
 	l.slow.Store(true)

@@ -76,7 +76,7 @@ func NewQueue(t Target, o Options, st *store.Store, c *Counters) (*Queue, error)
 	if c == nil {
 		c = new(Counters)
 	}
-	q := &Queue{target: t, o: o, st: st, counters: c}
+	q := &Queue{target: t, o: o, st: st, counters: c, asides: asides{counters: c}}
 	if t.Label != nil && st != nil {
 		q.label = destLabel(t.DestKey, t.Label())
 		q.target.Label = nil // and what it holds
