@@ -47,9 +47,9 @@ func TestOutputsKeptOrDropped(t *testing.T) {
 				g := newGate(r)
 				var deleted uint64
 				again := func() {
-					st := r.queues.Total()
-					deleted = st.Lost[loss.Deleted]
 					r.leave()
+					st := r.queues.Total()
+					deleted = st.Lost[loss.Deleted] // until the end
 					r = newRig(t, o)
 				}
 				rule := func(id, of string) {
