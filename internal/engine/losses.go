@@ -31,14 +31,14 @@ func (c *ruleCounts) losses() (lost loss.Counts) {
 	return lost
 }
 
-// lostOfLocked returns what the running source and the feed of s lost, and what the
-// executor says of its rows.
-func (s *stream) lostOfLocked(rows loss.Counts) (c loss.Counts) {
+// lostOfLocked returns what the running source of s lost, its feed, which has that many
+// messages that did not decode, and what the executor says of its rows.
+func (s *stream) lostOfLocked(undecoded uint64, rows loss.Counts) (c loss.Counts) {
 	if s.feed == nil {
 		return c
 	}
 	c = s.source.status().Lost
-	c[loss.Decode] += s.feed.StreamStats(s.num).DecodeErrors
+	c[loss.Decode] += undecoded
 	c.Merge(&rows)
 	return c
 }
@@ -66,9 +66,9 @@ func (e *Engine) EachLoss(f func(o metrics.Owner, name string, lost loss.Counts)
 	e.mu.RUnlock()
 	rows := e.lostRows(streams)
 	e.mu.RLock()
-	lost := make([]loss.Counts, len(streams))
+	lost, bad := make([]loss.Counts, len(streams)), e.badStreamsLocked()
 	for i, s := range streams {
-		lost[i] = s.lostOfLocked(rows[i])
+		lost[i] = s.lostOfLocked(bad[s.name].DecodeErrors, rows[i])
 	}
 	e.mu.RUnlock()
 	for i, s := range streams {

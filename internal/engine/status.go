@@ -139,8 +139,7 @@ func (e *Engine) RuleStatus(id string) ([]api.StatusField, error) {
 	f.sourcesLocked(e, r, counts, joined, names, lost)
 	c := r.sum(counts)
 	p := e.planOrNoneLocked(def)
-	f.operatorsLocked(e, r, p, c)
-	all, arrival := e.decodedLocked(r.streams, c.in)
+	all, arrival := f.operatorsLocked(e, r, p, c)
 	f.op("op_"+anyDecoder+"_0_", all, arrival)
 	f.op("op_"+anyProject+"_0_", c, arrival)
 	for _, k := range r.outputs(counts) {
@@ -184,12 +183,16 @@ func (e *Engine) planOrNoneLocked(def *ruledef.Def) *plan {
 }
 
 // operatorsLocked adds the operators of r under the names of eKuiper's plan. Decoders
-// have the figures of their streams, all others those of the rule.
-func (f *fields) operatorsLocked(e *Engine, r *rule, p *plan, c ruleCounts) {
+// have the figures of their streams, all others those of the rule. It returns those of a
+// decoder of all streams, and when the last message came.
+func (f *fields) operatorsLocked(e *Engine, r *rule, p *plan, c ruleCounts) (all ruleCounts, arrival int64) {
 	e.mu.AssertRHeld()
-	_, arrival := e.decodedLocked(r.streams, c.in)
+	all, arrival = e.decodedLocked(r.streams, c.in)
 	for _, src := range p.sources {
-		own, at := e.decodedLocked([]string{src.stream}, c.in)
+		own, at := all, arrival
+		if len(r.streams) != 1 {
+			own, at = e.decodedLocked([]string{src.stream}, c.in)
+		}
 		for _, op := range src.ops {
 			if op == src.decoder {
 				f.op("op_"+op+"_0_", own, at)
@@ -201,6 +204,7 @@ func (f *fields) operatorsLocked(e *Engine, r *rule, p *plan, c ruleCounts) {
 	for _, op := range p.ops {
 		f.op("op_"+op+"_0_", c, arrival)
 	}
+	return all, arrival
 }
 
 // streamsOfLocked returns the streams that r reads and that are there.
@@ -347,7 +351,7 @@ func (f *fields) source(s *stream, prefix string, in uint64, lost loss.Counts) {
 	f.add(prefix+"conversion_errors_total", st.BadValues)
 	if s != nil && s.feed != nil {
 		f.add(prefix+"paused", s.feed.exec.Paused())
-		lost = s.lostOfLocked(lost)
+		lost = s.lostOfLocked(st.DecodeErrors, lost)
 		f.lost(prefix, &lost)
 		if t := s.feed.twins; t != nil && t.Notes != nil {
 			f.add(prefix+"untyped_properties", t.Notes.Texts(func(route uint32) bool { return s.feed.Serves(route, s.num) }))
