@@ -283,8 +283,10 @@ func TestOneHostManyRules(t *testing.T) {
 // end wants everything to come out once the host is well.
 func (c *crowd) end(q *Queue) {
 	c.heal()
-	if err := q.Drained(c.t.Context()); err != nil {
-		c.t.Fatal(err)
+	ctx, cancel := context.WithTimeout(c.t.Context(), time.Minute)
+	defer cancel()
+	if err := q.Drained(ctx); err != nil {
+		c.t.Fatalf("drain: %v, %+v", err, q.Stats())
 	}
 	c.check()
 	s := q.Stats()

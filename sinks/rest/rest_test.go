@@ -278,7 +278,9 @@ func TestOneServerManyRules(t *testing.T) {
 			q.Put([]sinks.Message{{Route: routes[i], Payload: fmt.Append(nil, n), Rule: uint32(i)}})
 		}
 	}
-	if err := q.Drained(context.Background()); err != nil { // which it is only if the good ones get through first
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := q.Drained(ctx); err != nil { // which it is only if the good ones get through first
 		t.Fatal(err)
 	}
 	want := fmt.Sprint([]string{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11"})
