@@ -308,7 +308,7 @@ func (l *lane) dropSegment() bool {
 	if box == nil {
 		return false
 	}
-	messages, bytes, err := box.Drop(l.countDropped)
+	messages, bytes, err := box.Drop(l.counting(l.q.counters.drop))
 	if err != nil {
 		l.q.failed(err, 0)
 	}
@@ -320,11 +320,14 @@ func (l *lane) dropSegment() bool {
 	return true
 }
 
-// countDropped counts what of a block is given up for the rules that it is of.
-func (l *lane) countDropped(b store.Block) {
-	var c chunk
-	if err := c.decode(b, func([]byte) (*Route, error) { return nil, nil }, l.q.counters.earlierOf); err == nil {
-		l.q.counters.drop(c.msgs[b.Skip:])
+// counting returns a function that gives count what is left of a block, for the rules that
+// it is of.
+func (l *lane) counting(count func([]Message)) func(store.Block) {
+	return func(b store.Block) {
+		var c chunk
+		if err := c.decode(b, func([]byte) (*Route, error) { return nil, nil }, l.q.counters.earlierOf); err == nil {
+			count(c.msgs[b.Skip:])
+		}
 	}
 }
 

@@ -251,6 +251,33 @@ func forget(lanes []*lane) {
 	}
 }
 
+// giveUp drops everything that waits, on disk too, and counts it.
+func (l *lane) giveUp() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closing = true
+	messages, bytes := int64(0), int64(0)
+	for _, box := range l.boxes() {
+		m, by := box.Backlog()
+		messages, bytes = messages+m, bytes+by
+		if err := box.Each(l.counting(l.q.counters.leave)); err != nil {
+			l.q.failed(err, 0)
+		}
+		if err := box.Remove(); err != nil {
+			l.q.o.Logger.Error("messages that were given up are still there", "destination", l.q.target.DestKey, "err", err)
+		}
+	}
+	for _, c := range slices.Concat(l.mem, l.tail) {
+		messages += int64(len(c.msgs))
+		l.q.counters.leave(c.msgs)
+		l.memBytes -= c.bytes
+		l.q.memBytes.Add(-c.bytes)
+	}
+	l.mem, l.tail = nil, nil
+	l.q.lost.Add(loss.Discarded, uint64(messages))
+	l.q.settled(messages, bytes)
+}
+
 // removeStored removes the outboxes of a destination that has no queue.
 func (s *Queues) removeStored(dest string) (messages int64, err error) {
 	if s.st == nil {

@@ -156,6 +156,9 @@ func TestDiscard(t *testing.T) {
 		if st := q.Stats(); st.Lost[loss.Discarded] != uint64(n) || st.Messages != 0 || st.Bytes != 0 {
 			t.Errorf("after it: %+v", st)
 		}
+		if a, b := q.counters.Waiting(0), q.counters.Waiting(1); a != 0 || b != 0 {
+			t.Errorf("after it %d and %d messages of the rules wait", a, b)
+		}
 		s.want()
 	}
 	g.set(nil)

@@ -350,29 +350,6 @@ func (l *lane) keep() {
 	l.mem = slices.Insert(l.mem, 0, c)
 }
 
-// giveUp drops everything that waits, on disk too, and counts it.
-func (l *lane) giveUp() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.closing = true
-	messages, bytes := int64(0), int64(0)
-	for _, box := range l.boxes() {
-		m, by := box.Backlog()
-		messages, bytes = messages+m, bytes+by
-		if err := box.Remove(); err != nil {
-			l.q.o.Logger.Error("messages that were given up are still there", "destination", l.q.target.DestKey, "err", err)
-		}
-	}
-	for _, c := range slices.Concat(l.mem, l.tail) {
-		messages += int64(len(c.msgs))
-		l.memBytes -= c.bytes
-		l.q.memBytes.Add(-c.bytes)
-	}
-	l.mem, l.tail = nil, nil
-	l.q.lost.Add(loss.Discarded, uint64(messages))
-	l.q.settled(messages, bytes)
-}
-
 // save writes what is in memory to the outbox when the lane ends.
 func (l *lane) save() {
 	l.mu.Lock()

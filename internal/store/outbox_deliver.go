@@ -145,7 +145,7 @@ func (o *Outbox) Drop(look func(Block)) (messages, bytes int64, err error) {
 		return 0, 0, nil
 	}
 	if look != nil {
-		err = o.eachOfFirst(look)
+		err = o.each(o.cursor, o.segKey(spaceBlock, o.cursor.seg+1), look)
 	}
 	t := o.s.Begin()
 	messages, bytes = o.segs[0].messages, o.segs[0].bytes
@@ -154,11 +154,21 @@ func (o *Outbox) Drop(look func(Block)) (messages, bytes int64, err error) {
 	return messages, bytes, errors.Join(err, t.Commit(Lazy))
 }
 
-// eachOfFirst calls look with what is left of the oldest segment. The caller holds
-// mu.
-func (o *Outbox) eachOfFirst(look func(Block)) error {
-	c := o.cursor
-	return o.s.each(o.blockKey(c.seg, c.seq), o.segKey(spaceBlock, c.seg+1), func(k, v []byte) error {
+// Each calls look with all blocks that are left; Data is valid until look returns. It
+// does not disturb whoever delivers.
+func (o *Outbox) Each(look func(Block)) error {
+	o.mu.Lock()
+	c, n := o.cursor, len(o.segs)
+	o.mu.Unlock()
+	if n == 0 {
+		return nil
+	}
+	return o.each(c, upper(o.destPrefix(spaceBlock)), look)
+}
+
+// each calls look with what is left for a cursor at c before the key end.
+func (o *Outbox) each(c cursor, end []byte, look func(Block)) error {
+	return o.s.each(o.blockKey(c.seg, c.seq), end, func(k, v []byte) error {
 		b, err := o.block(k, v, c)
 		if err == nil {
 			look(b)
