@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"maps"
 	"net"
 	"time"
 
@@ -21,7 +20,6 @@ func openEngine(cfg *config.Config, p process) (runningEngine, error) {
 			return nil, fmt.Errorf("basic.timezone: %w", err)
 		}
 	}
-	embedded(cfg)
 	e, err := engine.Open(engine.Options{
 		Store: store.Options{Dir: cfg.Data.Dir, Logger: p.log},
 		Sinks: sinks.Options{
@@ -29,8 +27,9 @@ func openEngine(cfg *config.Config, p process) (runningEngine, error) {
 			RetryMin: cfg.Sink.RetryMin, RetryMax: cfg.Sink.RetryMax,
 		},
 		Rules: cfg.Rule.Options(), Location: loc, Dir: cfg.Dir, Logger: p.log,
-		Confs:  map[string]map[string]map[string]map[string]any{"sources": cfg.Sources, "sinks": cfg.Sinks, "connections": cfg.Connections},
-		OnStop: p.stop, SetLevel: p.setLevel, Level: p.level, Debug: cfg.Basic.Debug, OnQuiet: tidy,
+		Confs:   map[string]map[string]map[string]map[string]any{"sources": cfg.Sources, "sinks": cfg.Sinks, "connections": cfg.Connections},
+		Servers: map[string]map[string]any{"mqtt": embedded(&cfg.MQTT)},
+		OnStop:  p.stop, SetLevel: p.setLevel, Level: p.level, Debug: cfg.Basic.Debug, OnQuiet: tidy,
 		Patrol: cfg.Basic.RulePatrolInterval,
 	})
 	if err != nil {
@@ -39,38 +38,27 @@ func openEngine(cfg *config.Config, p process) (runningEngine, error) {
 	return e, nil
 }
 
-// embedded has MQTT sources and sinks that name no server connect to the broker that
-// this process has, if it has one.
-func embedded(cfg *config.Config) {
-	addr, err := cfg.MQTT.Address()
-	group := cfg.Sources["mqtt"]["default"]
-	if err != nil || addr == "" || group["server"] != nil || group["servers"] != nil {
-		return
+// embedded returns the properties of MQTT connections to the broker that this process
+// has, nil if it has none.
+func embedded(m *config.MQTT) map[string]any {
+	addr, err := m.Address()
+	if err != nil || addr == "" {
+		return nil
 	}
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil || port == "0" {
-		return
+		return nil
 	}
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1"
 	}
 	own := map[string]any{"server": "tcp://" + net.JoinHostPort(host, port)}
-	if cfg.MQTT.TLS.CertFile != "" {
+	if m.TLS.CertFile != "" {
 		own["server"] = "ssl://" + net.JoinHostPort(host, port)
 		own["insecureSkipVerify"] = true // it is this process
 	}
-	if cfg.MQTT.Username != "" {
-		own["username"], own["password"] = cfg.MQTT.Username, cfg.MQTT.Password
+	if m.Username != "" {
+		own["username"], own["password"] = m.Username, m.Password
 	}
-	maps.Copy(own, group)
-	cfg.Sources = maps.Clone(cfg.Sources)
-	if cfg.Sources == nil {
-		cfg.Sources = map[string]map[string]map[string]any{}
-	}
-	groups := maps.Clone(cfg.Sources["mqtt"])
-	if groups == nil {
-		groups = map[string]map[string]any{}
-	}
-	groups["default"] = own
-	cfg.Sources["mqtt"] = groups
+	return own
 }

@@ -123,7 +123,12 @@ func (e *Engine) wholeLocked(n confName) map[string]any {
 	if n.kind != "sources" {
 		return e.confLocked(n)
 	}
-	return props.Merge(e.confLocked(confName{"sources", n.typ, "default"}), e.confLocked(n))
+	return e.overDefaultLocked(n, e.confLocked(n))
+}
+
+// overDefaultLocked returns what a group of settings of sources says as a stream has it.
+func (e *Engine) overDefaultLocked(n confName, given map[string]any) map[string]any {
+	return e.withServer(n.typ, props.Merge(e.confLocked(confName{"sources", n.typ, "default"}), given))
 }
 
 // groupClientWarnings is clientWarnings for a group of settings that is to be.
@@ -133,7 +138,7 @@ func (e *Engine) groupClientWarnings(n confName, given map[string]any) []string 
 	}
 	if n.kind == "sources" {
 		e.mu.RLock()
-		given = props.Merge(e.confLocked(confName{"sources", n.typ, "default"}), given)
+		given = e.overDefaultLocked(n, given)
 		e.mu.RUnlock()
 	}
 	return e.clientWarnings(n.typ, "settings "+n.id(), given)

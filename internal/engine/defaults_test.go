@@ -12,6 +12,7 @@ import (
 
 	"github.com/weir-engine/weir/internal/api"
 	"github.com/weir-engine/weir/internal/broker"
+	"github.com/weir-engine/weir/planner/ruledef"
 )
 
 // What is not said is taken from where eKuiper's shipped settings have it: seen from
@@ -108,6 +109,37 @@ func TestSinkTakesServerOfSources(t *testing.T) {
 	r.publish("in", `{"seq":3}`)
 	back.want(`{"seq":3}`)
 	short(r)
+}
+
+// What names no server, wherever it could, connects to that of this process; what names
+// one is told nothing of it.
+func TestServerOfProcess(t *testing.T) {
+	own := map[string]any{"server": "ssl://own:8883", "username": "u", "password": "p", "insecureSkipVerify": true}
+	r := newRig(t, Options{Servers: map[string]map[string]any{"mqtt": own}})
+	r.must(r.PutConfKey(api.ConfSources, "mqtt", "plain", map[string]any{"qos": 1}))
+	r.must(r.PutConfKey(api.ConfSources, "mqtt", "other", map[string]any{"SERVERS": []any{"ssl://other:8883"}}))
+	r.must(r.PutConnection(api.Connection{ID: "c", Type: "mqtt", Props: map[string]any{"server": "ssl://other:8883"}}))
+	r.must(r.PutConfKey(api.ConfSources, "mqtt", "named", map[string]any{"connectionSelector": "c"}))
+	for i, c := range []struct {
+		with string
+		own  bool
+	}{{"", true}, {`, CONF_KEY="plain"`, true}, {`, CONF_KEY="other"`, false}, {`, CONF_KEY="named"`, false}, {`, EXTRA="{\"server\":\"ssl://other:8883\"}"`, false}} {
+		r.sql(`CREATE STREAM s%d () WITH (DATASOURCE="t"%s)`, i, c.with)
+		r.mu.RLock()
+		given, err := r.propsLocked(r.mu.streams[fmt.Sprint("s", i)])
+		r.mu.RUnlock()
+		if err != nil || (given["server"] == own["server"]) != c.own || (given["password"] != nil) != c.own || (given["insecureSkipVerify"] != nil) != c.own {
+			t.Errorf("%s: got %v, %v", c.with, given, err)
+		}
+	}
+	for i, a := range []map[string]any{{}, {"server": "ssl://other:8883"}, {"connectionSelector": "c"}} {
+		r.mu.RLock()
+		given, err := r.sinkPropsLocked(ruledef.Action{Type: "mqtt", Props: a})
+		r.mu.RUnlock()
+		if err != nil || (given["server"] == own["server"]) != (i == 0) || (given["password"] != nil) != (i == 0) {
+			t.Errorf("sink %v: got %v, %v", a, given, err)
+		}
+	}
 }
 
 // What of a rest sink may be a template is made for each message, also of what had to

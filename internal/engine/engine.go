@@ -47,6 +47,9 @@ type Options struct {
 	// Confs are groups of settings from the configuration file: by kind (sources,
 	// sinks, connections), type and name. Groups put over REST come before them.
 	Confs map[string]map[string]map[string]map[string]any
+	// Servers are, by type, the properties of connections to what this process is itself,
+	// such as an MQTT broker: sources and sinks that name no server connect to it.
+	Servers map[string]map[string]any
 	// Dir is the directory of device models and of files that sources name by a
 	// relative path; default: the data directory, else the working directory.
 	Dir string

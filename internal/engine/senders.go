@@ -43,7 +43,18 @@ func (e *Engine) sinkGroupsLocked(a ruledef.Action) (given map[string]any, from 
 		from = append(from, n)
 		given = props.Merge(serverIn(e.confLocked(n)), given)
 	}
-	return given, from, nil
+	return e.withServer(a.Type, given), from, nil
+}
+
+// withServer has what names no server connect to that of this process. What belongs to
+// it comes as a whole: its password, and a certificate that nobody checks, are for no
+// other server.
+func (e *Engine) withServer(typ string, given map[string]any) map[string]any {
+	own := e.opt.Servers[typ]
+	if own == nil || namesServer(given) {
+		return given
+	}
+	return props.Merge(own, given)
 }
 
 // namesServer tells whether properties say where to connect.

@@ -103,7 +103,7 @@ func (e *Engine) propsLocked(s *stream) (map[string]any, error) {
 		}
 		out = props.Merge(out, conn)
 	}
-	return props.Merge(out, s.def.Options.Extra), nil
+	return e.withServer(typ, props.Merge(out, s.def.Options.Extra)), nil
 }
 
 // selected returns the connection that properties name, the first of them that does.
