@@ -49,7 +49,7 @@ func (f *form) delimiter() string {
 
 // title gives the file its header.
 func (o *output) title(cols []string) {
-	o.cols, o.head = cols, strings.Join(cols, o.form.delimiter())
+	o.cols, o.head, o.other = cols, strings.Join(cols, o.form.delimiter()), ""
 }
 
 // readColumns returns the names in the header that the file begins with; none if it
@@ -81,7 +81,7 @@ func (o *output) readColumns() []string {
 // holds tells whether the file has all columns of a message with form f.
 func (o *output) holds(f *form, payload []byte) bool {
 	head, _ := f.split(payload)
-	if len(head) == 0 || string(head) == o.head {
+	if len(head) == 0 || string(head) == o.head || string(head) == o.other {
 		return true
 	}
 	return !slices.ContainsFunc(cells(head, f.delimiter()), func(c string) bool { return !slices.Contains(o.cols, c) })
@@ -146,13 +146,15 @@ func (o *output) align(f *form, payload []byte) []byte {
 		return lines
 	}
 	delim := f.delimiter()
-	cols := cells(head, delim)
-	from := make([]int, len(o.cols))
-	for i, c := range o.cols {
-		from[i] = slices.Index(cols, c)
+	if string(head) != o.other {
+		o.other, o.from = string(head), o.from[:0]
+		cols := cells(head, delim)
+		for _, c := range o.cols {
+			o.from = append(o.from, slices.Index(cols, c))
+		}
 	}
 	var out []byte
-	row := make([][]byte, 0, len(cols))
+	row := make([][]byte, 0, len(o.from))
 	for more := true; more; {
 		row = row[:0]
 		for end := false; !end; {
@@ -160,7 +162,7 @@ func (o *output) align(f *form, payload []byte) []byte {
 			cell, lines, end, more = nextCell(lines, delim)
 			row = append(row, cell)
 		}
-		for i, k := range from {
+		for i, k := range o.from {
 			if i > 0 {
 				out = append(out, delim...)
 			}

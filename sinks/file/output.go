@@ -25,6 +25,8 @@ type output struct {
 	count  int64    // messages since
 	cols   []string // of a CSV file with a header: the names in it, as they are written
 	head   string   // cols as a line
+	other  string   // the last header of a message that was not head
+	from   []int    // by column of the file: its place in other, -1: it is not there
 	plain  bool     // a regular file: a failed write can be taken back
 }
 
