@@ -84,7 +84,7 @@ func (s *session) feed(ctx context.Context, began time.Time) error {
 		}
 		n := s.cfg.Chunk
 		if s.cfg.Rate > 0 {
-			due := int64(at.Seconds()*s.cfg.Rate) - s.sent
+			due := 1 + int64(at.Seconds()*s.cfg.Rate) - s.sent // the first at once
 			if due <= 0 {
 				timer.Reset(pause)
 				if err := waitFor(ctx, timer); err != nil {
