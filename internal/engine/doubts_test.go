@@ -83,7 +83,7 @@ func TestNoDoubts(t *testing.T) {
 	d.send("POST", "/streams", object{"sql": `CREATE STREAM typed (n int, f double, s text, p bool, o STRUCT(x real), l ARRAY(bigint), at timestamp, b bytea) WITH (DATASOURCE="in/t", TYPE="memory")`})
 	for _, sql := range []string{
 		"SELECT a FROM calm WHERE a", "SELECT a FROM calm WHERE true", `SELECT a FROM calm WHERE a = "x" OR a > 5`, `SELECT a FROM calm WHERE a IN (1, "x", true)`,
-		`SELECT a[100] AS v, a[-7] AS w, a[3:900] AS x, a["x":] IS NULL AS y FROM calm WHERE isnull(a) = false`, "SELECT a % 3 = 0 AS v, -a AS w, NOT a AS n, a & 3 AS b, a || 5 AS c FROM calm",
+		`SELECT a[100] AS v, a[-7] AS w, a[3:900] AS x FROM calm WHERE isnull(a) = false`, "SELECT a % 3 = 0 AS v, -a AS w, NOT a AS n, a & 3 AS b, a || 5 AS c FROM calm",
 		`SELECT a FROM calm WHERE a > "2024-01-01" AND a BETWEEN "a" AND "b" AND a LIKE "x%"`, "SELECT a FROM calm WHERE a IS NULL OR a = 1 AND NOT (a = 2)",
 		`SELECT split_value(a, ",", 500) AS v, element_at(a, 500) AS w, json_path_query(a, "$.x.y") AS x, substring(a, 900) AS y FROM calm`,
 		"SELECT calm.a, payload->x AS x FROM calm INNER JOIN u ON calm.a = u.a GROUP BY TUMBLINGWINDOW(ss, 1)", "SELECT a.b.c AS x FROM calm",
@@ -91,11 +91,8 @@ func TestNoDoubts(t *testing.T) {
 		`SELECT n FROM typed WHERE n > 5.5 AND s = "x" AND p AND o->x > 1 AND l[0] = 3 AND at > "2024-01-01" AND at > 5 AND n / 2 = 3 AND (n > 1) = p`,
 		"SELECT n FROM typed WHERE n > f AND p = true AND (n & 3) = 1 AND CASE WHEN n > 1 THEN p ELSE false END AND b = b",
 		"SELECT count(*) AS c FROM calm GROUP BY STATEWINDOW(a) HAVING count(*) > 1", "SELECT a FROM calm WHERE lag(a) AND had_changed(true, a) AND a->b",
-		"SELECT n FROM typed WHERE n IN l AND s LIKE s AND abs(n) IN (1, 2) AND -n < 0 AND (p OR NOT p)", "SELECT coalesce(a / 0, 1) AS v FROM calm WHERE abs(a) = 5 OR length(a) = 3",
+		"SELECT n FROM typed WHERE n IN l AND s LIKE s AND abs(n) IN (1, 2) AND -n < 0 AND (p OR NOT p)", "SELECT coalesce(a / b, 1) AS v FROM calm WHERE abs(a) = 5 OR length(a) = 3",
 	} {
-		if strings.Contains(sql, "a / 0") || strings.Contains(sql, `a["x":]`) {
-			continue // told of
-		}
 		if got := d.send("POST", "/rules", object{"id": "r", "sql": sql, "actions": []object{{"nop": object{}}}}); got != "Rule r was created successfully." {
 			t.Errorf("%s\n got %s", sql, got)
 		}
