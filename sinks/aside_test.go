@@ -388,7 +388,7 @@ func TestCloseEndsWriteLeftBehind(t *testing.T) {
 		target := g.target()
 		target.Apart = ByRule
 		target.Open = func(context.Context, int) (Destination, error) { return endless{g}, nil }
-		q := mustQueue(t, target, Options{}, nil, nil)
+		q := mustQueue(t, target, Options{}, nil, owned())
 		q.Put(msgsOf("hangs", "a", "b"))
 		<-time.After(time.Second)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
