@@ -42,6 +42,7 @@ type tap struct {
 
 	wmu       sync.Mutex
 	deadline  time.Time // of writes, guarded by wmu
+	gone      bool      // the goodbye is written, and nothing after it; guarded by wmu
 	lastWrite atomic.Int64
 
 	pmu   sync.Mutex // guards what the library reads
@@ -120,20 +121,28 @@ func (t *tap) fail(err error) {
 // closes it first: the next client of the name may come before it has read the goodbye,
 // and what it has not read by then, acknowledgements and ends of filters, is cut off.
 func (t *tap) leave() {
-	t.hurry()
-	t.wmu.Lock() // what the writer took to send goes before, and nothing after
-	if b, live := t.farewell(); live {
-		t.hurry()
-		_, err := t.nc.Write(append(b, disconnect...))
-		if err == nil && !t.c.opt.CleanSession {
-			select {
-			case <-t.closed:
-			case <-time.After(leaveWait):
-			}
+	if t.goodbye() && !t.c.opt.CleanSession {
+		select {
+		case <-t.closed:
+		case <-time.After(leaveWait):
 		}
 	}
-	t.wmu.Unlock()
 	t.fail(ErrClosed)
+}
+
+// goodbye writes the last packets and tells whether they are on their way.
+func (t *tap) goodbye() bool {
+	t.hurry()
+	t.wmu.Lock() // what the writer took to send goes before
+	defer t.wmu.Unlock()
+	b, live := t.farewell()
+	if !live {
+		return false
+	}
+	t.gone = true
+	t.hurry()
+	_, err := t.nc.Write(append(b, disconnect...))
+	return err == nil
 }
 
 // hurry bounds what is written when nobody waits for it any more.
@@ -183,18 +192,19 @@ func (t *tap) pass(packet []byte) {
 }
 
 // Write sends a packet of the client library: it writes each with one call. Its
-// PINGREQs go nowhere, keep-alives are the writer's.
+// PINGREQs go nowhere, keep-alives are the writer's; so does what it has to say after
+// the goodbye, or it would close the tap before the broker does.
 func (t *tap) Write(p []byte) (int, error) {
 	if len(p) == 0 || p[0] == pktPingreq {
 		return len(p), nil
 	}
-	if err := t.send(p); err != nil {
+	if err := t.send(p); err != nil && !errors.Is(err, ErrClosed) {
 		return 0, err
 	}
 	return len(p), nil
 }
 
-// send writes whole packets. An error has closed the tap.
+// send writes whole packets. An error has closed the tap, or comes after the goodbye.
 func (t *tap) send(b []byte) error {
 	t.wmu.Lock()
 	defer t.wmu.Unlock()
@@ -203,6 +213,9 @@ func (t *tap) send(b []byte) error {
 
 // put is send for a caller that holds wmu.
 func (t *tap) put(b []byte) error {
+	if t.gone {
+		return ErrClosed
+	}
 	now := time.Now()
 	if t.deadline.Sub(now) < writeWait {
 		t.deadline = now.Add(2 * writeWait)

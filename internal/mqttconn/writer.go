@@ -79,7 +79,7 @@ func (t *tap) flush() {
 	}
 	c.mu.Unlock()
 	if len(b) > 0 {
-		_ = t.put(b) // an error has closed the tap
+		_ = t.put(b) // after an error nobody is there to be told
 	}
 }
 
