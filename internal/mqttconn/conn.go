@@ -115,8 +115,9 @@ type Conn struct {
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
-	done   chan struct{}  // the manager has ended
-	wg     sync.WaitGroup // readers, writers, and clients of the library
+	after  []<-chan struct{} // what the manager waits for before it begins
+	done   chan struct{}     // the manager has ended
+	wg     sync.WaitGroup    // readers, writers, and clients of the library
 
 	deliver sync.Mutex // held while the handler is called
 	pubMu   sync.Mutex // guards pubBuf

@@ -20,6 +20,7 @@ type Pool struct {
 
 	mu      sync.Mutex
 	conns   map[string]*shareOf
+	ends    []end       // of connections with a client id that were given back
 	gone    loss.Counts // of connections that were closed
 	parked  bool        // see Hold
 	leaving bool        // see Leave
@@ -73,7 +74,35 @@ func (p *Pool) Get(o Options, user string) (*Conn, error) {
 	}
 	p.conns[key] = &shareOf{c, 1, []string{user}}
 	c.parked, c.leaving = p.parked, p.leaving
+	c.after = p.before(&c.opt)
 	return c, nil
+}
+
+// end is that of a connection that was given back: done is closed when it is reached.
+type end struct {
+	clientID string
+	servers  []string
+	done     <-chan struct{}
+}
+
+func (e end) reached() bool {
+	select {
+	case <-e.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// before returns the ends that a new connection has to wait for, or it would put out who
+// is still saying goodbye. The caller holds mu.
+func (p *Pool) before(o *Options) (list []<-chan struct{}) {
+	for _, e := range p.ends {
+		if e.clientID == o.ClientID && meet(e.servers, o.Servers) != "" {
+			list = append(list, e.done)
+		}
+	}
+	return list
 }
 
 // Hold makes connections wait for Go before they start. A broker that kept a session
@@ -185,7 +214,8 @@ func (p *Pool) Put(c *Conn, user string) {
 }
 
 // Release is Put for a caller that closes the connection itself, if Release says so:
-// its client id is free at once, while the end takes as long as the network does.
+// its client id is free at once, while the end takes as long as the network does; who
+// gets it next begins after that.
 func (p *Pool) Release(c *Conn, user string) (last bool) {
 	last = p.release(c, user)
 	if last && c.opt.ClientID != "" && p.OnFree != nil {
@@ -208,6 +238,10 @@ func (p *Pool) release(c *Conn, user string) bool {
 			return false
 		}
 		delete(p.conns, key)
+		p.ends = slices.DeleteFunc(p.ends, end.reached)
+		if c.opt.ClientID != "" {
+			p.ends = append(p.ends, end{c.opt.ClientID, c.opt.Servers, c.done})
+		}
 		lost := c.Stats().Lost
 		p.gone.Merge(&lost)
 		return true

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 func TestPool(t *testing.T) {
@@ -87,4 +89,44 @@ func TestPoolOneClientOneConnection(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.Put(c, "stream b")
+}
+
+// Who gets a client id that has just become free begins when the former connection is at
+// its end: it would cut off the goodbye.
+func TestPoolOneAfterTheOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p Pool
+		f := newFake()
+		f.stays = true
+		get := func(o Options) *Conn {
+			c, err := p.Get(o, "me")
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.attach(c)
+			c.Start()
+			return c
+		}
+		first := get(Options{ClientID: "x"})
+		if err := first.WaitConnected(patient(t)); err != nil {
+			t.Fatal(err)
+		}
+		if !p.Release(first, "me") {
+			t.Fatal("not the last user")
+		}
+		start := time.Now()
+		second, other := get(Options{ClientID: "x"}), get(Options{ClientID: "y"})
+		if err := other.WaitConnected(patient(t)); err != nil || time.Since(start) > 0 {
+			t.Errorf("another client waits for %v: %v", time.Since(start), err)
+		}
+		go first.Close()
+		if err := second.WaitConnected(patient(t)); err != nil || time.Since(start) != leaveWait {
+			t.Errorf("connected after %v, want %v: %v", time.Since(start), leaveWait, err)
+		}
+		start = time.Now()
+		if p.Close(); time.Since(start) != leaveWait {
+			t.Errorf("all closed after %v, want %v", time.Since(start), leaveWait)
+		}
+		f.drop()
+	})
 }

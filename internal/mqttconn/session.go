@@ -23,6 +23,13 @@ const stable = 5 * time.Second
 // run is the manager goroutine: it keeps a session with the broker.
 func (c *Conn) run() {
 	defer close(c.done)
+	for _, end := range c.after {
+		select {
+		case <-end:
+		case <-c.ctx.Done():
+			return
+		}
+	}
 	wait := c.opt.RetryMin
 	for {
 		start := time.Now()
