@@ -32,28 +32,7 @@ func (j *joiner) rules() *ruleList {
 
 func directRules(p *planner.Program) []planner.RuleID {
 	var ids []planner.RuleID
-	add := func(lists ...[]planner.Entry) {
-		for _, es := range lists {
-			for _, e := range es {
-				ids = append(ids, e.Rule)
-			}
-		}
-	}
-	if p.Always != nil {
-		add(p.Always.Send, p.Always.Count)
-	}
-	for _, i := range p.Ranks {
-		add(i.Entries)
-	}
-	for _, i := range p.Equals {
-		add(i.TextEntries, i.NumEntries)
-	}
-	for _, i := range p.Conds {
-		add(i.Send, i.Count)
-	}
-	for _, s := range p.Serials {
-		ids = append(ids, s.Rule)
-	}
+	p.EachEntry(func(e planner.Entry, _ ...planner.StepID) { ids = append(ids, e.Rule) })
 	return unique(ids)
 }
 

@@ -73,37 +73,14 @@ func (x *Executor) adopt(n *live, p *planner.Program) {
 		if r.Count {
 			c.hits = make([]uint64, len(r.Keys)+1)
 		}
-		x.growFor(r.Entries)
 	}
 	n.equals = resize(n.equals, len(p.Equals))
 	clear(n.equals)
-	for _, e := range p.Equals {
-		x.growFor(e.TextEntries)
-		x.growFor(e.NumEntries)
-	}
-	if p.Always != nil {
-		x.growFor(p.Always.Send)
-		x.growFor(p.Always.Count)
-	}
-	for _, c := range p.Conds {
-		x.growFor(c.Send)
-		x.growFor(c.Count)
-	}
-	for _, s := range p.Serials {
-		x.stats.grow(s.Rule)
-	}
+	p.EachEntry(func(e planner.Entry, _ ...planner.StepID) { x.stats.grow(e.Rule) })
 	if !n.over || n.join != nil {
 		clear(x.broken.steps) // the nodes of steps may be others
 	}
 	x.adoptStages(n, p)
-}
-
-func (x *Executor) growFor(es []planner.Entry) {
-	for _, e := range es {
-		if int(e.Rule) >= len(x.stats.Matched) {
-			x.stats.grow(e.Rule)
-		}
-	}
 }
 
 func resize[T any](s []T, n int) []T {

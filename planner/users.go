@@ -33,7 +33,7 @@ func (p *Program) StatefulIn(steps ...StepID) []StepID {
 func (p *Program) RulesOfStateful() map[StepID][]RuleID {
 	out := map[StepID][]RuleID{}
 	found := map[StepID]bool{}
-	p.eachEntry(func(e Entry, by ...StepID) {
+	p.EachEntry(func(e Entry, by ...StepID) {
 		clear(found)
 		p.below(found, by)
 		p.below(found, p.stepsOf(e))
@@ -131,7 +131,7 @@ func (u *users) rules() []RuleID {
 	if p.Join != nil && u.inJoin() {
 		u.all = true
 	}
-	p.eachEntry(func(e Entry, by ...StepID) {
+	p.EachEntry(func(e Entry, by ...StepID) {
 		if u.needs(by...) || u.needs(p.stepsOf(e)...) {
 			u.out = append(u.out, e.Rule)
 		}
@@ -163,9 +163,9 @@ func (u *users) inJoin() bool {
 	})
 }
 
-// eachEntry calls f for the rules over the input, with what finds them. A rule may come
-// several times.
-func (p *Program) eachEntry(f func(e Entry, by ...StepID)) {
+// EachEntry calls f for the rules over the input that are in no stage, with the steps
+// that find them. A rule may come several times.
+func (p *Program) EachEntry(f func(e Entry, by ...StepID)) {
 	entries := func(es []Entry, by ...StepID) {
 		for _, e := range es {
 			f(e, by...)
