@@ -282,11 +282,16 @@ func (v *view) whole(p *pane) *pane {
 	return v.acc
 }
 
-// drop forgets the panes of parts before the first.
+// drop forgets the panes of parts before the first. Rules whose first window is the open
+// one, which is shorter than its hop, enter it anew: it tells them when they came.
 func (v *view) drop(first int64) {
+	var early []entered
 	n := 0
 	for n < len(v.panes) && v.panes[n].part < first {
 		p := v.panes[n]
+		if p.admits && p.start > v.prev {
+			early = append(early, v.enteredAt(p)...)
+		}
 		v.settle(p)
 		p.reset()
 		if len(v.free) < maxFree {
@@ -301,6 +306,25 @@ func (v *view) drop(first int64) {
 	} else if v.prev >= v.panes[0].start {
 		v.settle(v.panes[0])
 	}
+	for _, e := range early {
+		v.admit(e.rule, e.at)
+	}
+}
+
+// entered is when a rule entered the window.
+type entered struct {
+	rule planner.RuleID
+	at   int64
+}
+
+// enteredAt returns the rules that see the window from pane p on.
+func (v *view) enteredAt(p *pane) (rules []entered) {
+	for rule, at := range v.admitted {
+		if at == p {
+			rules = append(rules, entered{rule, p.start})
+		}
+	}
+	return rules
 }
 
 // settle makes the rules that were admitted at p like those that were there before.
