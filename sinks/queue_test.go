@@ -251,3 +251,39 @@ func (b brittle) Write(ctx context.Context, msgs []Message) (int, error) {
 	}
 	return b.gate.Write(ctx, msgs)
 }
+
+// endless is a destination that never takes what begins with h, and says so only when it
+// is told to end.
+type endless struct{ *gate }
+
+func (e endless) Write(ctx context.Context, msgs []Message) (int, error) {
+	if msgs[0].Payload[0] == 'h' {
+		<-ctx.Done()
+		return 0, ctx.Err()
+	}
+	return e.gate.Write(ctx, msgs)
+}
+
+// A write that was left behind, so that others need not wait for it, ends with the time
+// of Close.
+func TestCloseEndsWriteLeftBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := new(gate)
+		target := g.target()
+		target.Apart = ByRule
+		target.Open = func(context.Context, int) (Destination, error) { return endless{g}, nil }
+		q := mustQueue(t, target, Options{}, nil, owned())
+		q.Put(msgsOf("hangs", "a", "b"))
+		<-time.After(time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		start := time.Now()
+		q.Close(ctx)
+		if took := time.Since(start); took > time.Second {
+			t.Errorf("took %v", took)
+		}
+		if s := q.Stats(); fmt.Sprint(g.take()) != "[a b]" || s.Lost[loss.Unsaved] != 1 {
+			t.Errorf("got %+v", s)
+		}
+	})
+}
