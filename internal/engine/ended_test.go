@@ -104,10 +104,12 @@ func TestFiniteSource(t *testing.T) {
 			r.must(r.StartRule("rows"))
 			outs["rows"].wantSeq(0, 5) // and not twice: nothing was read before
 			r.over("rows")
-			bad := r.ImportDefinitions(api.Definitions{Rules: map[string]string{"rows": string(defs[0].Raw)}})
-			if len(bad.Rules) > 0 && defs[0].ID == "rows" {
+			raw := defs[slices.IndexFunc(defs, func(d *ruledef.Def) bool { return d.ID == "rows" })].Raw
+			if bad := r.ImportDefinitions(api.Definitions{Rules: map[string]string{"rows": string(raw)}}); len(bad.Rules) > 0 {
 				t.Errorf("import: %v", bad.Rules)
 			}
+			outs["rows"].wantSeq(0, 5)
+			r.over("rows")
 		})
 	}
 }
