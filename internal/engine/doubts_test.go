@@ -110,6 +110,14 @@ func TestTimestampFormat(t *testing.T) {
 			t.Errorf("%s: got %v", format, err)
 		}
 	}
+	d.sql(`CREATE STREAM s () WITH (DATASOURCE="in", TYPE="memory", FORMAT="json", TIMESTAMP="ts", TIMESTAMP_FORMAT="YYYY-MM-dd")`)
+	out := d.listen("out")
+	d.options("timed", "SELECT a FROM s", `{"isEventTime":true,"lateTolerance":0,"sendError":true}`, toMemory("out"))
+	d.publish("in", `{"ts":"2024-03-31","a":1}`, `{"ts":"31.3.2024","a":2}`)
+	out.want(`{"a":1}`)
+	if text := out.next(1)[0]; !strings.Contains(text, "31.3.2024") {
+		t.Errorf("got fault %q, want the time in it", text)
+	}
 }
 
 // A rule over a table that keeps rows runs as one over a stream.
