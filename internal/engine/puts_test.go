@@ -34,6 +34,10 @@ var (
 		"", "TUMBLINGWINDOW(ss, 2)", "TUMBLINGWINDOW(ss, 3)", "HOPPINGWINDOW(ss, 3, 2)", "HOPPINGWINDOW(ss, 4, 1)", "SLIDINGWINDOW(ss, 2)",
 		"SLIDINGWINDOW(ss, 3) OVER (WHEN a % 4 = 0)", "SESSIONWINDOW(ss, 10, 2)", "STATEWINDOW(a % 5 = 0, a % 5 = 3)", "TUMBLINGWINDOW(ss, 2) FILTER (WHERE a % 5 != 0)",
 	}
+	// neverKept are the parts of statements that may begin anew although nothing changed:
+	// what functions remember, joins, and windows that keep rows, which after a PUT do not
+	// know since when they have the operands of an aggregate that it brought.
+	neverKept = []string{"JOIN", "SLIDINGWINDOW", "lag(", "acc_sum(", "had_changed(", "hit_count(", "changed_cols("}
 	putFields = []string{"", "a BIGINT, b BIGINT, ts BIGINT", "a BIGINT, b STRING, ts BIGINT", "a FLOAT, b BIGINT, ts BIGINT"}
 )
 
@@ -189,7 +193,9 @@ func (v *puts) post() {
 
 func (v *puts) put(l *putRule) {
 	was := l.is
-	l.is = v.random(l.is)
+	if v.rnd.IntN(6) > 0 {
+		l.is = v.random(l.is)
+	}
 	state := v.replace(v.crowd(l))
 	v.states[state]++
 	v.logf("put %d %s %s: %s", l.n, l.is.text(), l.is.options, state)
@@ -201,8 +207,9 @@ func (v *puts) put(l *putRule) {
 	}
 	l.running = true
 	v.begin(l, state == api.StateKept)
-	if was == l.is && state == api.StateAnew && !strings.Contains(was.text(), "JOIN") && !strings.ContainsAny(was.text(), "_(lag") {
-		v.t.Errorf("nothing changed, but the rule begins anew")
+	never := func(part string) bool { return strings.Contains(was.text(), part) }
+	if was == l.is && state == api.StateAnew && !slices.ContainsFunc(neverKept, never) {
+		v.t.Errorf("%s %s begins anew, but nothing changed", was.text(), was.options)
 	}
 }
 
