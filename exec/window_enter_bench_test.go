@@ -21,6 +21,7 @@ func BenchmarkEntered(b *testing.B) {
 			}
 			for i := range n - 1 {
 				add(i + 1)
+				c.b.Program() // rules of one program share their calls
 			}
 			c.x.SetProgram(0, c.b.Program(), 0)
 			c.x.Run(in, 1)
