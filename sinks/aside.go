@@ -67,13 +67,19 @@ type asides struct {
 }
 
 // order is what messages are in order by: their rule, whatever numbers it had since it
-// was started first, and the action. The owner is "" where it is not known.
+// was started first, and the action. A number stands for a rule without an owner.
 type order struct {
 	owner string
+	rule  uint32 // NoRule if there is an owner, or nobody knows the rule
 	route *Route
 }
 
-func (a *asides) order(m *Message) order { return order{a.counters.ownerOf(m.Rule), m.Route} }
+func (a *asides) order(m *Message) order {
+	if owner := a.counters.ownerOf(m.Rule); owner != "" {
+		return order{owner, NoRule, m.Route}
+	}
+	return order{"", m.Rule, m.Route}
+}
 
 // find returns where the messages of m's rule are, nil if they are not set aside. The
 // caller holds mu.
@@ -81,7 +87,7 @@ func (a *asides) find(m *Message) *lane {
 	if l := a.orders[a.order(m)]; l != nil {
 		return l
 	}
-	return a.orders[order{"", m.Route}] // they may be of m's rule
+	return a.orders[order{"", NoRule, m.Route}] // they may be of m's rule
 }
 
 // has tells whether the messages of m's rule are set aside.
