@@ -41,12 +41,13 @@ func (m *Models) agreed() *Model {
 	return common
 }
 
-// agreement returns the type that all of models give to the property name.
+// agreement returns the type that all of models give to the property name, if they
+// give one.
 func agreement(models []*Model, name string) Type {
 	typ := Unknown
 	for _, x := range models {
 		switch p := x.Property(name); {
-		case p == nil:
+		case p == nil || p.Type == Unknown: // a property without a type agrees with all
 		case typ == Unknown:
 			typ = p.Type
 		case typ != p.Type:

@@ -139,6 +139,32 @@ func TestLoadPaths(t *testing.T) {
 	}
 }
 
+func TestAgreement(t *testing.T) {
+	of := func(types ...Type) []*Model {
+		var out []*Model
+		for _, typ := range types {
+			out = append(out, &Model{Properties: []Property{{Name: "p", Type: typ}}, byName: map[string]int{"p": 0}})
+		}
+		return out
+	}
+	for _, c := range []struct {
+		models []*Model
+		want   Type
+	}{
+		{of(), Unknown},
+		{of(Unknown), Unknown},
+		{of(Int, Int), Int},
+		{of(Int, Float), Unknown},
+		{of(Unknown, Int), Int},
+		{of(Int, Unknown), Int},
+		{of(Int, Unknown, Float), Unknown},
+	} {
+		if got := agreement(c.models, "p"); got != c.want {
+			t.Errorf("%d models: got %s, want %s", len(c.models), got, c.want)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	files, err := filepath.Glob("testdata/*")
 	if err != nil || len(files) == 0 {
