@@ -150,6 +150,14 @@ func TestSeriesMove(t *testing.T) {
 	close(g.open) // or the end would wait for it
 }
 
+// options creates a rule with options of its own.
+func (d *desk) options(id, sql, options string, actions ...string) {
+	d.t.Helper()
+	def, err := parseRule(fmt.Appendf(nil, `{"id":%q,"sql":%q,"actions":[%s],"options":%s}`, id, sql, strings.Join(actions, ","), options))
+	d.must(err)
+	d.must(d.CreateRule(def))
+}
+
 // leaveBehind runs a process that ends with a message on disk whose rule is gone by
 // the next start.
 func leaveBehind(t *testing.T, o Options) {

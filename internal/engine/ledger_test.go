@@ -72,13 +72,6 @@ func (d *desk) lost(path, key string) map[string]uint64 {
 	return sum
 }
 
-func (d *desk) options(id, sql, options string, actions ...string) {
-	d.t.Helper()
-	def, err := parseRule(fmt.Appendf(nil, `{"id":%q,"sql":%q,"actions":[%s],"options":%s}`, id, sql, strings.Join(actions, ","), options))
-	d.must(err)
-	d.must(d.CreateRule(def))
-}
-
 // mqtt starts an embedded broker and a stream s over its topic in.
 func (d *desk) mqtt(conf map[string]any) (*publisher, spot) {
 	d.t.Helper()
