@@ -111,6 +111,9 @@ func Start(o Options) (*Broker, error) {
 	own := newListener(ln, s.Listeners.ClientsWg.Done)
 	err = s.AddHook(&doorkeeper{user: []byte(o.Username), password: []byte(o.Password)}, nil)
 	if err == nil {
+		err = s.AddHook(newGiver(s), nil)
+	}
+	if err == nil {
 		err = s.AddListener(listeners.NewNet("weir", own))
 	}
 	if err == nil {
