@@ -114,7 +114,7 @@ func Start(o Options) (*Broker, error) {
 		err = s.AddHook(newGiver(s), nil)
 	}
 	if err == nil {
-		err = s.AddListener(listeners.NewNet("weir", own))
+		err = s.AddListener(door{listeners.NewNet("weir", own)})
 	}
 	if err == nil {
 		err = s.Serve()

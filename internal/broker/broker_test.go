@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/listeners"
 	"github.com/mochi-mqtt/server/v2/packets"
 	"go.uber.org/goleak"
 )
@@ -152,6 +153,18 @@ func TestClose(t *testing.T) {
 	}
 	if _, err := net.Dial("tcp", b.Addr()); err == nil {
 		t.Error("it still listens")
+	}
+}
+
+// What the library does to clients when a listener closes can stand still for ever.
+func TestDoorLeavesClientsAlone(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	door{listeners.NewNet("weir", ln)}.Close(func(string) { t.Error("the library was asked for the clients") })
+	if _, err := ln.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("got %v, want a closed listener", err)
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/mochi-mqtt/server/v2/listeners"
 )
 
 // forgotten is how long Close waits for connections that nobody closes.
@@ -20,6 +22,14 @@ type listener struct {
 	open   map[*conn]struct{}
 	closed bool
 }
+
+// door is a listener as the library wants one. Whoever closes the broker has ended its
+// connections before; the library would ask for the clients behind them under a lock
+// that it takes twice, and stand still if one of them ends in between.
+type door struct{ *listeners.Net }
+
+// Close closes the listener alone.
+func (d door) Close(listeners.CloseFn) { d.Net.Close(func(string) {}) }
 
 type conn struct {
 	net.Conn
