@@ -6,7 +6,7 @@ func (c *Conn) Expect(token uint64, n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if token&qos2Bit != 0 {
-		if h := c.held[uint16(token)]; h != nil && h.token == token {
+		if h := c.held[uint16(token)]; h != nil && h.token == token && !h.acked {
 			h.left = n
 			c.release(h)
 		}
@@ -30,7 +30,7 @@ func (c *Conn) Ack(tokens []uint64) {
 	t := c.live
 	for _, token := range tokens {
 		if token&qos2Bit != 0 {
-			if h := c.held[uint16(token)]; h != nil && h.token == token {
+			if h := c.held[uint16(token)]; h != nil && h.token == token && !h.acked {
 				h.left--
 				c.release(h)
 			}
@@ -48,22 +48,26 @@ func (c *Conn) Ack(tokens []uint64) {
 	}
 }
 
-// held is a message of QoS 2 that was handed on and is not acknowledged.
+// held is a message of QoS 2 that was handed on, until the broker releases it: what the
+// broker sends again before is the same message (MQTT 3.1.1, 4.3.3).
 type held struct {
 	token uint64
 	left  int
 	gen   uint32 // of the connection that brought it last
+	acked bool
 }
 
-// release acknowledges h if nobody keeps it any more. The caller holds mu.
+// release acknowledges h if nobody keeps it any more: again, if the broker has not heard
+// of it. The caller holds mu.
 func (c *Conn) release(h *held) {
 	t := c.live
 	if h.left > 0 || t == nil || t.gen != h.gen {
 		return // a session that is resumed brings it again
 	}
-	id := uint16(h.token)
-	delete(c.held, id)
-	t.prompt = appendAck(t.prompt, pktPubrec, id)
-	c.stats.Acked++
+	t.prompt = appendAck(t.prompt, pktPubrec, uint16(h.token))
+	if !h.acked {
+		h.acked = true
+		c.stats.Acked++
+	}
 	t.kick()
 }

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -231,9 +232,12 @@ func TestHandlerPanics(t *testing.T) {
 func TestTwoClientsOfOneName(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
+		var one sync.Mutex // comes in at a time, and finds who is there
 		conns := []*Conn{mustNew(t, Options{ClientID: "x"}), mustNew(t, Options{ClientID: "x"})}
 		for _, c := range conns {
 			c.dial = func(context.Context, *url.URL) (net.Conn, error) {
+				one.Lock()
+				defer one.Unlock()
 				f.drop()
 				a, b := net.Pipe()
 				f.serve(b)
@@ -292,5 +296,52 @@ func TestCloseWaitsForTheBroker(t *testing.T) {
 				f.drop()
 			})
 		})
+	}
+}
+
+// A message of QoS 2 is one until the broker has released it, however often it comes:
+// the broker may not have read its acknowledgement when the connection ended.
+func TestQoS2UntilReleased(t *testing.T) {
+	f := newFake()
+	f.kept = true
+	c, in := fakeConnTest(t, f, Options{ClientID: "x"})
+	in.hold = true
+	mustSubscribe(t, c, 1, 2, "a")
+	c.Start()
+	mustAcked(t, c, 1)
+	send := func(b []byte) {
+		f.mu.Lock()
+		to := f.conns[len(f.conns)-1]
+		f.mu.Unlock()
+		if err := to.write(b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first := appendPublish(nil, &OutMessage{Topic: "a", Payload: []byte("1"), QoS: 2}, 1)
+	send(first)
+	m := in.take(1)[0]
+	c.Ack([]uint64{m.token})
+	f.until(func() bool { return len(f.recs) == 1 })
+	f.drop()
+	if err := waitChange(t, c, func(s State) bool { return s.Connected && c.Stats().Connects == 2 }); err != nil {
+		t.Fatal(err)
+	}
+	first[0] |= 8 // a duplicate
+	for n := 2; n <= 3; n++ {
+		send(first)
+		f.until(func() bool { return len(f.recs) == n })
+		c.Ack([]uint64{m.token}) // and nobody minds
+	}
+	if n := c.Stats().Acked; n != 1 {
+		t.Errorf("%d messages are acknowledged, want 1", n)
+	}
+	send(appendAck(nil, pktPubrel, 1))
+	f.until(func() bool { return len(f.comps) == 1 })
+	send(appendPublish(nil, &OutMessage{Topic: "a", Payload: []byte("2"), QoS: 2}, 1))
+	if m := in.take(1)[0]; m.payload != "2" {
+		t.Errorf("got %+v", m)
+	}
+	if !slices.Equal(f.recs, []uint16{1, 1, 1}) {
+		t.Errorf("got %v", f.recs)
 	}
 }

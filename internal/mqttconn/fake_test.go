@@ -41,6 +41,8 @@ type fake struct {
 	on, off [][]string // filters of each SUBSCRIBE and UNSUBSCRIBE
 	pubs    []publication
 	acks    []uint16
+	recs    []uint16 // PUBRECs
+	comps   []uint16 // PUBCOMPs
 	pings   int
 }
 
@@ -159,6 +161,10 @@ func (c *fakeConn) packet(r *bufio.Reader) error {
 		}
 	case pktPuback:
 		f.acks = append(f.acks, binary.BigEndian.Uint16(p))
+	case pktPubrec:
+		f.recs = append(f.recs, binary.BigEndian.Uint16(p))
+	case pktPubcomp:
+		f.comps = append(f.comps, binary.BigEndian.Uint16(p))
 	case pktSubscribe & 0xf0:
 		if f.deaf {
 			return nil
@@ -274,15 +280,16 @@ func (f *fake) send(msgs ...OutMessage) {
 func (f *fake) drop() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, c := range f.conns {
+	conns := f.conns
+	f.conns = nil // who comes meanwhile stays
+	for _, c := range conns {
 		c.nc.Close()
 	}
-	for _, c := range f.conns {
+	for _, c := range conns {
 		for !c.gone {
 			f.cond.Wait()
 		}
 	}
-	f.conns = nil
 }
 
 // until waits for ok, which reads f's fields.

@@ -240,6 +240,12 @@ func (t *tap) packet(first byte, body, whole []byte, at int64) error {
 		t.confirm(binary.BigEndian.Uint16(body))
 	case pktPubrec:
 		t.prompt = appendAck(t.prompt, pktPubrel, binary.BigEndian.Uint16(body))
+	case pktPubrel:
+		id := binary.BigEndian.Uint16(body)
+		if h := c.held[id]; h != nil && h.acked {
+			delete(c.held, id)
+		}
+		t.pass(whole)
 	case pktSuback:
 		return t.suback(binary.BigEndian.Uint16(body), body[2:])
 	case pktUnsuback:
