@@ -95,18 +95,13 @@ func (s *Server) createRules(w http.ResponseWriter, r *http.Request) {
 	errs := s.engine.CreateRules(func(yield func(*ruledef.Def) bool) {
 		for i, text := range texts {
 			def, err := ruledef.ParseFor("", text, *s.opts.RuleDefaults)
+			warnings := func() []string { return nil }
 			if err != nil {
 				faults[i].Error = invalidRule + ": " + err.Error()
-				if !yield(nil) {
-					return
-				}
-				continue
-			}
-			warnings := func() []string { return nil }
-			if len(inVain) < maxWarnings {
+			} else if len(inVain) < maxWarnings {
 				warnings = s.warningsOf(def)
 			}
-			more := yield(def)
+			more := yield(def) // nil: one that the engine leaves out
 			if list := warnings(); list != nil {
 				inVain = append(inVain, bulkWarning{i, def.ID, list})
 			}
